@@ -1,0 +1,145 @@
+"""The command line: `python -m model STEP`; `make STEP` runs it in the step's own environment."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model import InputError, config
+
+if TYPE_CHECKING:
+    from model.release import Change
+
+BUILD = Path("build")
+CONFIG = Path("config.yaml")
+LOCK = Path("locks/train.txt")
+
+# Each step imports its own module, because an environment holds only what its steps need.
+
+
+def _data(options: argparse.Namespace) -> str:
+    from model import data
+
+    return data.run(config.load(options.config), BUILD)
+
+
+def _train(options: argparse.Namespace) -> str:
+    from model import train
+
+    return train.run(config.load(options.config), BUILD, LOCK)
+
+
+def _evaluate(options: argparse.Namespace) -> str:
+    from model import evaluate
+
+    return evaluate.run(config.load(options.config), BUILD, options.champion)
+
+
+def _gate(options: argparse.Namespace) -> str:
+    from model import gate
+
+    return gate.run(config.load(options.config), BUILD)
+
+
+def _report(options: argparse.Namespace) -> str:
+    from model import report
+
+    return report.run(BUILD)
+
+
+def _release(options: argparse.Namespace) -> str:
+    from model import record, release
+
+    images = {"serve": options.serve, "monitor": options.monitor}
+    settings = config.load(options.config).promote
+    return _changed(release.release(record.decision(BUILD / "decision.json"), images, options.environment, settings))
+
+
+def _promote(options: argparse.Namespace) -> str:
+    from model import release
+
+    return _changed(release.promote(options.environment, config.load(options.config).promote, datetime.now(UTC).date()))
+
+
+def _rollback(options: argparse.Namespace) -> str:
+    from model import release
+
+    return _changed(release.rollback(options.environment, config.load(options.config).promote))
+
+
+def _changed(change: "Change") -> str:
+    from model import files
+
+    path = BUILD / "pull-request.md"
+    files.write(path, f"# {change.title}\n\n{change.body}")
+    return f"{change.title}; the pull request's text is in {path}"
+
+
+def _serve(options: argparse.Namespace) -> str:
+    from model import serve
+
+    return serve.run(config.load(options.config), options.model, options.predictions)
+
+
+def _monitor(options: argparse.Namespace) -> str:
+    from model import monitor
+
+    return monitor.run(config.load(options.config), BUILD, options.model, options.predictions, options.labels)
+
+
+def _doctor(options: argparse.Namespace) -> str:
+    from model import doctor
+
+    return doctor.run(options.config)
+
+
+STEPS: dict[str, tuple[Callable[[argparse.Namespace], str], str]] = {
+    "data": (_data, "check the data file and split it by time"),
+    "train": (_train, "fit the estimator, convert it to ONNX and compare both"),
+    "evaluate": (_evaluate, "measure the model on the test rows, beside baseline and champion"),
+    "gate": (_gate, "decide; exit 1 when a blocking gate fails"),
+    "report": (_report, "render the decision for people"),
+    "release": (_release, "write an accepted model to an environment"),
+    "promote": (_promote, "copy the release of one environment to the next"),
+    "rollback": (_rollback, "restore an environment's earlier release"),
+    "serve": (_serve, "answer HTTP requests and log each prediction"),
+    "monitor": (_monitor, "estimate the performance of the served model"),
+    "doctor": (_doctor, "say what this machine and this repository lack"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="python -m model", description="The steps of a model service.")
+    root.add_argument("--config", type=Path, default=CONFIG, help="default: %(default)s")
+    steps = root.add_subparsers(dest="step", required=True, metavar="STEP")
+    own = {name: steps.add_parser(name, help=text, description=text) for name, (_, text) in STEPS.items()}
+    own["evaluate"].add_argument("--champion", type=Path, help="model directory of the model in production")
+    for name in ("release", "promote", "rollback"):
+        own[name].add_argument("--environment", required=True)
+    own["release"].add_argument("--serve", required=True, help="image as registry/name@sha256:<digest>")
+    own["release"].add_argument("--monitor", required=True, help="image as registry/name@sha256:<digest>")
+    for name in ("serve", "monitor"):
+        own[name].add_argument("--model", type=Path, default=BUILD / "model", help="default: %(default)s")
+        own[name].add_argument("--predictions", type=Path, default=Path("predictions"), help="default: %(default)s")
+    own["monitor"].add_argument("--labels", type=Path, help="folder with what came true, as JSON lines")
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one step; what a person has to put right is one sentence on stderr and exit code 1."""
+    options = parser().parse_args(arguments)
+    try:
+        print(f"{options.step}: {STEPS[options.step][0](options)}")
+    except InputError as error:
+        print(f"{options.step}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{options.step}: interrupted; earlier outputs are as they were.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

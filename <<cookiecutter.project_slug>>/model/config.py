@@ -1,0 +1,316 @@
+"""Reads `config.yaml`, the numbers that a person may change, and refuses what it does not know."""
+
+from collections.abc import Hashable
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from model import InputError
+
+Task = Literal["binary_classification", "multiclass_classification", "regression"]
+METRICS: dict[Task, tuple[str, ...]] = {
+    "binary_classification": (
+        "roc_auc",
+        "average_precision",
+        "log_loss",
+        "brier",
+        "f1",
+        "precision",
+        "recall",
+        "balanced_accuracy",
+    ),
+    "multiclass_classification": ("roc_auc_ovr", "f1_macro", "f1_weighted", "accuracy", "log_loss"),
+    "regression": ("mae", "rmse", "r2", "median_absolute_error"),
+}
+# What NannyML estimates without labels (CBPE for classification, DLE for regression).
+MONITORED: dict[Task, tuple[str, ...]] = {
+    "binary_classification": ("roc_auc", "average_precision", "f1", "precision", "recall", "accuracy"),
+    "multiclass_classification": ("roc_auc", "f1", "precision", "recall", "accuracy"),
+    "regression": ("mae", "rmse"),
+}
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class Target(Section):
+    """What is predicted: a column as it is, its named classes, or a number cut into classes (a cut belongs below it)."""
+
+    column: str
+    cuts: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _cuts_fit(self) -> Self:
+        if self.cuts and len(self.classes) != len(self.cuts) + 1:
+            raise ValueError(f"{len(self.cuts)} cuts need {len(self.cuts) + 1} classes, not {len(self.classes)}")
+        if list(self.cuts) != sorted(set(self.cuts)) or len(set(self.classes)) != len(self.classes):
+            raise ValueError("cuts must rise and classes must differ")
+        return self
+
+
+class Feature(Section):
+    """One input of the model: a number within bounds or a category; `missing` allows rows without it."""
+
+    type: Literal["number", "category"]
+    min: float | None = None
+    max: float | None = None
+    missing: bool = False
+
+
+class Data(Section):
+    """The data file (a path or an fsspec URI), pinned by its hash, with its columns; rows stand in order of `time`."""
+
+    path: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    time: str
+    key: tuple[str, ...] = ()
+    target: Target
+    features: Annotated[dict[str, Feature], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _target_is_no_feature(self) -> Self:
+        if self.target.column in self.features or self.time in self.features:
+            raise ValueError("the target and the time column cannot be features")
+        return self
+
+
+def _rises(period: tuple[date, date]) -> tuple[date, date]:
+    if period[0] >= period[1]:
+        raise ValueError(f"a period must begin before it ends, not {period[0]} to {period[1]}")
+    return period
+
+
+Period = Annotated[tuple[date, date], AfterValidator(_rises)]
+
+
+class Split(Section):
+    """Periods from the first day up to and without the second, in UTC; test rows come after all training rows."""
+
+    train: Period
+    test: Period
+
+    @model_validator(mode="after")
+    def _test_is_later(self) -> Self:
+        if self.test[0] < self.train[1]:
+            raise ValueError(f"test begins {self.test[0]}, before train ends {self.train[1]}")
+        return self
+
+
+class Train(Section):
+    """The estimator's parameters, as `model/estimator.py` takes them; `threshold` is the probability from which a row
+    gets the second of two classes, `parity` the largest difference between the ONNX and the scikit-learn model."""
+
+    seed: int
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    parameters: dict[str, float | int | str | bool | None]
+    parity: Annotated[float, Field(gt=0)]
+
+
+class Slice(Section):
+    """A part of the test rows: each value of a category, or a number cut into ranges (a cut belongs below it)."""
+
+    column: str
+    cuts: tuple[float, ...] = ()
+
+
+class Evaluate(Section):
+    """Intervals come from `resamples` bootstrap resamples at the confidence `level`."""
+
+    seed: int
+    resamples: Annotated[int, Field(ge=100)]
+    level: Annotated[float, Field(gt=0.5, lt=1)]
+    slices: tuple[Slice, ...] = ()
+
+
+class Gate(Section):
+    severity: Literal["block", "warn"] = "block"
+
+
+class Rows(Gate):
+    """At least `bound` test rows."""
+
+    kind: Literal["rows"]
+    bound: Annotated[int, Field(ge=1)]
+
+
+class Bound(Gate):
+    """The metric is at least (`floor`) or at most (`ceiling`) the bound."""
+
+    kind: Literal["floor", "ceiling"]
+    metric: str
+    bound: float
+
+
+class Baseline(Gate):
+    """The metric is better than that of a model that ignores its input."""
+
+    kind: Literal["baseline"]
+    metric: str
+
+
+class Champion(Gate):
+    """Non-inferiority: the paired interval shows the metric worse than the champion's by no more than the margin."""
+
+    kind: Literal["champion"]
+    metric: str
+    margin: Annotated[float, Field(ge=0)]
+
+
+class SliceBound(Gate):
+    """The metric reaches the bound in every part of the slice that has at least `rows` rows; smaller ones warn."""
+
+    kind: Literal["slice"]
+    slice: str
+    metric: str
+    bound: float
+    rows: Annotated[int, Field(ge=1)]
+
+
+class Latency(Gate):
+    """The median time for one row, in milliseconds, is at most the bound."""
+
+    kind: Literal["latency"]
+    bound: Annotated[float, Field(gt=0)]
+
+
+AnyGate = Annotated[Rows | Bound | Baseline | Champion | SliceBound | Latency, Field(discriminator="kind")]
+
+
+class Freeze(Section):
+    """No promotion to the environment from the first day up to and without the second."""
+
+    environment: str
+    begin: Annotated[date, Field(alias="from")]
+    end: Annotated[date, Field(alias="until")]
+    reason: str
+
+
+class Promote(Section):
+    order: Annotated[tuple[str, ...], Field(min_length=1)]
+    freeze: tuple[Freeze, ...] = ()
+
+
+class Serve(Section):
+    """The HTTP service: its port (the operator's variable comes first), the largest request, the prediction log."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    rows: Annotated[int, Field(ge=1)]
+    bytes: Annotated[int, Field(ge=1)]
+
+
+class Alert(Section):
+    """Raised when one of the metrics falls out of its thresholds in `windows` of the last `of` windows."""
+
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    windows: Annotated[int, Field(ge=1)]
+    of: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        if self.windows > self.of:
+            raise ValueError(f"windows ({self.windows}) cannot exceed of ({self.of})")
+        return self
+
+
+class Monitor(Section):
+    """What is estimated, for how many rows at a time."""
+
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    window: Annotated[int, Field(ge=100)]
+    alert: Alert
+
+
+class Config(Section):
+    name: str
+    task: Task
+    data: Data
+    split: Split
+    train: Train
+    evaluate: Evaluate
+    gates: tuple[AnyGate, ...]
+    promote: Promote
+    serve: Serve
+    monitor: Monitor
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        classes = len(self.data.target.classes)
+        if (self.task == "regression") != (classes == 0) or (self.task == "binary_classification") != (classes == 2):
+            raise ValueError(f"{self.task} does not go with {classes} classes in data.target")
+        slices = {part.column for part in self.evaluate.slices}
+        for place, names, allowed in [
+            ("gates", {gate.metric for gate in self.gates if hasattr(gate, "metric")}, set(METRICS[self.task])),
+            ("gates", {gate.slice for gate in self.gates if isinstance(gate, SliceBound)}, slices),
+            ("evaluate.slices", slices, set(self.data.features)),
+            ("monitor.metrics", set(self.monitor.metrics), set(MONITORED[self.task])),
+            ("monitor.alert.metrics", set(self.monitor.alert.metrics), set(self.monitor.metrics)),
+            ("promote.freeze", {freeze.environment for freeze in self.promote.freeze}, set(self.promote.order)),
+        ]:
+            if unknown := names - allowed:
+                raise ValueError(f"{place} names {', '.join(sorted(unknown))}; allowed are {', '.join(sorted(allowed))}")
+        return self
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key that stands twice, where YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        if twice := {str(key) for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {', '.join(sorted(twice))} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def load(path: Path) -> Config:
+    """Read and check the configuration; raises InputError naming each key that is wrong and what it allows."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; run the command in the repository's root.")
+    try:
+        document = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}; correct it there.") from error
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise InputError(f"{path}: {'; '.join(_problem(problem) for problem in error.errors())}.") from error
+
+
+def _problem(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+    if problem["type"] == "extra_forbidden":
+        return f"{key} is not a known key; allowed are {_allowed(problem['loc'])}"
+    if problem["type"] == "missing":
+        return f"{key} is missing; add it"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("'", "")
+    return f"{key}: {message} (found {str(problem['input'])[:60]!r})" if problem["loc"] else message
+
+
+def _allowed(location: tuple[str | int, ...]) -> str:
+    """The keys that the section around a location allows, found by walking the models' fields."""
+    schema = Config.model_json_schema(by_alias=True)
+    node: dict[str, Any] = schema
+    for part in location[:-1]:
+        node = _resolve(node, schema)
+        if isinstance(part, int):
+            node = node["items"]
+        elif "discriminator" in node:
+            node = {"$ref": node["discriminator"]["mapping"][part]}
+        elif "properties" in node:
+            node = node["properties"][part]
+        else:
+            node = node["additionalProperties"]
+    return ", ".join(_resolve(node, schema)["properties"])
+
+
+def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in node:
+        resolved: dict[str, Any] = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        return resolved
+    return node

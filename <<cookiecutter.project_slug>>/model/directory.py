@@ -1,0 +1,70 @@
+"""Reads a model directory: what training, serving and monitoring agree on, checked by its hashes."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model import InputError, files
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input: `number` or `category`; `missing` when null is allowed."""
+
+    name: str
+    type: str
+    missing: bool
+
+
+@dataclass(frozen=True)
+class Model:
+    """A sealed model directory; `metadata` stands in its MLmodel file, `context` names the columns that say which row."""
+
+    path: Path
+    sha256: str
+    metadata: dict[str, Any]
+    columns: tuple[Column, ...]
+
+    @property
+    def version(self) -> str:
+        version: str = self.metadata["version"]
+        return version
+
+    @property
+    def task(self) -> str:
+        task: str = self.metadata["task"]
+        return task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.metadata["classes"])
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        return (self.metadata["time"], *self.metadata["key"])
+
+
+def load(path: Path) -> Model:
+    """Check the hashes and read the metadata; raises InputError when the directory is damaged, foreign or of another format."""
+    sha256 = files.unseal(path)
+    try:
+        document = yaml.safe_load((path / "MLmodel").read_text())
+        metadata = document["metadata"]
+        found = metadata["format"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a model directory of ours: its MLmodel has no format; run `make train`.") from error
+    if found != FORMAT:
+        raise InputError(
+            f"The model directory {path} has format {found}, this code reads {FORMAT}; "
+            "use the code that it was released with, or train again."
+        )
+    columns = tuple(
+        Column(column["name"], "category" if column["type"] == "string" else "number", not column["required"])
+        for column in json.loads(document["signature"]["inputs"])
+    )
+    return Model(path, sha256, metadata, columns)

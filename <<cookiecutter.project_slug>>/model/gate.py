@@ -1,0 +1,122 @@
+"""Decides: each gate of `config.yaml` says pass, fail, warn or skipped, and one failed blocking gate refuses the model."""
+
+from pathlib import Path
+
+from model import InputError, config, files, metrics, record
+from model.record import Evaluation, Measure, Outcome, Verdict
+
+Said = tuple[Outcome, str]
+
+
+def _shown(measure: Measure) -> str:
+    return f"{measure.value:.4g} [{measure.low:.4g}, {measure.high:.4g}]"
+
+
+def _rows(gate: config.Rows, evaluation: Evaluation) -> Said:
+    outcome: Outcome = "pass" if evaluation.rows >= gate.bound else "fail"
+    return outcome, f"{evaluation.rows:,} test rows, at least {gate.bound:,} needed"
+
+
+def _bound(gate: config.Bound, evaluation: Evaluation) -> Said:
+    measure = evaluation.metrics[gate.metric]
+    floor = gate.kind == "floor"
+    holds = measure.value >= gate.bound if floor else measure.value <= gate.bound
+    return "pass" if holds else "fail", f"{_shown(measure)}, {'at least' if floor else 'at most'} {gate.bound:g} needed"
+
+
+def _baseline(gate: config.Baseline, evaluation: Evaluation) -> Said:
+    candidate, trivial = evaluation.metrics[gate.metric], evaluation.baseline[gate.metric]
+    better = metrics.sign(gate.metric) * (candidate.value - trivial.value) > 0
+    return "pass" if better else "fail", f"{_shown(candidate)}, better than {trivial.value:.4g} of the baseline needed"
+
+
+def _champion(gate: config.Champion, evaluation: Evaluation) -> Said:
+    """Non-inferior when the worse end of the paired interval stays within the margin."""
+    if evaluation.champion is None:
+        return "skipped", "no champion to compare with"
+    difference = evaluation.champion.differences[gate.metric]
+    worst = difference.low if metrics.sign(gate.metric) > 0 else -difference.high
+    better = "higher" if metrics.sign(gate.metric) > 0 else "lower"
+    return (
+        "pass" if worst > -gate.margin else "fail",
+        f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}] against the champion "
+        f"({better} is better), worse by less than {gate.margin:g} needed",
+    )
+
+
+def _slice(gate: config.SliceBound, evaluation: Evaluation) -> Said:
+    """Every large enough part reaches the bound; a small one or one without the metric warns instead of deciding."""
+    failed, unsure, held = [], [], 0
+    for part in (part for part in evaluation.slices if part.column == gate.slice):
+        measure = part.metrics.get(gate.metric)
+        if measure is None:
+            unsure.append(f"{part.part} (undefined)")
+        elif metrics.sign(gate.metric) * (measure.value - gate.bound) >= 0:
+            held += 1
+        elif part.rows < gate.rows:
+            unsure.append(f"{part.part} ({measure.value:.4g} on {part.rows:,} rows, too few to decide)")
+        else:
+            failed.append(f"{part.part} ({measure.value:.4g} on {part.rows:,} rows)")
+    side = "at least" if metrics.sign(gate.metric) > 0 else "at most"
+    text = [f"{side} {gate.bound:g} needed: {held} of {held + len(failed) + len(unsure)} parts hold"]
+    text += [f"fails: {', '.join(failed)}"] if failed else []
+    text += [f"unsure: {', '.join(unsure)}"] if unsure else []
+    return "fail" if failed else "warn" if unsure else "pass", "; ".join(text)
+
+
+def _latency(gate: config.Latency, evaluation: Evaluation) -> Said:
+    outcome: Outcome = "pass" if evaluation.latency <= gate.bound else "fail"
+    return outcome, f"{evaluation.latency:.3g} ms for one row, at most {gate.bound:g} ms needed"
+
+
+def _said(gate: config.AnyGate, evaluation: Evaluation) -> Said:
+    match gate:
+        case config.Rows():
+            return _rows(gate, evaluation)
+        case config.Bound():
+            return _bound(gate, evaluation)
+        case config.Baseline():
+            return _baseline(gate, evaluation)
+        case config.Champion():
+            return _champion(gate, evaluation)
+        case config.SliceBound():
+            return _slice(gate, evaluation)
+        case config.Latency():
+            return _latency(gate, evaluation)
+
+
+def decide(settings: config.Config, evaluation: Evaluation) -> record.Decision:
+    """The decision record; a gate of severity `warn` never blocks."""
+    verdicts = []
+    for gate in settings.gates:
+        outcome, reason = _said(gate, evaluation)
+        if outcome == "fail" and gate.severity == "warn":
+            outcome = "warn"
+        verdicts.append(Verdict(gate=gate.model_dump(), outcome=outcome, reason=reason))
+    policy = files.sha256("\n".join(gate.model_dump_json() for gate in settings.gates).encode())
+    return record.Decision(
+        passed=all(verdict.outcome != "fail" for verdict in verdicts),
+        policy=policy,
+        gates=tuple(verdicts),
+        evaluation=evaluation,
+    )
+
+
+def title(verdict: Verdict) -> str:
+    """A gate's name: its kind with the slice and the metric that it reads."""
+    named = [str(verdict.gate[key]) for key in ("kind", "slice", "metric") if key in verdict.gate]
+    return " ".join(named)
+
+
+def run(settings: config.Config, build: Path) -> str:
+    """Write `decision.json` under `build`, then raise InputError when the candidate is refused."""
+    evaluation = record.evaluation(build / "evaluation.json")
+    if evaluation.task != settings.task:
+        raise InputError(f"build/evaluation.json is of {evaluation.task}, not {settings.task}; run `make evaluate` again.")
+    decision = decide(settings, evaluation)
+    files.write(build / "decision.json", record.dump(decision))
+    failed = [f"{title(verdict)} ({verdict.reason})" for verdict in decision.gates if verdict.outcome == "fail"]
+    if failed:
+        raise InputError(f"{evaluation.origin.version} is refused by {len(failed)} gates: {'; '.join(failed)}.")
+    counts = {kind: sum(v.outcome == kind for v in decision.gates) for kind in ("pass", "warn", "skipped")}
+    return f"{evaluation.origin.version} passes: " + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)

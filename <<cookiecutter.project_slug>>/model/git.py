@@ -1,0 +1,66 @@
+"""Asks git for the commit that is built and for the earlier states of a folder."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from model import InputError
+
+UNVERSIONED = "unversioned"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The commit at HEAD; `dirty` when a tracked file differs from it."""
+
+    sha: str
+    date: str
+    dirty: bool
+
+    @property
+    def version(self) -> str:
+        """`YYYY.MM.DD-<short sha>`, or `unversioned` outside of a repository."""
+        return f"{self.date.replace('-', '.')}-{self.sha[:7]}" if self.sha else UNVERSIONED
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    environment = {**os.environ, "TZ": "UTC"}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout  # noqa: S603
+
+
+def head() -> Commit:
+    """The commit at HEAD with its date in UTC; empty outside of a repository, or before its first commit."""
+    try:
+        sha, date = _git("show", "--no-patch", "--date=format-local:%Y-%m-%d", "--format=%H %cd", "HEAD").split()
+        return Commit(sha, date, dirty=bool(_git("status", "--porcelain", "--untracked-files=no", ".").strip()))
+    except (OSError, subprocess.CalledProcessError):
+        return Commit("", "", dirty=True)
+
+
+def states(path: Path) -> list[str]:
+    """The commits of the first-parent history that changed a file, newest first."""
+    try:
+        if _git("rev-parse", "--is-shallow-repository").strip() == "true":
+            raise InputError("This clone has no history; run `git fetch --unshallow`, then try again.")
+        return _git("log", "--first-parent", "--format=%H", "HEAD", "--", str(path)).split()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise InputError(f"git cannot tell the history of {path}; run the command in the repository's root.") from error
+
+
+def content(commit: str, path: Path) -> str | None:
+    """A file as it was in a commit, or None where it did not exist."""
+    try:
+        return _git("show", f"{commit}:./{path.as_posix()}")
+    except subprocess.CalledProcessError:
+        return None
+
+
+def is_ancestor(earlier: str, later: str) -> bool:
+    """Whether the later commit contains the earlier one; False when git does not know them."""
+    try:
+        _git("merge-base", "--is-ancestor", earlier, later)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return earlier != later

@@ -1,0 +1,162 @@
+"""Renders the decision record for people: Markdown for the pull request, one HTML page with plots."""
+
+import html
+import re
+from pathlib import Path
+
+import jinja2
+import plotly.graph_objects as go
+
+from model import files, gate, record
+from model.metrics import sign
+
+SIGNS = {"pass": "✅", "fail": "❌", "warn": "⚠️", "skipped": "➖"}
+LIMIT = 65_000
+COLOURS = {"candidate": "#1f6feb", "champion": "#8250df", "baseline": "#8c959f"}
+
+
+def plain(text: object) -> str:
+    """Text that may come from data, so that it can neither end a table cell, nor be HTML, nor name a person."""
+    escaped = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", " ".join(str(text).split()))
+    return html.escape(escaped, quote=False).replace("@", "&#64;").replace("#", "&#35;")
+
+
+def shown(measure: record.Measure) -> str:
+    return f"{measure.value:.4g} [{measure.low:.4g}, {measure.high:.4g}]"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=lambda name: bool(name and name.endswith(".html")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(plain=plain, shown=shown)
+    environment.globals.update(signs=SIGNS, title=gate.title)
+    return environment
+
+
+def intervals(evaluation: record.Evaluation) -> go.Figure:
+    """Each metric of candidate, champion and baseline with its interval."""
+    columns = {"candidate": evaluation.metrics, "baseline": evaluation.baseline}
+    if evaluation.champion:
+        columns["champion"] = evaluation.champion.metrics
+    figure = go.Figure()
+    for name, measures in columns.items():
+        points = list(measures.values())
+        figure.add_scatter(
+            name=name,
+            x=[f"{metric} {'↑' if sign(metric) > 0 else '↓'}" for metric in measures],
+            y=[point.value for point in points],
+            error_y={
+                "array": [point.high - point.value for point in points],
+                "arrayminus": [point.value - point.low for point in points],
+            },
+            mode="markers",
+            marker={"color": COLOURS[name], "size": 9},
+        )
+    figure.update_layout(title="Metrics with intervals (↑ higher is better)", scattermode="group")
+    return figure
+
+
+def differences(champion: record.Champion) -> go.Figure:
+    """Candidate minus champion on the same rows, with the paired interval."""
+    points = champion.differences
+    figure = go.Figure(
+        go.Scatter(
+            x=[point.value for point in points.values()],
+            y=list(points),
+            error_x={
+                "array": [point.high - point.value for point in points.values()],
+                "arrayminus": [point.value - point.low for point in points.values()],
+            },
+            mode="markers",
+            marker={"color": COLOURS["candidate"], "size": 9},
+        )
+    )
+    figure.add_vline(x=0, line_dash="dot")
+    return figure.update_layout(title="Candidate minus champion, paired on the same rows")
+
+
+def slices(evaluation: record.Evaluation) -> go.Figure:
+    """The first metric of the task in each part of each slice."""
+    metric = next(iter(evaluation.metrics))
+    parts = [part for part in evaluation.slices if metric in part.metrics]
+    points = [part.metrics[metric] for part in parts]
+    figure = go.Figure(
+        go.Scatter(
+            x=[point.value for point in points],
+            y=[f"{part.column}: {html.escape(part.part)} ({part.rows:,})" for part in parts],
+            error_x={
+                "array": [point.high - point.value for point in points],
+                "arrayminus": [point.value - point.low for point in points],
+            },
+            mode="markers",
+            marker={"color": COLOURS["candidate"], "size": 9},
+        )
+    )
+    figure.add_vline(x=evaluation.metrics[metric].value, line_dash="dot")
+    return figure.update_layout(title=f"{metric} in each slice")
+
+
+def calibration(evaluation: record.Evaluation) -> go.Figure:
+    """Predicted probability against the share that held."""
+    bins = evaluation.calibration
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#8c959f"}))
+    figure.add_scatter(
+        x=[part.predicted for part in bins],
+        y=[part.observed for part in bins],
+        text=[f"{part.rows:,} rows" for part in bins],
+        mode="lines+markers",
+        line={"color": COLOURS["candidate"]},
+    )
+    return figure.update_layout(
+        title="Calibration", xaxis_title="predicted probability", yaxis_title="observed share", showlegend=False
+    )
+
+
+def figures(evaluation: record.Evaluation) -> list[str]:
+    """The plots as HTML fragments; the first carries the plotting library, so that the page needs no network."""
+    plots = [intervals(evaluation)]
+    if evaluation.champion:
+        plots.append(differences(evaluation.champion))
+    if evaluation.slices:
+        plots.append(slices(evaluation))
+    if evaluation.calibration:
+        plots.append(calibration(evaluation))
+    for plot in plots:
+        plot.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 50, "b": 40}, height=380)
+        plot.update_yaxes(automargin=True)
+    return [
+        plot.to_html(full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displaylogo": False})
+        for index, plot in enumerate(plots)
+    ]
+
+
+def markdown(decision: record.Decision) -> str:
+    """The report for a pull request, at most 65,000 characters."""
+    text = _environment().get_template("report.md").render(decision=decision, evaluation=decision.evaluation)
+    if len(text) > LIMIT:
+        note = "\n\n_The report was cut here; build/report.html has all of it._\n"
+        text = text[: LIMIT - len(note)] + note
+    return text
+
+
+def page(decision: record.Decision) -> str:
+    """The report as one self-contained HTML page."""
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(decision=decision, evaluation=decision.evaluation, figures=figures(decision.evaluation))
+    )
+
+
+def run(build: Path) -> str:
+    """Write `report.md` and `report.html` under `build`."""
+    decision = record.decision(build / "decision.json")
+    files.write(build / "report.md", markdown(decision))
+    files.write(build / "report.html", page(decision))
+    verdict = "passes" if decision.passed else "is refused"
+    return f"{decision.evaluation.origin.version} {verdict}: {build / 'report.md'}, {build / 'report.html'}"
