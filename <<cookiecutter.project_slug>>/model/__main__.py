@@ -12,7 +12,6 @@ from model import InputError, config
 if TYPE_CHECKING:
     from model.release import Change
 
-BUILD = Path("build")
 CONFIG = Path("config.yaml")
 LOCK = Path("locks/train.txt")
 
@@ -22,31 +21,31 @@ LOCK = Path("locks/train.txt")
 def _data(options: argparse.Namespace) -> str:
     from model import data
 
-    return data.run(config.load(options.config), BUILD)
+    return data.run(config.load(options.config), options.build)
 
 
 def _train(options: argparse.Namespace) -> str:
     from model import train
 
-    return train.run(config.load(options.config), BUILD, LOCK)
+    return train.run(config.load(options.config), options.build, LOCK)
 
 
 def _evaluate(options: argparse.Namespace) -> str:
     from model import evaluate
 
-    return evaluate.run(config.load(options.config), BUILD, options.champion)
+    return evaluate.run(config.load(options.config), options.build, options.champion)
 
 
 def _gate(options: argparse.Namespace) -> str:
     from model import gate
 
-    return gate.run(config.load(options.config), BUILD)
+    return gate.run(config.load(options.config), options.build)
 
 
 def _report(options: argparse.Namespace) -> str:
     from model import report
 
-    return report.run(BUILD)
+    return report.run(options.build)
 
 
 def _release(options: argparse.Namespace) -> str:
@@ -54,25 +53,27 @@ def _release(options: argparse.Namespace) -> str:
 
     images = {"serve": options.serve, "monitor": options.monitor}
     settings = config.load(options.config).promote
-    return _changed(release.release(record.decision(BUILD / "decision.json"), images, options.environment, settings))
+    decision = record.decision(options.build / "decision.json")
+    return _changed(release.release(decision, images, options.environment, settings), options.build)
 
 
 def _promote(options: argparse.Namespace) -> str:
     from model import release
 
-    return _changed(release.promote(options.environment, config.load(options.config).promote, datetime.now(UTC).date()))
+    settings = config.load(options.config).promote
+    return _changed(release.promote(options.environment, settings, datetime.now(UTC).date()), options.build)
 
 
 def _rollback(options: argparse.Namespace) -> str:
     from model import release
 
-    return _changed(release.rollback(options.environment, config.load(options.config).promote))
+    return _changed(release.rollback(options.environment, config.load(options.config).promote), options.build)
 
 
-def _changed(change: "Change") -> str:
+def _changed(change: "Change", build: Path) -> str:
     from model import files
 
-    path = BUILD / "pull-request.md"
+    path = build / "pull-request.md"
     files.write(path, f"# {change.title}\n\n{change.body}")
     return f"{change.title}; the pull request's text is in {path}"
 
@@ -86,7 +87,7 @@ def _serve(options: argparse.Namespace) -> str:
 def _monitor(options: argparse.Namespace) -> str:
     from model import monitor
 
-    return monitor.run(config.load(options.config), BUILD, options.model, options.predictions, options.labels)
+    return monitor.run(config.load(options.config), options.build, options.model, options.predictions, options.labels)
 
 
 def _doctor(options: argparse.Namespace) -> str:
@@ -113,6 +114,9 @@ STEPS: dict[str, tuple[Callable[[argparse.Namespace], str], str]] = {
 def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="python -m model", description="The steps of a model service.")
     root.add_argument("--config", type=Path, default=CONFIG, help="default: %(default)s")
+    root.add_argument(
+        "--build", type=Path, default=Path("build"), help="folder of what the steps write; default: %(default)s"
+    )
     steps = root.add_subparsers(dest="step", required=True, metavar="STEP")
     own = {name: steps.add_parser(name, help=text, description=text) for name, (_, text) in STEPS.items()}
     own["evaluate"].add_argument("--champion", type=Path, help="model directory of the model in production")
@@ -121,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
     own["release"].add_argument("--serve", required=True, help="image as registry/name@sha256:<digest>")
     own["release"].add_argument("--monitor", required=True, help="image as registry/name@sha256:<digest>")
     for name in ("serve", "monitor"):
-        own[name].add_argument("--model", type=Path, default=BUILD / "model", help="default: %(default)s")
+        own[name].add_argument("--model", type=Path, default=Path("build/model"), help="default: %(default)s")
         own[name].add_argument("--predictions", type=Path, default=Path("predictions"), help="default: %(default)s")
     own["monitor"].add_argument("--labels", type=Path, help="folder with what came true, as JSON lines")
     return root

@@ -38,7 +38,7 @@ class Section(BaseModel):
 
 
 class Target(Section):
-    """What is predicted: a column as it is, its named classes, or a number cut into classes (a cut belongs below it)."""
+    """What is predicted: a column's number, its named classes, or classes cut from a number (a cut belongs below)."""
 
     column: str
     cuts: tuple[float, ...] = ()
@@ -252,7 +252,9 @@ class Config(Section):
             ("promote.freeze", {freeze.environment for freeze in self.promote.freeze}, set(self.promote.order)),
         ]:
             if unknown := names - allowed:
-                raise ValueError(f"{place} names {', '.join(sorted(unknown))}; allowed are {', '.join(sorted(allowed))}")
+                raise ValueError(
+                    f"{place} names {', '.join(sorted(unknown))}; allowed are {', '.join(sorted(allowed))}"
+                )
         return self
 
 
@@ -260,7 +262,7 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader that refuses a key that stands twice, where YAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if twice := {str(key) for key in keys if keys.count(key) > 1}:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {', '.join(sorted(twice))} stands twice", node.start_mark

@@ -20,7 +20,7 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     types = {"number": FloatTensorType([None, 1]), "category": StringTensorType([None, 1])}
     columns = [(name, types[feature.type]) for name, feature in settings.data.features.items()]
     regression = settings.task == "regression"
-    model = skl2onnx.to_onnx(fitted, initial_types=columns, options={} if regression else {"zipmap": False})
+    model: ModelProto = skl2onnx.to_onnx(fitted, initial_types=columns, options={} if regression else {"zipmap": False})
     graph = model.graph
     names = ["prediction"] if regression else [f"probability_{name}" for name in settings.data.target.classes]
 

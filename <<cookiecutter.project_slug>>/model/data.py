@@ -1,4 +1,4 @@
-"""Checks the data file against the contract in `config.yaml`, labels its rows and splits them by time, never at random."""
+"""Checks the data file against `config.yaml`, labels its rows and splits them by time, never at random."""
 
 import io
 import json
@@ -132,7 +132,7 @@ def period(frame: pd.DataFrame, time: str, span: tuple[date, date]) -> pd.DataFr
 
 
 def run(settings: config.Config, build: Path) -> str:
-    """Write `data/train.parquet` and `data/test.parquet` under `build`, each with the source's hash in its metadata."""
+    """Write `data/train.parquet` and `data/test.parquet` under `build`, with the source's hash in their metadata."""
     section = settings.data
     frame = table(fetch(section), section)
     frame[LABEL] = label(frame[section.target.column], settings.task, section.target, section.path)

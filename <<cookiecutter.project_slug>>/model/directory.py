@@ -23,7 +23,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Model:
-    """A sealed model directory; `metadata` stands in its MLmodel file, `context` names the columns that say which row."""
+    """A sealed model directory; `metadata` is that of its MLmodel file, `context` the columns that name a row."""
 
     path: Path
     sha256: str
@@ -50,14 +50,16 @@ class Model:
 
 
 def load(path: Path) -> Model:
-    """Check the hashes and read the metadata; raises InputError when the directory is damaged, foreign or of another format."""
+    """Check and read a model directory; raises InputError when it is damaged, foreign or of another format."""
     sha256 = files.unseal(path)
     try:
         document = yaml.safe_load((path / "MLmodel").read_text())
         metadata = document["metadata"]
         found = metadata["format"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a model directory of ours: its MLmodel has no format; run `make train`.") from error
+        raise InputError(
+            f"{path} is not a model directory of ours: its MLmodel has no format; run `make train`."
+        ) from error
     if found != FORMAT:
         raise InputError(
             f"The model directory {path} has format {found}, this code reads {FORMAT}; "

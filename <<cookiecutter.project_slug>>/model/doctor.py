@@ -39,7 +39,9 @@ def _data(settings: config.Config) -> Finding:
     if "://" in settings.data.path:
         return Finding("the data file is remote", True, "")
     held = path.is_file() and files.sha256(path.read_bytes()) == settings.data.sha256
-    return Finding("the data file has the pinned hash", held, f"restore it with `git checkout -- {path}`, or pin its hash")
+    return Finding(
+        "the data file has the pinned hash", held, f"restore it with `git checkout -- {path}`, or pin its hash"
+    )
 
 
 def findings(path: Path, answers: Callable[..., bool] = _answers) -> list[Finding]:
@@ -48,18 +50,32 @@ def findings(path: Path, answers: Callable[..., bool] = _answers) -> list[Findin
     found = [
         Finding("Python is 3.12", sys.version_info[:2] == (3, 12), "delete .venv, then run `make doctor` again"),
         Finding("git is installed", answers("git", "--version"), "install git"),
-        Finding("git knows your name", answers("git", "config", "user.name"), "run `git config --global user.name NAME`"),
-        Finding("git knows your address", answers("git", "config", "user.email"), "run `git config --global user.email ADDRESS`"),
-        Finding("this is a git repository", answers("git", "rev-parse", "HEAD"), "run `git init && git add . && git commit`"),
+        Finding(
+            "git knows your name", answers("git", "config", "user.name"), "run `git config --global user.name NAME`"
+        ),
+        Finding(
+            "git knows your address",
+            answers("git", "config", "user.email"),
+            "run `git config --global user.email ADDRESS`",
+        ),
+        Finding(
+            "this is a git repository", answers("git", "rev-parse", "HEAD"), "run `git init && git add . && git commit`"
+        ),
         valid,
     ]
     if settings is not None:
         found.append(_data(settings))
     found += [
-        Finding("git has a remote", answers("git", "remote", "get-url", "origin"), "run `git remote add origin URL`", False),
+        Finding(
+            "git has a remote", answers("git", "remote", "get-url", "origin"), "run `git remote add origin URL`", False
+        ),
         Finding("kubectl renders manifests", bool(shutil.which("kubectl")), "install kubectl", False),
-        Finding("docker builds images", answers("docker", "info"), "install and start Docker, or leave it to GitHub", False),
-        Finding("gh is signed in to GitHub", answers("gh", "auth", "status"), "install gh, then run `gh auth login`", False),
+        Finding(
+            "docker builds images", answers("docker", "info"), "install and start Docker, or leave it to GitHub", False
+        ),
+        Finding(
+            "gh is signed in to GitHub", answers("gh", "auth", "status"), "install gh, then run `gh auth login`", False
+        ),
     ]
     return found
 
@@ -71,5 +87,9 @@ def run(path: Path) -> str:
         sign = "ok     " if finding.holds else "MISSING" if finding.required else "later  "
         print(f"  {sign} {finding.name}" + ("" if finding.holds else f": {finding.fix}"))
     if missing := [finding.name for finding in found if finding.required and not finding.holds]:
-        raise InputError(f"{len(missing)} of {len(found)} checks fail ({', '.join(missing)}); do what stands beside each.")
-    return f"{sum(finding.holds for finding in found)} of {len(found)} checks hold, nothing that the steps need is missing"
+        raise InputError(
+            f"{len(missing)} of {len(found)} checks fail ({', '.join(missing)}); do what stands beside each."
+        )
+    return (
+        f"{sum(finding.holds for finding in found)} of {len(found)} checks hold, nothing that the steps need is missing"
+    )

@@ -1,6 +1,7 @@
 """Measures the served model on the test rows, beside a trivial baseline and the champion, with intervals."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def columns(frame: pd.DataFrame, predictor: Predictor) -> dict[str, np.ndarray[A
 
 
 def baseline(task: config.Task, train: pd.Series, rows: int) -> Predictions:
-    """The answers of a model that knows only the training labels: their most frequent class and shares, or their mean."""
+    """The answers of a model that knows only the training labels: the shares of their classes, or their mean."""
     nothing = np.zeros((rows, 1))
     if task == "regression":
         return Predictions(DummyRegressor().fit(np.zeros((len(train), 1)), train).predict(nothing), None)
@@ -44,7 +45,7 @@ def parts(frame: pd.DataFrame, part: config.Slice) -> dict[str, np.ndarray[Any, 
     column = frame[part.column]
     if part.cuts:
         edges = [f"{cut:g}" for cut in part.cuts]
-        between = [f"{low} to {high}" for low, high in zip(edges, edges[1:], strict=False)]
+        between = [f"{low} to {high}" for low, high in pairwise(edges)]
         names = [f"up to {edges[0]}", *between, f"over {edges[-1]}"]
         values = np.array(names)[np.searchsorted(part.cuts, column, side="left")]
     else:
@@ -55,7 +56,9 @@ def parts(frame: pd.DataFrame, part: config.Slice) -> dict[str, np.ndarray[Any, 
     return {name: rows for name, rows in chosen.items() if rows.any()}
 
 
-def measures(points: dict[str, float], drawn: dict[str, np.ndarray[Any, Any]], level: float) -> dict[str, record.Measure]:
+def measures(
+    points: dict[str, float], drawn: dict[str, np.ndarray[Any, Any]], level: float
+) -> dict[str, record.Measure]:
     """Points with their intervals; a metric that is undefined on the rows is left out."""
     found = {}
     for name, value in points.items():
@@ -107,7 +110,7 @@ def _comparable(champion: directory.Model, candidate: directory.Model) -> None:
     if (champion.task, champion.classes) != (candidate.task, candidate.classes):
         raise InputError(
             f"The champion {champion.version} answers {champion.task} {champion.classes}, the candidate "
-            f"{candidate.task} {candidate.classes}; they cannot be compared: evaluate without a champion, and say so."
+            f"{candidate.task} {candidate.classes}; they cannot be compared: evaluate without it, and say so."
         )
     learnt_until, test_from = champion.metadata["data"]["train"][1], candidate.metadata["data"]["test"][0]
     if test_from < learnt_until:

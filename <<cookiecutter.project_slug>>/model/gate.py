@@ -1,4 +1,4 @@
-"""Decides: each gate of `config.yaml` says pass, fail, warn or skipped, and one failed blocking gate refuses the model."""
+"""Decides: each gate of `config.yaml` passes, fails, warns or is skipped; one that fails refuses the model."""
 
 from pathlib import Path
 
@@ -112,7 +112,9 @@ def run(settings: config.Config, build: Path) -> str:
     """Write `decision.json` under `build`, then raise InputError when the candidate is refused."""
     evaluation = record.evaluation(build / "evaluation.json")
     if evaluation.task != settings.task:
-        raise InputError(f"build/evaluation.json is of {evaluation.task}, not {settings.task}; run `make evaluate` again.")
+        raise InputError(
+            f"build/evaluation.json is of {evaluation.task}, not {settings.task}; run `make evaluate` again."
+        )
     decision = decide(settings, evaluation)
     files.write(build / "decision.json", record.dump(decision))
     failed = [f"{title(verdict)} ({verdict.reason})" for verdict in decision.gates if verdict.outcome == "fail"]

@@ -28,11 +28,12 @@ def sign(metric: str) -> int:
 
 def _divide(numerator: Array, denominator: Array) -> Array:
     """0 where nothing was counted, as scikit-learn's `zero_division=0`."""
-    return np.divide(numerator, denominator, out=np.zeros_like(numerator, dtype=float), where=denominator > 0)
+    divided: Array = np.divide(numerator, denominator, out=np.zeros_like(numerator, dtype=float), where=denominator > 0)
+    return divided
 
 
 def _ranked(positive: Array, score: Array, weights: Array) -> tuple[Array, Array]:
-    """True and false positives when all rows down to each distinct score are called positive: two of (resamples, scores)."""
+    """True and false positives when all rows down to each distinct score are called: two of (resamples, scores)."""
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
     drawn = weights[:, order]
@@ -104,8 +105,9 @@ def _brier(truth: Array, predictions: Predictions, weights: Array) -> Array:
 
 def _over_classes(one: Callable[[int], Array], shares: Array | None, predictions: Predictions) -> Array:
     """The mean of a metric over the classes, plain or weighted by shares of shape (resamples, classes)."""
-    values = np.stack([one(code) for code in range(_probabilities(predictions).shape[1])], axis=1)
-    return values.mean(axis=1) if shares is None else (values * shares).sum(axis=1)
+    values: Array = np.stack([one(code) for code in range(_probabilities(predictions).shape[1])], axis=1)
+    mean: Array = values.mean(axis=1) if shares is None else (values * shares).sum(axis=1)
+    return mean
 
 
 def _f1_weighted(truth: Array, predictions: Predictions, weights: Array) -> Array:

@@ -6,12 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import plotly.graph_objects as go
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from model import InputError, config, directory, files, predictions, windows
+from model import InputError, config, directory, files, pages, predictions, windows
 from model.windows import Kind, Window
 
 REFERENCE_WINDOWS = 10
@@ -19,7 +18,7 @@ COLOURS = {"estimated": "#1f6feb", "realised": "#1a7f37"}
 
 
 def frame(logged: pd.DataFrame, model: directory.Model) -> pd.DataFrame:
-    """The log as NannyML takes it: features, prediction, probabilities, in order of the rows' own time where they have one."""
+    """The log as NannyML takes it: features, prediction and probabilities, in order of the rows' own time if any."""
     answers = [json.loads(text) for text in logged["answer"]]
     features = pd.DataFrame([json.loads(text) for text in logged["features"]], index=logged.index)
     features = features.reindex(columns=[column.name for column in model.columns])
@@ -45,10 +44,14 @@ def labels(folder: Path) -> pd.DataFrame:
     """What came true: request, row and label, from the JSON lines in a folder; the last word on a row counts."""
     paths = sorted(folder.glob("*.jsonl"))
     if not paths:
-        raise InputError(f"{folder} holds no *.jsonl file with request, row and label; put one there, or leave LABELS out.")
+        raise InputError(
+            f"{folder} holds no *.jsonl file with request, row and label; put one there, or leave LABELS out."
+        )
     table = pd.concat([pd.read_json(path, lines=True, dtype={"request": str}) for path in paths])
     if missing := {"request", "row", "label"} - set(table):
-        raise InputError(f"The labels in {folder} lack {', '.join(sorted(missing))}; each line needs request, row, label.")
+        raise InputError(
+            f"The labels in {folder} lack {', '.join(sorted(missing))}; each line needs request, row, label."
+        )
     return table.drop_duplicates(["request", "row"], keep="last")
 
 
@@ -57,7 +60,9 @@ def coded(values: pd.Series, model: directory.Model) -> pd.Series:
     if model.task == "regression":
         return values.astype("float64")
     if unknown := sorted(set(map(str, values)) - set(model.classes)):
-        raise InputError(f"The labels hold {', '.join(unknown[:5])}; allowed are {', '.join(model.classes)}: correct them.")
+        raise InputError(
+            f"The labels hold {', '.join(unknown[:5])}; allowed are {', '.join(model.classes)}: correct them."
+        )
     if model.task == "binary_classification":
         return (values.astype(str) == model.classes[1]).astype("int64")
     return values.astype(str)
@@ -84,7 +89,9 @@ def alerts(found: Iterable[Window], rule: config.Alert) -> list[dict[str, Any]]:
     return said
 
 
-def summary(model: directory.Model, found: list[Window], settings: config.Monitor, counts: dict[str, int]) -> dict[str, Any]:
+def summary(
+    model: directory.Model, found: list[Window], settings: config.Monitor, counts: dict[str, int]
+) -> dict[str, Any]:
     said = alerts(found, settings.alert)
     return {
         "schema_version": 1,
@@ -119,7 +126,11 @@ def plot(found: list[Window], metric: str) -> go.Figure:
         if not own:
             continue
         figure.add_scatter(
-            x=[w.end for w in own], y=[w.value for w in own], name=kind, mode="lines+markers", line={"color": COLOURS[kind]}
+            x=[w.end for w in own],
+            y=[w.value for w in own],
+            name=kind,
+            mode="lines+markers",
+            line={"color": COLOURS[kind]},
         )
         alert = [w for w in own if w.alert]
         figure.add_scatter(
@@ -135,21 +146,7 @@ def plot(found: list[Window], metric: str) -> go.Figure:
     begin = min((w.begin for w in found if not w.reference), default=None)
     if begin is not None:
         figure.add_vline(x=begin, line={"dash": "dash", "color": "#8c959f"})
-    return figure.update_layout(
-        title=metric, template="plotly_white", height=380, margin={"l": 40, "r": 20, "t": 50, "b": 40}
-    )
-
-
-def _render(name: str, document: dict[str, Any], plots: list[str]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=name.endswith(".html"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    latest = {(w["kind"], w["metric"]): w for w in document["windows"] if not w["reference"]}
-    return environment.get_template(name).render(summary=document, plots=plots, latest=list(latest.values()))
+    return figure.update_layout(title=metric)
 
 
 def openmetrics(document: dict[str, Any]) -> str:
@@ -157,7 +154,9 @@ def openmetrics(document: dict[str, Any]) -> str:
     registry = CollectorRegistry()
     names = ("model", "version", "kind", "metric")
     value = Gauge("model_performance", "Performance in the latest window", names, registry=registry)
-    outside = Gauge("model_performance_outside", "1 when the latest window lies outside of its bounds", names, registry=registry)
+    outside = Gauge(
+        "model_performance_outside", "1 when the latest window lies outside of its bounds", names, registry=registry
+    )
     raised = Gauge("model_alert", "1 when the alert rule holds", ("model", "version"), registry=registry)
     for window in document["windows"]:
         if not window["reference"] and window["value"] is not None:
@@ -191,14 +190,13 @@ def run(settings: config.Config, build: Path, path: Path, log: Path, truth: Path
         if len(labelled) >= size:
             found += windows.realised(known, labelled, task, model.classes, metrics, size)
     document = summary(model, found, settings.monitor, counts)
-    plots = [
-        plot(found, metric).to_html(full_html=False, include_plotlyjs=index == 0, config={"responsive": True})
-        for index, metric in enumerate(metrics)
-    ]
+    plots = pages.fragments([plot(found, metric) for metric in metrics])
+    latest = {(window.kind, window.metric): window for window in found if not window.reference}
+    values = {"summary": document, "latest": list(latest.values()), "plots": plots}
     with files.replaced(build / "monitor") as folder:
         files.write(folder / "summary.json", json.dumps(document, indent=1) + "\n")
-        files.write(folder / "report.md", _render("monitor.md", document, plots))
-        files.write(folder / "report.html", _render("monitor.html", document, plots))
+        files.write(folder / "report.md", pages.render("monitor.md", **values))
+        files.write(folder / "report.html", pages.render("monitor.html", **values))
         files.write(folder / "metrics.prom", openmetrics(document))
     state = "ALERT" if document["alert"] else "no alert"
     return f"{model.version}: {state} on {len(analysis):,} predictions, {counts['labelled']:,} of them labelled"

@@ -1,15 +1,14 @@
 """The prediction log: one JSON line for each answered row, on disk before the answer leaves."""
 
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model.directory import Model
+
 if TYPE_CHECKING:
     import pandas as pd
-
-COLUMNS = ("request", "row", "logged", "version", "context", "features", "answer")
 
 
 class Log:
@@ -40,22 +39,24 @@ class Log:
 
 
 def lines(
-    request: str, version: str, rows: list[dict[str, Any]], answers: list[dict[str, Any]], context: tuple[str, ...], now: datetime
+    request: str, model: Model, rows: list[dict[str, Any]], answers: list[dict[str, Any]], now: datetime
 ) -> bytes:
-    """The log lines of one request: what came in, split into context (time, key) and features, and what went out."""
+    """The log lines of one request: the context (time, key) and the features that came in, and what went out."""
     records = [
         {
             "request": request,
             "row": index,
             "logged": now.isoformat(),
-            "version": version,
-            "context": {name: row[name] for name in context if name in row},
-            "features": {name: value for name, value in row.items() if name not in context},
+            "version": model.version,
+            "context": {name: row[name] for name in model.context if name in row},
+            "features": {column.name: row.get(column.name) for column in model.columns},
             "answer": answer,
         }
         for index, (row, answer) in enumerate(zip(rows, answers, strict=True))
     ]
-    return "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in records).encode()
+    import orjson  # in the service's environment, not in the monitor's
+
+    return b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
 
 
 def utc_now() -> datetime:
@@ -67,14 +68,15 @@ def read(folder: Path, version: str) -> "pd.DataFrame":
 
     A torn line is skipped, a row that was logged twice counts once.
     """
-    import duckdb  # in the monitor's environment, not in the service's
+    import duckdb  # these are in the monitor's environment, not in the service's
+    import pandas as pd
 
     pattern = folder / "*.jsonl"
     if not any(folder.glob("*.jsonl")):
-        return duckdb.sql("select '' request, 0 row, '' logged, '' context, '' features, '' answer where false").df()
+        return pd.DataFrame(columns=["request", "row", "logged", "context", "features", "answer"])
     columns = {"request": "VARCHAR", "row": "BIGINT", "logged": "VARCHAR", "version": "VARCHAR"}
     columns |= {"context": "JSON", "features": "JSON", "answer": "JSON"}
-    return duckdb.execute(
+    rows: pd.DataFrame = duckdb.execute(
         """
         select distinct on (request, row) request, row, logged, context, features, answer
         from read_json($pattern, format => 'newline_delimited', columns => $columns, ignore_errors => true)
@@ -83,3 +85,4 @@ def read(folder: Path, version: str) -> "pd.DataFrame":
         """,
         {"pattern": str(pattern), "columns": columns, "version": version},
     ).df()
+    return rows

@@ -13,6 +13,7 @@ import onnxruntime
 from model import InputError, directory
 from model.directory import Column
 
+
 class RowError(ValueError):
     """A row that the model cannot take, as one sentence with the row and the column."""
 
@@ -95,7 +96,9 @@ class Predictor:
                 {"name": column.name, "datatype": "BYTES" if column.type == "category" else "FP32", "shape": [-1]}
                 for column in self.model.columns
             ],
-            "outputs": [{"name": name, "datatype": "FP64", "shape": [-1]} for name in self.model.classes or ("prediction",)],
+            "outputs": [
+                {"name": name, "datatype": "FP64", "shape": [-1]} for name in self.model.classes or ("prediction",)
+            ],
             "custom": {"task": self.model.task, "sha256": self.model.sha256},
         }
 

@@ -1,4 +1,4 @@
-"""The decision record: what was measured, what was decided and on which data, code and model, in one versioned document.
+"""The decision record: what was measured and decided on which data, code and model, in one versioned document.
 
 Reports, pull requests, manifests and MLflow tags are rendered from it, so that they cannot disagree.
 """
@@ -60,7 +60,7 @@ class SlicePart(Part):
 
 
 class Bin(Part):
-    """Test rows whose probability of the last class lies in one tenth: their mean probability and the share that held."""
+    """Test rows with a probability of the last class in one tenth: its mean, and the share of the class."""
 
     rows: int
     predicted: float

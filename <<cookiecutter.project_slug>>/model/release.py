@@ -22,18 +22,18 @@ class Change:
     body: str
 
 
-def component(decision: record.Decision) -> str:
-    """The `kustomization.yaml` of a release; without images, of an environment that has none yet."""
-    document: dict[str, object] = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
-    if decision.images is not None:
-        document["resources"] = ["../../../base"]
-        document["labels"] = [
-            {"pairs": {"app.kubernetes.io/version": decision.evaluation.origin.version}, "includeTemplates": True}
-        ]
-        document["images"] = [
+def component(version: str, images: record.Images) -> str:
+    """The `kustomization.yaml` of a release: the base with both images by digest."""
+    document = {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "labels": [{"pairs": {"app.kubernetes.io/version": version}, "includeTemplates": True}],
+        "resources": ["../../../base"],
+        "images": [
             {"name": name, "newName": image.split("@")[0], "digest": image.split("@")[1]}
-            for name, image in decision.images.model_dump().items()
-        ]
+            for name, image in images.model_dump().items()
+        ],
+    }
     return yaml.safe_dump(document, sort_keys=False)
 
 
@@ -55,7 +55,9 @@ def _body(decision: record.Decision, before: record.Decision | None, environment
     lines = [f"`{environment}` runs `{decision.evaluation.origin.version}` instead of `{was}`.", ""]
     lines += [f"- {name}: `{image}`" for name, image in images.items()]
     lines += ["", "| metric | value | interval |", "| --- | --- | --- |"]
-    lines += [f"| {name} | {m.value:.4g} | {m.low:.4g} to {m.high:.4g} |" for name, m in decision.evaluation.metrics.items()]
+    lines += [
+        f"| {name} | {m.value:.4g} | {m.low:.4g} to {m.high:.4g} |" for name, m in decision.evaluation.metrics.items()
+    ]
     lines += ["", f"To undo it: `make rollback ENVIRONMENT={environment}`."]
     return "\n".join(lines) + "\n"
 
@@ -74,17 +76,21 @@ def release(decision: record.Decision, images: dict[str, str], environment: str,
         failed = sum(verdict.outcome == "fail" for verdict in decision.gates)
         raise InputError(f"{version} was refused by {failed} gates, see build/report.md; release one that passes.")
     if decision.evaluation.origin.dirty or version == git.UNVERSIONED:
-        raise InputError(f"{version} was trained with uncommitted changes; commit them, then run `make pipeline` again.")
+        raise InputError(
+            f"{version} was trained with uncommitted changes; commit them, then run `make pipeline` again."
+        )
     try:
         pinned = record.Images(**images)
     except ValueError as error:
         wrong = ", ".join(f"{name.upper()}={image!r}" for name, image in images.items())
-        raise InputError(f"Images are given by digest, as registry/name@sha256:<64 hex digits>, not {wrong}.") from error
+        raise InputError(
+            f"Images are given by digest, as registry/name@sha256:<64 hex digits>, not {wrong}."
+        ) from error
     before = current(target)
     if before is not None and before.evaluation.origin.version == version:
         raise InputError(f"{environment} already runs {version}; there is nothing to release.")
     released = decision.model_copy(update={"images": pinned})
-    _place({RECORD: record.dump(released), KUSTOMIZATION: component(released)}, target)
+    _place({RECORD: record.dump(released), KUSTOMIZATION: component(version, pinned)}, target)
     return Change(f"Release {version} to {environment}", _body(released, before, environment))
 
 

@@ -1,41 +1,20 @@
 """Renders the decision record for people: Markdown for the pull request, one HTML page with plots."""
 
 import html
-import re
 from pathlib import Path
 
-import jinja2
 import plotly.graph_objects as go
 
-from model import files, gate, record
+from model import files, gate, pages, record
 from model.metrics import sign
 
-SIGNS = {"pass": "✅", "fail": "❌", "warn": "⚠️", "skipped": "➖"}
+SIGNS = {"pass": "✅", "fail": "❌", "warn": "⚠️", "skipped": "⏭️"}
 LIMIT = 65_000
 COLOURS = {"candidate": "#1f6feb", "champion": "#8250df", "baseline": "#8c959f"}
 
 
-def plain(text: object) -> str:
-    """Text that may come from data, so that it can neither end a table cell, nor be HTML, nor name a person."""
-    escaped = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", " ".join(str(text).split()))
-    return html.escape(escaped, quote=False).replace("@", "&#64;").replace("#", "&#35;")
-
-
 def shown(measure: record.Measure) -> str:
     return f"{measure.value:.4g} [{measure.low:.4g}, {measure.high:.4g}]"
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=lambda name: bool(name and name.endswith(".html")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(plain=plain, shown=shown)
-    environment.globals.update(signs=SIGNS, title=gate.title)
-    return environment
 
 
 def intervals(evaluation: record.Evaluation) -> go.Figure:
@@ -117,8 +96,8 @@ def calibration(evaluation: record.Evaluation) -> go.Figure:
     )
 
 
-def figures(evaluation: record.Evaluation) -> list[str]:
-    """The plots as HTML fragments; the first carries the plotting library, so that the page needs no network."""
+def figures(evaluation: record.Evaluation) -> list[go.Figure]:
+    """The plots of the HTML page, as far as the evaluation has what they show."""
     plots = [intervals(evaluation)]
     if evaluation.champion:
         plots.append(differences(evaluation.champion))
@@ -126,18 +105,23 @@ def figures(evaluation: record.Evaluation) -> list[str]:
         plots.append(slices(evaluation))
     if evaluation.calibration:
         plots.append(calibration(evaluation))
-    for plot in plots:
-        plot.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 50, "b": 40}, height=380)
-        plot.update_yaxes(automargin=True)
-    return [
-        plot.to_html(full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displaylogo": False})
-        for index, plot in enumerate(plots)
-    ]
+    return plots
+
+
+def _render(template: str, decision: record.Decision, **values: object) -> str:
+    known = {
+        "decision": decision,
+        "evaluation": decision.evaluation,
+        "signs": SIGNS,
+        "title": gate.title,
+        "shown": shown,
+    }
+    return pages.render(template, **known, **values)
 
 
 def markdown(decision: record.Decision) -> str:
     """The report for a pull request, at most 65,000 characters."""
-    text = _environment().get_template("report.md").render(decision=decision, evaluation=decision.evaluation)
+    text = _render("report.md", decision)
     if len(text) > LIMIT:
         note = "\n\n_The report was cut here; build/report.html has all of it._\n"
         text = text[: LIMIT - len(note)] + note
@@ -146,11 +130,7 @@ def markdown(decision: record.Decision) -> str:
 
 def page(decision: record.Decision) -> str:
     """The report as one self-contained HTML page."""
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(decision=decision, evaluation=decision.evaluation, figures=figures(decision.evaluation))
-    )
+    return _render("report.html", decision, figures=pages.fragments(figures(decision.evaluation)))
 
 
 def run(build: Path) -> str:

@@ -14,8 +14,8 @@ from onnx import ModelProto
 from model import InputError, data, files, git
 from model.config import Config
 from model.conversion import convert, parity
-from model.estimator import estimator
 from model.directory import FORMAT
+from model.estimator import estimator
 from model.predictor import Predictions, Predictor
 
 GOLDEN_ROWS = 3

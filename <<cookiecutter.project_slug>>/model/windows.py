@@ -5,6 +5,7 @@ Estimation without labels: CBPE for classification, DLE for regression
 neither a change in what the inputs mean.
 """
 
+import logging
 import os
 import warnings
 from dataclasses import dataclass
@@ -69,13 +70,16 @@ def estimated(
     size: int,
     features: list[str],
 ) -> list[Window]:
-    """Performance that the predictions themselves let expect; the frames hold features, prediction and probabilities."""
+    """Performance that the predictions let expect; the frames hold features, prediction and probabilities."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import nannyml
 
         arguments = _arguments(task, classes, metrics, size)
         if task == "regression":
+            import lightgbm  # NannyML's estimator of errors
+
+            lightgbm.register_logger(logging.getLogger(__name__))
             del arguments["problem_type"]
             estimator = nannyml.DLE(feature_column_names=features, **arguments)
         else:

@@ -1,0 +1,40 @@
+"""Renders templates and plots to text that opens without a network."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import plotly.graph_objects as go
+
+
+def plain(text: object) -> str:
+    """Markdown of text that may come from data: it can neither end a table cell, nor be HTML, nor name a person."""
+    escaped = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", " ".join(str(text).split()))
+    return html.escape(escaped, quote=False).replace("@", "&#64;").replace("#", "&#35;")
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of `model/templates`; HTML is escaped, Markdown escapes with the filter `plain`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["plain"] = plain
+    return environment.get_template(template).render(**values)
+
+
+def fragments(figures: list[go.Figure]) -> list[str]:
+    """Plots as HTML; the first carries the plotting library, so that the page needs no network."""
+    for figure in figures:
+        figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 50, "b": 40}, height=380)
+        figure.update_yaxes(automargin=True)
+    return [
+        figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displaylogo": False})
+        for index, figure in enumerate(figures)
+    ]
