@@ -143,8 +143,8 @@ def run(settings: config.Config, build: Path) -> str:
             rows = period(frame, section.time, span)
             if rows.empty:
                 raise InputError(
-                    f"split.{name} ({span[0]} to {span[1]}) holds no row of {section.path}, "
-                    f"which spans {frame[section.time].min():%Y-%m-%d} to {frame[section.time].max():%Y-%m-%d}; move it."
+                    f"split.{name} ({span[0]} to {span[1]}) holds no row of {section.path}, which spans "
+                    f"{frame[section.time].min():%Y-%m-%d} to {frame[section.time].max():%Y-%m-%d}; move it."
                 )
             if settings.task != "regression" and rows[LABEL].nunique() < len(section.target.classes):
                 raise InputError(

@@ -115,7 +115,7 @@ def _comparable(champion: directory.Model, candidate: directory.Model) -> None:
     learnt_until, test_from = champion.metadata["data"]["train"][1], candidate.metadata["data"]["test"][0]
     if test_from < learnt_until:
         raise InputError(
-            f"The champion {champion.version} learnt from rows up to {learnt_until}, but split.test begins {test_from}; "
+            f"The champion {champion.version} learnt from rows up to {learnt_until}, split.test begins {test_from}; "
             "move it later, so that neither model has seen the test rows."
         )
 
@@ -126,8 +126,9 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     train, _ = data.read(build / "data" / "train.parquet")
     candidate = Predictor(build / "model")
     known = candidate.model.metadata["data"]
-    if (known["sha256"], known["test"]) != (test_origin["sha256"], test_origin["period"]):
-        raise InputError("build/model was trained with other data than build/data holds; run `make train` again.")
+    trained = (candidate.model.task, known["sha256"], known["test"])
+    if trained != (settings.task, test_origin["sha256"], test_origin["period"]):
+        raise InputError("build/model is of another task or other data than build/data; run `make train` again.")
     truth = test[data.LABEL].to_numpy()
     models = {
         "candidate": candidate.predict(columns(test, candidate)),

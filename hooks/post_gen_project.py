@@ -1,0 +1,54 @@
+"""Takes the configuration of the chosen task, then makes a git repository with a first commit and a `template` branch."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+TASK = "<< cookiecutter.task >>"
+SLUG = "<< cookiecutter.project_slug >>"
+COMMIT = "git init && git add . && git commit -m 'Start from the template' && git branch template"
+
+
+def configure(project: Path, task: str) -> None:
+    """Keep one `config.yaml`, that of the task."""
+    chosen = project / "tasks" / f"{task}.yaml"
+    if chosen.is_file():
+        chosen.replace(project / "config.yaml")
+    shutil.rmtree(project / "tasks")
+
+
+def commit(project: Path) -> str:
+    """Make the first commit; returns what a person has to do where git cannot, in one sentence, else nothing."""
+    if shutil.which("git") is None:
+        return f"git is not installed: install it, then run in {SLUG}: {COMMIT}"
+
+    def git(*arguments: str) -> bool:
+        return subprocess.run(["git", *arguments], cwd=project, capture_output=True).returncode == 0
+
+    if not (git("config", "user.name") and git("config", "user.email")):
+        return (
+            "git does not know who you are: run `git config --global user.name NAME` and "
+            f"`git config --global user.email ADDRESS`, then run in {SLUG}: {COMMIT}"
+        )
+    steps = [
+        ("init", "--quiet"),
+        ("symbolic-ref", "HEAD", "refs/heads/main"),
+        ("add", "--all"),
+        ("commit", "--quiet", "--no-verify", "--message", "Start from the template"),
+        # Upgrades are committed here and merged from here, so that yours and the template's changes meet as branches.
+        ("branch", "template"),
+    ]
+    failed = next((step for step in steps if not git(*step)), None)
+    return f"git {failed[0]} failed: in {SLUG}, run it again and read what it says, then {COMMIT}" if failed else ""
+
+
+def main() -> int:
+    project = Path.cwd()
+    configure(project, TASK)
+    print(commit(project) or f"{SLUG} is ready: cd {SLUG} && make doctor", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

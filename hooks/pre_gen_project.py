@@ -1,0 +1,52 @@
+"""Refuses answers that would make a repository that does not work, each in one sentence, before any file is written."""
+
+import json
+import re
+import sys
+
+# Raw strings of JSON, in which `tojson` leaves no quote of their kind, so that an answer cannot end them.
+ANSWERS = {
+    "project_name": r'''<< cookiecutter.project_name|tojson >>''',
+    "project_slug": r'''<< cookiecutter.project_slug|tojson >>''',
+    "description": r'''<< cookiecutter.description|tojson >>''',
+    "owner": r'''<< cookiecutter.owner|tojson >>''',
+    "registry": r'''<< cookiecutter.registry|tojson >>''',
+}
+SLUG = re.compile(r"[a-z](-?[a-z0-9])*")
+OWNER = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
+REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
+# The slug names namespaces, Deployments and images; the longest of them must fit into 63 characters.
+SLUG_LENGTH = 40
+
+
+def refusals(answers: dict[str, str]) -> list[str]:
+    """What is wrong with the answers; none when a repository can be made."""
+    found = []
+    slug = answers["project_slug"]
+    if not SLUG.fullmatch(slug) or not 2 <= len(slug) <= SLUG_LENGTH:
+        found.append(
+            f"project_slug is {slug!r}, but it names Kubernetes objects and images: give 2 to {SLUG_LENGTH} lower-case "
+            "letters, digits and single hyphens, the first a letter."
+        )
+    for name in ("project_name", "description"):
+        if not answers[name].strip() or not answers[name].isprintable() or len(answers[name]) > 200:
+            found.append(f"{name} is {answers[name]!r}: give one line of 1 to 200 printable characters.")
+    if not OWNER.fullmatch(answers["owner"]):
+        found.append(
+            f"owner is {answers['owner']!r}, which GitHub does not allow: "
+            "give 1 to 39 letters, digits and single hyphens, without the @."
+        )
+    if not REGISTRY.fullmatch(answers["registry"]):
+        found.append(f"registry is {answers['registry']!r}: give a host such as ghcr.io, without https:// and in lower case.")
+    return found
+
+
+def main() -> int:
+    found = refusals({name: json.loads(answer) for name, answer in ANSWERS.items()})
+    for sentence in found:
+        print(sentence, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

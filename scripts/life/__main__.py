@@ -1,0 +1,175 @@
+"""The life of a model: released, served, watched, defended, retrained, rolled back; `scripts/demo` runs it."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import console
+import page
+import repository
+import traffic
+
+ROOT = repository.ROOT
+DEMO = ROOT / "demo"
+ENVIRONMENTS = ("dev", "staging", "production")
+
+
+def environment() -> dict[str, str]:
+    """Everything that the tools would leave in the home folder goes to .tools and demo/."""
+    temporary = DEMO / "tmp"
+    temporary.mkdir()
+    (DEMO / "cookiecutter.yaml").write_text(
+        json.dumps({"cookiecutters_dir": str(temporary), "replay_dir": str(temporary / "replay")})
+    )
+    pairs = repository.IDENTITY.items()
+    named = {f"GIT_CONFIG_KEY_{index}": key for index, (key, _) in enumerate(pairs)}
+    named |= {f"GIT_CONFIG_VALUE_{index}": value for index, (_, value) in enumerate(pairs)}
+    return {
+        **os.environ,
+        **named,
+        "GIT_CONFIG_COUNT": str(len(pairs)),
+        "COOKIECUTTER_CONFIG": str(DEMO / "cookiecutter.yaml"),
+        "MPLCONFIGDIR": str(temporary),
+        "TMPDIR": str(temporary),
+        "XDG_CACHE_HOME": str(temporary),
+    }
+
+
+class Life:
+    """The acts of the demo, each told by the evidence that it leaves."""
+
+    def __init__(self) -> None:
+        shutil.rmtree(DEMO, ignore_errors=True)
+        DEMO.mkdir()
+        self.environment = environment()
+        self.evidence: dict[str, Any] = {}
+        self.reports = DEMO / "reports"
+        self.reports.mkdir()
+
+    def keep(self, name: str, folder: str, document: str) -> Any:
+        """Keep a report under a name of its own; returns the document beside it."""
+        build = self.repository.path / "build" / folder
+        shutil.copy(build / "report.html", self.reports / f"{name}.html")
+        found = json.loads((build / document).read_text())
+        self.evidence[name] = found
+        return found
+
+    def begin(self) -> None:
+        console.act("A model repository is made from the template")
+        repository.bake(DEMO, self.environment)
+        self.repository = repository.Repository(DEMO, self.environment)
+        self.repository.publish()
+        verbs = [".venv/train", ".venv/serve", ".venv/monitor"]
+        command = ["make", "--no-print-directory", "--jobs", "3", *verbs]
+        console.run("install", command, self.repository.path, self.environment)
+
+    def decide(self, refused: bool = False, **variables: str) -> None:
+        self.repository.make("data")
+        self.repository.make("train")
+        self.repository.make("evaluate", **variables)
+        self.repository.make("gate", fails=refused)
+        self.repository.make("report")
+
+    def release(self) -> str:
+        """Release to dev and promote to production, each a pull request; returns what production would get."""
+        images = {target.upper(): self.repository.image(target) for target in ("serve", "monitor")}
+        self.repository.change("release", "dev", **images)
+        for name in ENVIRONMENTS[1:]:
+            self.repository.change("promote", name)
+        return self.repository.render("production")
+
+    def serve(self, begin: str, end: str) -> None:
+        model = self.repository.pull("production", DEMO / "production")
+        rows = traffic.flights(self.repository.path / "data/flights.parquet", begin, end)
+        with traffic.service(self.repository.path, model, DEMO / "predictions", self.environment) as port:
+            traffic.send(port, rows, DEMO / "labels")
+
+    def watch(self, labels: bool) -> None:
+        variables = {"MODEL": str(DEMO / "production/build/model"), "PREDICTIONS": str(DEMO / "predictions")}
+        self.repository.make("monitor", **variables, **({"LABELS": str(DEMO / "labels")} if labels else {}))
+
+    def play(self) -> None:
+        self.begin()
+
+        console.act("1. The first model is trained, passes its gates and is promoted to production")
+        self.decide()
+        self.keep("1-first-model", "", "decision.json")
+        first = self.release()
+
+        console.act("2. It is served; the flights of July to September arrive")
+        self.serve("2013-07-01", "2013-10-01")
+
+        console.act("3. The monitor estimates its performance without labels, then with those that came")
+        self.watch(labels=False)
+        if not self.keep("3-monitor-without-labels", "monitor", "summary.json")["alert"]:
+            raise console.Failed("The monitor raised no alert on the flights of September.")
+        self.watch(labels=True)
+        self.keep("3-monitor-with-labels", "monitor", "summary.json")
+
+        console.act("4. A pull request that trains faster, and worse, is blocked")
+        champion = str(DEMO / "production/build/model")
+        self.repository.branch("train-faster")
+        self.repository.edit({"learning_rate: 0.1, max_iter: 60": "learning_rate: 1.0, max_iter: 30"}, "Train faster")
+        self.decide(refused=True, CHAMPION=champion)
+        self.keep("4-worse-model", "", "decision.json")
+        self.repository.open("Train faster", (self.repository.path / "build/report.md").read_text())
+        refused = self.repository.git("rev-parse", "--short", "HEAD").strip()
+        self.repository.make("release", fails=True, SERVE="none", MONITOR="none")
+
+        console.act("5. Retrained on newer flights, a candidate beats the champion and is promoted")
+        self.repository.branch("retrain")
+        self.repository.edit(
+            {
+                "train: [2013-01-01, 2013-05-01]": "train: [2013-01-01, 2013-08-01]",
+                "test: [2013-05-01, 2013-07-01]": "test: [2013-08-01, 2013-10-01]",
+            },
+            "Retrain on the flights until July",
+        )
+        self.decide(CHAMPION=champion)
+        self.keep("5-retrained-model", "", "decision.json")
+        self.repository.open("Retrain", (self.repository.path / "build/report.md").read_text())
+        self.repository.merge("Retrain on the flights until July")
+        second = self.release()
+        self.serve("2013-10-01", "2014-01-01")
+        self.watch(labels=True)
+        self.keep("5-monitor-after-retraining", "monitor", "summary.json")
+
+        console.act("6. Production is rolled back to the first release")
+        self.repository.change("rollback", "production")
+        same = self.repository.render("production") == first != second
+        if not same:
+            raise console.Failed("After the rollback production does not render to the bytes it had before.")
+        console.step("render production", 0.0, "the same bytes as before the second release")
+        self.evidence["refused"] = refused
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    started = float(os.environ.get("STARTED", time.time()))
+    print(f"install  {time.time() - started:.1f} s" if time.time() - started > 1 else "", end="")
+    life = Life()
+    try:
+        life.play()
+    except console.Failed as failure:
+        print(f"\nThe demo failed. {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nThe demo was interrupted; the service is stopped, and demo/ holds what was done.", file=sys.stderr)
+        return 130
+    total = time.time() - started
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    path = page.write(DEMO / "index.html", life.evidence, total)
+    print(page.summary(life.evidence))
+    print(f"\nTotal: {total:.0f} s, largest process {memory:.0f} MiB. The story with plots: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

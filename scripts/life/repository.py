@@ -1,0 +1,144 @@
+"""A model repository with a bare remote, on which a pull request is a branch and the file with its text."""
+
+import hashlib
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import console
+
+ROOT = Path(__file__).resolve().parents[2]
+SLUG = "flight-delay"
+IDENTITY = {"user.name": "demo", "user.email": "demo@example.org", "commit.gpgsign": "false", "gc.auto": "0"}
+
+
+def bake(folder: Path, environment: dict[str, str]) -> None:
+    """Make the repository from the files of this template that git knows."""
+    template = folder / "template"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (template / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, template / name)
+    command = ["cookiecutter", "--no-input", "--output-dir", str(folder), str(template), f"project_slug={SLUG}"]
+    console.run("cookiecutter", command, folder, environment)
+    shutil.rmtree(template)
+
+
+class Repository:
+    """The working copy, its remote and the images that were made of it."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.path = folder / SLUG
+        self._environment = environment
+        self._remote = folder / "remote.git"
+        self._bodies = folder / "pull-requests"
+        self._images = folder / "registry"
+        self._count = 0
+        self._bodies.mkdir()
+        self._images.mkdir()
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.path, env=self._environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise console.Failed(f"`git {' '.join(arguments)}` failed in {self.path}:\n{done.stderr}")
+        return done.stdout
+
+    def publish(self) -> None:
+        """Push the first commits to the remote."""
+        subprocess.run(["git", "init", "--quiet", "--bare", str(self._remote)], check=True, env=self._environment)
+        self.git("remote", "add", "origin", str(self._remote))
+        self.git("push", "--quiet", "origin", "main", "template")
+
+    def make(self, verb: str, fails: bool = False, **variables: str) -> str:
+        """Run one of the repository's verbs."""
+        command = ["make", "--no-print-directory", verb, *(f"{name}={value}" for name, value in variables.items())]
+        shown = variables.get("ENVIRONMENT", "")
+        return console.run(f"make {verb} {shown}".rstrip(), command, self.path, self._environment, fails)
+
+    def branch(self, name: str) -> None:
+        self.git("switch", "--quiet", "--create", name, "main")
+
+    def edit(self, pairs: dict[str, str], message: str) -> None:
+        """Change lines of config.yaml and commit."""
+        path = self.path / "config.yaml"
+        text = path.read_text()
+        for old, new in pairs.items():
+            if old not in text:
+                raise console.Failed(f"{path} has no {old!r} to change.")
+            text = text.replace(old, new)
+        path.write_text(text)
+        self.git("commit", "--quiet", "--all", "--message", message)
+
+    def open(self, title: str, body: str) -> Path:
+        """Push the present branch and write the pull request's text; returns its file."""
+        self._count += 1
+        name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-")
+        path = self._bodies / f"{self._count:02}-{name}.md"
+        path.write_text(body)
+        self.git("push", "--quiet", "origin", "HEAD")
+        return path
+
+    def merge(self, title: str) -> None:
+        branch = self.git("branch", "--show-current").strip()
+        self.git("switch", "--quiet", "main")
+        self.git("merge", "--quiet", "--no-ff", "--message", title, branch)
+        self.git("push", "--quiet", "origin", "main")
+
+    def change(self, verb: str, environment: str, **variables: str) -> str:
+        """A whole pull request that writes one environment's release: branch, verb, text, merge; returns its title."""
+        self.branch(f"{verb}-{environment}-{self._count}")
+        self.make(verb, ENVIRONMENT=environment, **variables)
+        title, _, body = (self.path / "build" / "pull-request.md").read_text().partition("\n\n")
+        title = title.removeprefix("# ")
+        self.git("add", "manifests")
+        changed = self.git("diff", "--cached", "--name-only").split()
+        allowed = f"manifests/overlays/{environment}/release/"
+        if not changed or any(not name.startswith(allowed) for name in changed):
+            raise console.Failed(f"{title} changed {changed}, not only {allowed}.")
+        self.git("commit", "--quiet", "--message", title)
+        self.open(title, body)
+        self.merge(title)
+        return title
+
+    def image(self, target: str) -> str:
+        """Stand in for an image build: an archive of what the image holds, kept and named by its digest."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for name in ("build/model", "model", "config.yaml", f"locks/{target}.txt"):
+                archive.add(self.path / name, name, filter=_reproducible)
+        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+        (self._images / f"{target}-{digest}.tar").write_bytes(buffer.getvalue())
+        return f"registry.example/demo/{SLUG}-{target}@sha256:{digest}"
+
+    def pull(self, environment: str, folder: Path) -> Path:
+        """Unpack the serving image that an environment runs, checked by its digest; returns its model directory."""
+        text = (self.path / "manifests/overlays" / environment / "release/kustomization.yaml").read_text()
+        digests = re.findall(r"digest: sha256:([0-9a-f]{64})", text)
+        content = (self._images / f"serve-{digests[0]}.tar").read_bytes()
+        if hashlib.sha256(content).hexdigest() != digests[0]:
+            raise console.Failed(f"The image {digests[0]} is damaged.")
+        shutil.rmtree(folder, ignore_errors=True)
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            archive.extractall(folder, filter="data")
+        return folder / "build" / "model"
+
+    def render(self, environment: str) -> str:
+        """What the cluster would get."""
+        command = ["kubectl", "kustomize", f"manifests/overlays/{environment}"]
+        done = subprocess.run(command, cwd=self.path, env=self._environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise console.Failed(f"`{' '.join(command)}` failed: {done.stderr}")
+        return done.stdout
+
+
+def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if "__pycache__" in entry.name:
+        return None
+    entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
+    return entry
