@@ -1,4 +1,4 @@
-"""Takes the configuration of the chosen task, then makes a git repository with a first commit and a `template` branch."""
+"""Takes the configuration of the chosen task, then makes a git repository with a commit and a `template` branch."""
 
 import shutil
 import subprocess

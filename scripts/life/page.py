@@ -3,11 +3,162 @@
 from pathlib import Path
 from typing import Any
 
+import jinja2
+import plotly.graph_objects as go
+
+BLUE, GREEN, PURPLE, RED, GREY = "#1f6feb", "#1a7f37", "#8250df", "#cf222e", "#8c959f"
+
+
+def version(document: dict[str, Any]) -> str:
+    """The version that a decision record or a monitor's summary is about."""
+    found: str = document["version"] if "version" in document else document["evaluation"]["origin"]["version"]
+    return found
+
+
+def shown(measure: dict[str, float]) -> str:
+    return f"{measure['value']:.3f} [{measure['low']:.3f}, {measure['high']:.3f}]"
+
+
+def windows(summary: dict[str, Any], kind: str, metric: str = "f1") -> list[dict[str, Any]]:
+    return [window for window in summary["windows"] if (window["kind"], window["metric"]) == (kind, metric)]
+
+
+def mean(summary: dict[str, Any], kind: str, reference: bool, metric: str = "f1") -> float:
+    """The mean over the windows of the reference or of the traffic."""
+    found: list[float] = [
+        window["value"] for window in windows(summary, kind, metric) if window["reference"] is reference
+    ]
+    return sum(found) / len(found)
+
+
+def performance(summary: dict[str, Any]) -> go.Figure:
+    """Estimated and realised F1 of each window, with the bounds of the estimate."""
+    figure = go.Figure()
+    for kind, colour in (("estimated", BLUE), ("realised", GREEN)):
+        found = windows(summary, kind)
+        figure.add_scatter(
+            x=[window["end"] for window in found],
+            y=[window["value"] for window in found],
+            name=kind,
+            mode="lines+markers",
+            line={"color": colour},
+        )
+        outside = [window for window in found if window["alert"] and not window["reference"]]
+        figure.add_scatter(
+            x=[window["end"] for window in outside],
+            y=[window["value"] for window in outside],
+            name=f"{kind}, outside of its bounds",
+            mode="markers",
+            marker={"color": RED, "size": 11, "symbol": "diamond" if kind == "estimated" else "circle-open"},
+        )
+    bound = windows(summary, "estimated")[-1]["low"]
+    figure.add_hline(y=bound, line={"dash": "dot", "color": RED}, annotation_text="lower bound")
+    begin = min(window["begin"] for window in summary["windows"] if not window["reference"])
+    figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
+    return figure.update_layout(title=f"F1 of {summary['version']} (left of the line: its test rows)")
+
+
+def comparison(decision: dict[str, Any]) -> go.Figure:
+    """Candidate minus champion on the same rows, for the metrics of the champion's gates, with their margins."""
+    differences = decision["evaluation"]["champion"]["differences"]
+    margins = {v["gate"]["metric"]: v["gate"]["margin"] for v in decision["gates"] if v["gate"]["kind"] == "champion"}
+    points = [differences[metric] for metric in margins]
+    figure = go.Figure(
+        go.Scatter(
+            name="difference",
+            x=[point["value"] for point in points],
+            y=list(margins),
+            error_x={
+                "array": [point["high"] - point["value"] for point in points],
+                "arrayminus": [point["value"] - point["low"] for point in points],
+            },
+            mode="markers",
+            marker={"color": PURPLE, "size": 11},
+        )
+    )
+    figure.add_scatter(
+        name="allowed loss",
+        x=[-margin for margin in margins.values()],
+        y=list(margins),
+        mode="markers",
+        marker={"color": RED, "size": 18, "symbol": "line-ns-open", "line": {"width": 3}},
+    )
+    figure.add_vline(x=0, line={"dash": "dot", "color": GREY})
+    return figure.update_layout(title="Candidate minus champion with its paired interval")
+
+
+def fragments(figures: list[go.Figure]) -> list[str]:
+    for figure in figures:
+        figure.update_layout(template="plotly_white", height=360, margin={"l": 60, "r": 20, "t": 50, "b": 80})
+        figure.update_layout(legend={"orientation": "h", "y": -0.2})
+    return [
+        figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displaylogo": False})
+        for index, figure in enumerate(figures)
+    ]
+
+
+def facts(evidence: dict[str, Any]) -> dict[str, Any]:
+    """The few numbers that the summary and the page tell, each read from the evidence."""
+    first, second, worse = (evidence[name] for name in ("1-first-model", "5-retrained-model", "4-worse-model"))
+    before, after = evidence["3-monitor-with-labels"], evidence["5-monitor-after-retraining"]
+    blind = evidence["3-monitor-without-labels"]
+    return {
+        "first": version(first),
+        "second": version(second),
+        "worse": version(worse),
+        "first_f1": first["evaluation"]["metrics"]["f1"],
+        "worse_f1": worse["evaluation"]["metrics"]["f1"],
+        "second_gain": second["evaluation"]["champion"]["differences"],
+        "failed": [verdict for verdict in worse["gates"] if verdict["outcome"] == "fail"],
+        "floors": [v for v in worse["gates"] if v["gate"]["kind"] == "floor"],
+        "reference": mean(before, "realised", True),
+        "estimated": mean(before, "estimated", False),
+        "realised": mean(before, "realised", False),
+        "blind": blind["alerts"],
+        "alert": before["alerts"],
+        "after_estimated": mean(after, "estimated", False),
+        "after_realised": mean(after, "realised", False),
+        "after_reference": mean(after, "realised", True),
+        "after_alert": after["alert"],
+    }
+
 
 def summary(evidence: dict[str, Any]) -> str:
-    return ""
+    told = facts(evidence)
+    raised = ", ".join(f"{entry['kind']} {entry['metric']}" for entry in told["blind"] if entry["raised"])
+    lines = [
+        f"Released   {told['first']}, F1 {shown(told['first_f1'])} on its test rows",
+        f"Watched    F1 of the windows fell from {told['reference']:.3f} to {told['realised']:.3f} (realised) and "
+        f"{told['estimated']:.3f} (estimated, without labels); alert on {raised}",
+        f"Blocked    {told['worse']}, F1 {told['worse_f1']['value']:.3f}: "
+        + ", ".join(f"{verdict['gate']['kind']} {verdict['gate']['metric']}" for verdict in told["failed"]),
+        f"Retrained  {told['second']}, ROC AUC {told['second_gain']['roc_auc']['value']:+.3f} and "
+        f"F1 {told['second_gain']['f1']['value']:+.3f} against the champion on the same rows",
+        f"Watched    F1 of the windows {told['after_realised']:.3f} realised, {told['after_estimated']:.3f} estimated, "
+        f"{told['after_reference']:.3f} in its test rows; {'ALERT' if told['after_alert'] else 'no alert'}",
+        f"Rolled back production to {told['first']}, byte for byte",
+    ]
+    return "\nSummary\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def write(path: Path, evidence: dict[str, Any], total: float) -> Path:
-    path.write_text("")
+    """Write the page; every number on it comes from the evidence."""
+    figures = fragments(
+        [
+            performance(evidence["3-monitor-with-labels"]),
+            comparison(evidence["4-worse-model"]),
+            comparison(evidence["5-retrained-model"]),
+            performance(evidence["5-monitor-after-retraining"]),
+        ]
+    )
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(shown=shown)
+    page = environment.get_template("page.html").render(**facts(evidence), figures=figures, total=total)
+    path.write_text(page)
     return path

@@ -55,10 +55,11 @@ class Repository:
         self.git("remote", "add", "origin", str(self._remote))
         self.git("push", "--quiet", "origin", "main", "template")
 
-    def make(self, verb: str, fails: bool = False, **variables: str) -> str:
+    def make(self, verb: str, variables: dict[str, str] | None = None, fails: bool = False) -> str:
         """Run one of the repository's verbs."""
-        command = ["make", "--no-print-directory", verb, *(f"{name}={value}" for name, value in variables.items())]
-        shown = variables.get("ENVIRONMENT", "")
+        given = variables or {}
+        command = ["make", "--no-print-directory", verb, *(f"{name}={value}" for name, value in given.items())]
+        shown = given.get("ENVIRONMENT", "")
         return console.run(f"make {verb} {shown}".rstrip(), command, self.path, self._environment, fails)
 
     def branch(self, name: str) -> None:
@@ -90,10 +91,10 @@ class Repository:
         self.git("merge", "--quiet", "--no-ff", "--message", title, branch)
         self.git("push", "--quiet", "origin", "main")
 
-    def change(self, verb: str, environment: str, **variables: str) -> str:
+    def change(self, verb: str, environment: str, variables: dict[str, str] | None = None) -> str:
         """A whole pull request that writes one environment's release: branch, verb, text, merge; returns its title."""
         self.branch(f"{verb}-{environment}-{self._count}")
-        self.make(verb, ENVIRONMENT=environment, **variables)
+        self.make(verb, {"ENVIRONMENT": environment, **(variables or {})})
         title, _, body = (self.path / "build" / "pull-request.md").read_text().partition("\n\n")
         title = title.removeprefix("# ")
         self.git("add", "manifests")
@@ -131,7 +132,9 @@ class Repository:
     def render(self, environment: str) -> str:
         """What the cluster would get."""
         command = ["kubectl", "kustomize", f"manifests/overlays/{environment}"]
-        done = subprocess.run(command, cwd=self.path, env=self._environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.path, env=self._environment, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise console.Failed(f"`{' '.join(command)}` failed: {done.stderr}")
         return done.stdout

@@ -70,7 +70,8 @@ def flights(data: Path, begin: str, end: str) -> list[dict[str, Any]]:
     with duckdb.connect() as connection:
         found = connection.execute(
             "select * replace (departed_at::timestamptz at time zone 'UTC' as departed_at) from read_parquet(?) "
-            "where departed_at::timestamptz at time zone 'UTC' between ?::timestamp and ?::timestamp - interval 1 second "
+            "where departed_at::timestamptz at time zone 'UTC' >= ?::timestamp "
+            "and departed_at::timestamptz at time zone 'UTC' < ?::timestamp "
             "order by departed_at, carrier, flight, origin",
             [str(data), begin, end],
         )
