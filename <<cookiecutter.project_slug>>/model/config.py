@@ -31,6 +31,8 @@ MONITORED: dict[Task, tuple[str, ...]] = {
     "multiclass_classification": ("roc_auc", "f1", "precision", "recall", "accuracy"),
     "regression": ("mae", "rmse"),
 }
+# Columns that the steps write beside the features.
+RESERVED = ("label", "prediction", "request", "row", "time")
 
 
 class Section(BaseModel):
@@ -76,6 +78,8 @@ class Data(Section):
     def _target_is_no_feature(self) -> Self:
         if self.target.column in self.features or self.time in self.features:
             raise ValueError("the target and the time column cannot be features")
+        if taken := [name for name in self.features if name in RESERVED or name.startswith("probability_")]:
+            raise ValueError(f"{', '.join(taken)} is a name that the steps use; rename the feature")
         return self
 
 

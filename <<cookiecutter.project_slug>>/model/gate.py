@@ -119,6 +119,7 @@ def run(settings: config.Config, build: Path) -> str:
     files.write(build / "decision.json", record.dump(decision))
     failed = [f"{title(verdict)} ({verdict.reason})" for verdict in decision.gates if verdict.outcome == "fail"]
     if failed:
-        raise InputError(f"{evaluation.origin.version} is refused by {len(failed)} gates: {'; '.join(failed)}.")
+        gates = "1 gate" if len(failed) == 1 else f"{len(failed)} gates"
+        raise InputError(f"{evaluation.origin.version} is refused by {gates}: {'; '.join(failed)}.")
     counts = {kind: sum(v.outcome == kind for v in decision.gates) for kind in ("pass", "warn", "skipped")}
     return f"{evaluation.origin.version} passes: " + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)

@@ -47,7 +47,10 @@ def labels(folder: Path) -> pd.DataFrame:
         raise InputError(
             f"{folder} holds no *.jsonl file with request, row and label; put one there, or leave LABELS out."
         )
-    table = pd.concat([pd.read_json(path, lines=True, dtype={"request": str}) for path in paths])
+    try:
+        table = pd.concat([pd.read_json(path, lines=True, dtype={"request": str}) for path in paths])
+    except ValueError as error:
+        raise InputError(f"The labels in {folder} are not JSON lines ({error}); correct them.") from error
     if missing := {"request", "row", "label"} - set(table):
         raise InputError(
             f"The labels in {folder} lack {', '.join(sorted(missing))}; each line needs request, row, label."
@@ -170,6 +173,8 @@ def openmetrics(document: dict[str, Any]) -> str:
 def run(settings: config.Config, build: Path, path: Path, log: Path, truth: Path | None) -> str:
     """Write `monitor/` under `build`: summary.json, report.md, report.html and metrics.prom."""
     model = directory.load(path)
+    if model.task != settings.task:
+        raise InputError(f"{path} is a model of {model.task}, but config.yaml says {settings.task}; name the model.")
     logged = predictions.read(log, model.version)
     size = settings.monitor.window
     if len(logged) < size:

@@ -146,6 +146,7 @@ def run(settings: config.Config, model: Path, folder: Path) -> str:
     try:
         listener.bind(("0.0.0.0", port))  # noqa: S104 - a container is reached from outside
     except OSError as error:
+        listener.close()
         raise InputError(
             f"Port {port} is taken ({error.strerror}); stop what listens there, or change serve.port."
         ) from error

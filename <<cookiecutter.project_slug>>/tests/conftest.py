@@ -1,0 +1,201 @@
+"""Tiny data with a known truth, and models trained on it once for each task."""
+
+import copy
+import hashlib
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from model import config, data, evaluate, gate, record, report, train
+
+TASKS: tuple[config.Task, ...] = ("binary_classification", "multiclass_classification", "regression")
+ROWS, TRAIN_DAYS, TEST_DAYS = 4000, 20, 10
+TARGETS: dict[str, dict[str, Any]] = {
+    "binary_classification": {"column": "outcome", "cuts": [0], "classes": ["no", "yes"]},
+    "multiclass_classification": {"column": "outcome", "cuts": [-1, 1], "classes": ["low", "middle", "high"]},
+    "regression": {"column": "outcome"},
+}
+METRIC = {"binary_classification": "roc_auc", "multiclass_classification": "roc_auc_ovr", "regression": "mae"}
+MONITORED = {"binary_classification": "f1", "multiclass_classification": "f1", "regression": "mae"}
+
+
+def rows(seed: int = 0, count: int = ROWS) -> pd.DataFrame:
+    """One row each quarter of an hour from 2020-01-01 on; `outcome` depends on both inputs, with noise."""
+    generator = np.random.default_rng(seed)
+    number = generator.normal(size=count).astype("float32")
+    number[generator.random(count) < 0.05] = np.nan
+    colour = generator.choice(["blue", "green", "red"], size=count)
+    outcome = np.nan_to_num(number) + (colour == "red") + generator.normal(scale=0.5, size=count)
+    return pd.DataFrame(
+        {
+            "moment": pd.date_range("2020-01-01", periods=count, freq="15min", tz="UTC"),
+            "number": number,
+            "colour": colour,
+            "outcome": outcome.astype("float32"),
+        }
+    )
+
+
+def save(frame: pd.DataFrame, path: Path) -> str:
+    frame.to_parquet(path, index=False)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def document(task: str, path: Path, sha256: str) -> dict[str, Any]:
+    """A configuration for the tiny data, as YAML holds it."""
+    days = pd.date_range("2020-01-01", periods=50).strftime("%Y-%m-%d")
+    better = "ceiling" if task == "regression" else "floor"
+    return {
+        "name": "tiny",
+        "task": task,
+        "data": {
+            "path": str(path),
+            "sha256": sha256,
+            "time": "moment",
+            "target": copy.deepcopy(TARGETS[task]),
+            "features": {
+                "number": {"type": "number", "min": -10, "max": 10, "missing": True},
+                "colour": {"type": "category"},
+            },
+        },
+        "split": {
+            "train": [days[0], days[TRAIN_DAYS]],
+            "test": [days[TRAIN_DAYS], days[TRAIN_DAYS + TEST_DAYS]],
+        },
+        "train": {"seed": 0, "parameters": {"max_iter": 10, "max_leaf_nodes": 7}, "parity": 1e-5},
+        "evaluate": {"seed": 0, "resamples": 100, "level": 0.95, "slices": [{"column": "colour"}]},
+        "gates": [
+            {"kind": "rows", "bound": 500},
+            {"kind": better, "metric": METRIC[task], "bound": 0.8},
+            {"kind": "baseline", "metric": METRIC[task]},
+            {"kind": "champion", "metric": METRIC[task], "margin": 0.05},
+        ],
+        "promote": {"order": ["dev", "staging", "production"]},
+        "serve": {"port": 9000, "rows": 100, "bytes": 100_000},
+        "monitor": {
+            "metrics": [MONITORED[task]],
+            "window": 100,
+            "alert": {"metrics": [MONITORED[task]], "windows": 2, "of": 3},
+        },
+    }
+
+
+def settings(values: dict[str, Any]) -> config.Config:
+    return config.Config.model_validate(yaml.safe_load(yaml.safe_dump(values)))
+
+
+class Trained:
+    """A build folder with everything from data to report, and the configuration that made it."""
+
+    def __init__(self, task: config.Task, folder: Path) -> None:
+        self.task = task
+        self.folder = folder
+        self.build = folder / "build"
+        self.document = document(task, folder / "tiny.parquet", save(rows(), folder / "tiny.parquet"))
+        self.settings = settings(self.document)
+
+    def copy(self, folder: Path) -> Path:
+        """A build folder of one's own, to change or to break."""
+        shutil.copytree(self.build, folder / "build")
+        return folder / "build"
+
+
+LOCK = Path(__file__).parents[1] / "locks" / "train.txt"
+
+
+def pipeline(given: config.Config, build: Path, champion: Path | None = None) -> record.Decision:
+    data.run(given, build)
+    train.run(given, build, LOCK)
+    evaluate.run(given, build, champion)
+    gate.run(given, build)
+    report.run(build)
+    return record.decision(build / "decision.json")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One MLflow store for all tests; making one takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only this machine can be reached."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"A test reached for {address}.")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[config.Task], Trained]:
+    made: dict[str, Trained] = {}
+
+    def make(task: config.Task) -> Trained:
+        if task not in made:
+            made[task] = Trained(task, tmp_path_factory.mktemp(task))
+            pipeline(made[task].settings, made[task].build)
+        return made[task]
+
+    return make
+
+
+@pytest.fixture(params=TASKS)
+def trained(request: pytest.FixtureRequest, models: Callable[[config.Task], Trained]) -> Trained:
+    """The model of each task in turn."""
+    return models(request.param)
+
+
+@pytest.fixture
+def binary(models: Callable[[config.Task], Trained]) -> Trained:
+    return models("binary_classification")
+
+
+@pytest.fixture
+def decision(binary: Trained) -> record.Decision:
+    """An accepted candidate with a commit of its own."""
+    found = record.decision(binary.build / "decision.json")
+    origin = found.evaluation.origin.model_copy(
+        update={"dirty": False, "version": "2020.02.01-aaaaaaa", "commit": "a" * 40}
+    )
+    return found.model_copy(update={"evaluation": found.evaluation.model_copy(update={"origin": origin})})
+
+
+class Git:
+    """A repository in the present folder."""
+
+    def __call__(self, *arguments: str) -> str:
+        return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, message: str) -> str:
+        self("add", "--all")
+        self("commit", "--quiet", "--allow-empty", "--message", message)
+        return self("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """A model repository's manifests under git, as the present folder."""
+    shutil.copytree(LOCK.parents[1] / "manifests", tmp_path / "repository" / "manifests")
+    monkeypatch.chdir(tmp_path / "repository")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Tester")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
+    made = Git()
+    made("init", "--quiet")
+    made.commit("Start")
+    return made

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import document
+
+from model import InputError, config
+
+ROOT = Path(__file__).parents[1]
+
+
+def changed(path: str, value: object) -> dict[str, object]:
+    """A valid document with one value changed, or removed with `...`."""
+    made = document("binary_classification", Path("tiny.parquet"), "0" * 64)
+    *parents, last = path.split(".")
+    node = made
+    for part in parents:
+        node = node[int(part)] if isinstance(node, list) else node[part]
+    if value is ...:
+        del node[last]
+    else:
+        node[int(last) if isinstance(node, list) else last] = value
+    return made
+
+
+def refused(values: object, folder: Path) -> str:
+    path = folder / "config.yaml"
+    path.write_text(values if isinstance(values, str) else yaml.safe_dump(values))
+    with pytest.raises(InputError) as caught:
+        config.load(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("speed", 1, "speed is not a known key; allowed are name, task, data, split, train"),
+        ("train.sed", 1, "train.sed is not a known key; allowed are seed, threshold, parameters, parity"),
+        ("gates.1.metrik", "f1", "gates.1.floor.metrik is not a known key; allowed are severity, kind, metric, bound"),
+        ("data.features.number.mn", 1, "data.features.number.mn is not a known key; allowed are type, min, max"),
+        ("train.seed", ..., "train.seed is missing; add it"),
+        ("task", "binary", "binary_classification, multiclass_classification or regression"),
+        ("gates.0.kind", "row", "rows, floor, ceiling, baseline, champion, slice, latency"),
+        ("gates.1.metric", "mae", "gates names mae; allowed are average_precision"),
+        ("gates.1.bound", "high", "gates.1.floor.bound: should be a valid number"),
+        ("gates.1.bound", float("nan"), "should be a finite number"),
+        ("gates.0.severity", "low", "block or warn"),
+        ("data.sha256", "abc", "data.sha256"),
+        ("data.features.number.type", "text", "number or category"),
+        ("data.target.cuts", [1, 0], "2 cuts need 3 classes"),
+        ("data.target.classes", ["a", "a"], "classes must differ"),
+        ("data.target.column", "number", "the target and the time column cannot be features"),
+        ("data.features.label", {"type": "number"}, "label is a name that the steps use"),
+        ("task", "regression", "regression does not go with 2 classes"),
+        ("split.train", ["2020-02-01", "2020-01-01"], "must begin before it ends"),
+        ("split.test", ["2020-01-02", "2020-01-03"], "before train ends"),
+        ("evaluate.level", 1.5, "less than 1"),
+        ("evaluate.slices", [{"column": "size"}], "evaluate.slices names size; allowed are colour, number"),
+        ("monitor.metrics", ["mae"], "monitor.metrics names mae; allowed are accuracy"),
+        ("monitor.alert.windows", 4, "windows (4) cannot exceed of (3)"),
+        (
+            "promote.freeze",
+            [{"environment": "live", "from": "2020-01-01", "until": "2020-01-02", "reason": "x"}],
+            "live",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
+    path: str, value: object, sentence: str, tmp_path: Path
+) -> None:
+    message = refused(changed(path, value), tmp_path)
+    assert sentence in message
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just text\n", "a: [\n", "\t: x\n"])
+def test_a_file_that_is_not_a_configuration_is_refused(text: str, tmp_path: Path) -> None:
+    assert "config.yaml" in refused(text, tmp_path)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    text = yaml.safe_dump(changed("name", "one")) + "name: two\n"
+    assert "the key name stands twice" in refused(text, tmp_path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        config.load(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("path", [ROOT / "config.yaml", *sorted((ROOT / "tasks").glob("*.yaml"))], ids=lambda p: p.stem)
+def test_the_shipped_configuration_is_valid(path: Path) -> None:
+    shipped = config.load(path)
+    assert {gate.kind for gate in shipped.gates} >= {"rows", "baseline", "champion", "slice", "latency"}
+    assert all(gate.severity == "block" for gate in shipped.gates)

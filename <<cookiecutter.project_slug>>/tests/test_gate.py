@@ -1,0 +1,196 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Trained
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model import InputError, config, gate, record
+from model.record import Measure, SlicePart
+
+Verdicts = dict[str, str]
+
+
+def measure(value: float, half: float = 0.01) -> Measure:
+    return Measure(value=value, low=value - half, high=value + half)
+
+
+def evaluation(**changes: Any) -> record.Evaluation:
+    """A candidate with ROC AUC 0.9 and log loss 0.3, as good as its champion; `changes` replace fields."""
+    origin = record.Origin(
+        version="2020.01.01-aaaaaaa",
+        commit="a" * 40,
+        dirty=False,
+        model="0" * 64,
+        data="1" * 64,
+        lock="2" * 64,
+        train=("2020-01-01", "2020-02-01"),
+        test=("2020-02-01", "2020-03-01"),
+        run="r",
+        parameters={},
+        features=("number",),
+    )
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "task": "binary_classification",
+        "level": 0.95,
+        "rows": 1000,
+        "origin": origin,
+        "metrics": {"roc_auc": measure(0.9), "log_loss": measure(0.3)},
+        "baseline": {"roc_auc": measure(0.5), "log_loss": measure(0.6)},
+        "champion": champion(roc_auc=0, log_loss=0),
+        "slices": (part("red", 500, 0.9), part("blue", 500, 0.9)),
+        "calibration": (),
+        "latency": 1.0,
+        "parity": 1e-7,
+        "bytes": 1000,
+    }
+    return record.Evaluation(**values | changes)
+
+
+def champion(**differences: float) -> record.Champion:
+    """A champion from which the candidate differs by so much, give or take 0.01."""
+    return record.Champion.model_construct(
+        origin=None, metrics={}, differences={name: measure(value) for name, value in differences.items()}
+    )
+
+
+def part(name: str, rows: int, auc: float | None) -> SlicePart:
+    return SlicePart(column="colour", part=name, rows=rows, metrics={} if auc is None else {"roc_auc": measure(auc)})
+
+
+def outcome(rule: config.AnyGate, given_evaluation: record.Evaluation) -> str:
+    return gate._said(rule, given_evaluation)[0]
+
+
+FLOOR = config.Bound(kind="floor", metric="roc_auc", bound=0.8)
+CEILING = config.Bound(kind="ceiling", metric="log_loss", bound=0.4)
+ROWS = config.Rows(kind="rows", bound=1000)
+BASELINE = config.Baseline(kind="baseline", metric="log_loss")
+HIGHER = config.Champion(kind="champion", metric="roc_auc", margin=0.02)
+LOWER = config.Champion(kind="champion", metric="log_loss", margin=0.02)
+SLICE = config.SliceBound(kind="slice", slice="colour", metric="roc_auc", bound=0.8, rows=100)
+LATENCY = config.Latency(kind="latency", bound=2)
+
+# For each kind: a better candidate, an equal one (at the bound, or as good as what it is compared with), a worse one.
+CASES: dict[str, tuple[Any, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "rows": (ROWS, {"rows": 2000}, {"rows": 1000}, {"rows": 999}),
+    "floor": (
+        FLOOR,
+        {"metrics": {"roc_auc": measure(0.81)}},
+        {"metrics": {"roc_auc": measure(0.8)}},
+        {"metrics": {"roc_auc": measure(0.79)}},
+    ),
+    "ceiling": (
+        CEILING,
+        {"metrics": {"log_loss": measure(0.39)}},
+        {"metrics": {"log_loss": measure(0.4)}},
+        {"metrics": {"log_loss": measure(0.41)}},
+    ),
+    "champion, higher is better": (
+        HIGHER,
+        {"champion": champion(roc_auc=0.05)},
+        {"champion": champion(roc_auc=0)},
+        {"champion": champion(roc_auc=-0.04)},
+    ),
+    "champion, lower is better": (
+        LOWER,
+        {"champion": champion(log_loss=-0.05)},
+        {"champion": champion(log_loss=0)},
+        {"champion": champion(log_loss=0.04)},
+    ),
+    "slice": (
+        SLICE,
+        {"slices": (part("red", 500, 0.9), part("blue", 500, 0.95))},
+        {"slices": (part("red", 500, 0.8), part("blue", 500, 0.95))},
+        {"slices": (part("red", 500, 0.79), part("blue", 500, 0.95))},
+    ),
+    "latency": (LATENCY, {"latency": 1.0}, {"latency": 2.0}, {"latency": 2.1}),
+}
+
+
+@pytest.mark.parametrize(("rule", "better", "equal", "worse"), CASES.values(), ids=CASES)
+def test_a_better_and_an_equal_candidate_pass_and_a_worse_one_fails(
+    rule: config.AnyGate, better: dict[str, Any], equal: dict[str, Any], worse: dict[str, Any]
+) -> None:
+    assert outcome(rule, evaluation(**better)) == "pass"
+    assert outcome(rule, evaluation(**equal)) == "pass"
+    assert outcome(rule, evaluation(**worse)) == "fail"
+
+
+def test_the_baseline_must_be_beaten_not_equalled() -> None:
+    assert outcome(BASELINE, evaluation()) == "pass"
+    assert outcome(BASELINE, evaluation(metrics={"log_loss": measure(0.6)})) == "fail"
+    assert outcome(BASELINE, evaluation(metrics={"log_loss": measure(0.7)})) == "fail"
+
+
+def test_the_champion_is_compared_by_the_worse_end_of_the_interval() -> None:
+    within = record.Champion.model_construct(
+        origin=None, metrics={}, differences={"roc_auc": Measure(value=-0.01, low=-0.019, high=0)}
+    )
+    beyond = record.Champion.model_construct(
+        origin=None, metrics={}, differences={"roc_auc": Measure(value=-0.01, low=-0.021, high=0)}
+    )
+    assert outcome(HIGHER, evaluation(champion=within)) == "pass"
+    assert outcome(HIGHER, evaluation(champion=beyond)) == "fail"
+
+
+def test_without_a_champion_a_comparison_is_skipped_not_passed() -> None:
+    assert outcome(HIGHER, evaluation(champion=None)) == "skipped"
+
+
+def test_a_small_or_undefined_part_of_a_slice_warns_instead_of_deciding() -> None:
+    small = evaluation(slices=(part("red", 99, 0.1), part("blue", 500, 0.9)))
+    undefined = evaluation(slices=(part("red", 500, None), part("blue", 500, 0.9)))
+    assert outcome(SLICE, small) == outcome(SLICE, undefined) == "warn"
+    both = evaluation(slices=(part("red", 99, 0.1), part("blue", 500, 0.1)))
+    assert outcome(SLICE, both) == "fail"
+
+
+def policy(binary: Trained, *gates: config.AnyGate) -> config.Config:
+    return binary.settings.model_copy(update={"gates": gates})
+
+
+@pytest.mark.parametrize(("rule", "_better", "_equal", "worse"), CASES.values(), ids=CASES)
+def test_one_failed_gate_refuses_unless_it_only_warns(
+    rule: config.AnyGate, _better: object, _equal: object, worse: dict[str, Any], binary: Trained
+) -> None:
+    others = tuple(case[0] for case in CASES.values())
+    assert gate.decide(policy(binary, *others), evaluation()).passed
+    bad = evaluation(**worse)
+    assert not gate.decide(policy(binary, rule), bad).passed
+    lenient = gate.decide(policy(binary, rule.model_copy(update={"severity": "warn"})), bad)
+    assert lenient.passed
+    assert lenient.gates[0].outcome == "warn"
+    assert gate.decide(policy(binary), bad).passed, "without the gate nothing refuses it"
+
+
+@given(st.floats(-0.2, 0.2), st.floats(0, 0.1), st.floats(0, 0.1))
+def test_no_candidate_passes_whose_interval_reaches_beyond_the_margin(value: float, half: float, margin: float) -> None:
+    found = record.Champion.model_construct(origin=None, metrics={}, differences={"roc_auc": measure(value, half)})
+    rule = config.Champion(kind="champion", metric="roc_auc", margin=margin)
+    assert (outcome(rule, evaluation(champion=found)) == "pass") == (value - half > -margin)
+
+
+def test_the_policy_is_named_by_its_gates(binary: Trained) -> None:
+    one, other = (gate.decide(policy(binary, rule), evaluation()).policy for rule in (FLOOR, CEILING))
+    assert one != other
+    assert one == gate.decide(policy(binary, FLOOR), evaluation(rows=7)).policy
+
+
+def test_the_record_is_written_before_the_candidate_is_refused(binary: Trained, tmp_path: Path) -> None:
+    build = binary.copy(tmp_path)
+    (build / "decision.json").unlink()
+    strict = policy(binary, config.Bound(kind="floor", metric="roc_auc", bound=0.999))
+    with pytest.raises(InputError, match=r"is refused by 1 gate: floor roc_auc \(.*at least 0.999 needed\)"):
+        gate.run(strict, build)
+    assert not record.decision(build / "decision.json").passed
+
+
+def test_an_evaluation_of_another_task_or_none_is_refused(binary: Trained, tmp_path: Path) -> None:
+    other = binary.settings.model_copy(update={"task": "regression"})
+    with pytest.raises(InputError, match="not regression; run `make evaluate` again"):
+        gate.run(other, binary.build)
+    with pytest.raises(InputError, match="run `make evaluate` first"):
+        gate.run(binary.settings, tmp_path)

@@ -1,0 +1,100 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Git, Trained
+
+from model import __main__ as command
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "model", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_step_is_a_module_a_verb_and_an_entry_in_the_help() -> None:
+    told = run("--help").stdout
+    verbs = (ROOT / "Makefile").read_text()
+    assert list(command.STEPS) == [
+        *("data", "train", "evaluate", "gate", "report", "release", "promote", "rollback", "serve", "monitor", "doctor")
+    ]
+    for step, (_, text) in command.STEPS.items():
+        assert re.search(rf"^    {step} +{re.escape(text[:20])}", told, flags=re.M)
+        assert re.search(rf"^{step}: .*## ", verbs, flags=re.M)
+        assert f"model {step}" in verbs
+        assert (ROOT / "model" / f"{step}.py").is_file() or step in ("promote", "rollback")
+
+
+def test_a_persons_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path: Path) -> None:
+    done = run("train", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "train: config.yaml does not exist; run the command in the repository's root.\n"
+
+
+def test_an_unknown_step_shows_the_usage() -> None:
+    done = run("fly")
+    assert done.returncode == 2
+    assert "usage: python -m model" in done.stderr
+
+
+def test_an_interrupted_step_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(command.STEPS, "gate", (interrupted, ""))
+    assert command.main(["gate"]) == 130
+    assert "earlier outputs are as they were" in capsys.readouterr().err
+
+
+def test_the_lock_files_agree_on_what_they_share_and_name_no_registry() -> None:
+    versions: dict[str, set[str]] = {}
+    for path in (ROOT / "locks").glob("*.txt"):
+        text = path.read_text()
+        assert "://" not in text
+        for name, version in re.findall(r"^([a-z0-9.-]+)==(\S+)", text, flags=re.M):
+            versions.setdefault(name, set()).add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+    assert len(versions) > 100
+
+
+def test_the_service_needs_neither_pandas_nor_scikit_learn() -> None:
+    lock = (ROOT / "locks/serve.txt").read_text()
+    assert not re.search(r"^(pandas|scikit-learn|mlflow|onnx|skl2onnx|nannyml)==", lock, flags=re.M)
+    code = (
+        "import sys, model.serve; print(*sorted({'pandas', 'sklearn', 'mlflow', 'onnx', 'duckdb'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_release_promote_and_rollback_write_the_pull_requests_text(
+    binary: Trained, repository: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from conftest import pipeline
+
+    Path("config.yaml").write_text(yaml.safe_dump(binary.document))
+    Path(".gitignore").write_text("build/\n")
+    repository.commit("Configure")
+    pipeline(binary.settings, Path("build"))
+    images = ["--serve", f"r.io/s@sha256:{'a' * 64}", "--monitor", f"r.io/m@sha256:{'b' * 64}"]
+    assert command.main(["release", "--environment", "dev", *images]) == 0, capsys.readouterr().err
+    assert Path("build/pull-request.md").read_text().startswith("# Release 2")
+    repository.commit("Release")
+    assert command.main(["promote", "--environment", "staging"]) == 0
+    assert Path("build/pull-request.md").read_text().startswith("# Promote 2")
+    assert command.main(["rollback", "--environment", "dev"]) == 1
+    assert "there is nothing to roll back to" in capsys.readouterr().err

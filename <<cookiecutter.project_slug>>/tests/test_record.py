@@ -1,0 +1,40 @@
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Trained
+
+from model import InputError, record
+
+
+def test_a_record_reads_back_as_it_was_written(trained: Trained) -> None:
+    path = trained.build / "decision.json"
+    assert record.dump(record.decision(path)) == path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("mood", "good", "mood: Extra inputs are not permitted"),
+        ("schema_version", 99, "schema_version"),
+        ("passed", "perhaps", "passed"),
+    ],
+)
+def test_an_unknown_key_or_value_is_refused(
+    key: str, value: object, sentence: str, binary: Trained, tmp_path: Path
+) -> None:
+    document = json.loads((binary.build / "decision.json").read_text())
+    document[key] = value
+    path = tmp_path / "decision.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=sentence) as caught:
+        record.decision(path)
+    assert "run `make gate` again" in str(caught.value)
+
+
+def test_no_record_at_all_names_the_step(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run `make gate` first"):
+        record.decision(tmp_path / "decision.json")
+    (tmp_path / "decision.json").write_text("{")
+    with pytest.raises(InputError, match="damaged or foreign"):
+        record.decision(tmp_path / "decision.json")

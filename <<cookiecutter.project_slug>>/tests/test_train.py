@@ -1,0 +1,95 @@
+import json
+import warnings
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import LOCK, Trained
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+from model import InputError, config, conversion, data, train
+from model.predictor import Predictions, Predictor
+
+
+def test_the_model_directory_is_an_mlflow_model_that_answers_as_it_is_served(trained: Trained) -> None:
+    reference = pd.read_parquet(trained.build / "model/reference.parquet")
+    predictor = Predictor(trained.build / "model")
+    features = reference[[column.name for column in predictor.model.columns]].head(20)
+    served = predictor.predict({name: features[name].to_numpy() for name in features})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answered = mlflow.pyfunc.load_model(str(trained.build / "model")).predict(features)
+    expected = served.labels if served.probabilities is None else served.probabilities
+    assert np.allclose(answered.to_numpy().squeeze(), expected)
+
+
+def test_the_reference_is_the_test_rows_with_label_and_prediction(trained: Trained) -> None:
+    test, _ = data.read(trained.build / "data/test.parquet")
+    reference = pd.read_parquet(trained.build / "model/reference.parquet")
+    assert reference["label"].tolist() == test["label"].tolist()
+    assert reference["time"].tolist() == test["moment"].tolist()
+    if trained.task == "binary_classification":
+        assert (reference["prediction"] == (reference["probability_yes"] >= 0.5)).all()
+
+
+def test_the_golden_rows_come_out_as_recorded(trained: Trained) -> None:
+    Predictor(trained.build / "model").check()
+    golden = json.loads((trained.build / "model/golden.json").read_text())
+    assert len(golden["rows"]) == len(golden["answers"]) == train.GOLDEN_ROWS
+
+
+def test_the_run_is_logged_with_its_parameters_and_its_model(binary: Trained) -> None:
+    found = Predictor(binary.build / "model").model.metadata
+    run = mlflow.get_run(found["run"])
+    assert run.data.params == {name: str(value) for name, value in found["parameters"].items()}
+    assert run.data.tags["version"] == found["version"]
+
+
+def test_a_conversion_that_answers_otherwise_is_refused_and_leaves_the_earlier_model(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = binary.copy(tmp_path)
+    before = (build / "model/SHA256SUMS").read_bytes()
+
+    def ordinal(_: config.Config) -> Pipeline:
+        """Known to convert without a complaint into a model that answers wrongly (sklearn-onnx issue 1051)."""
+        encode = ColumnTransformer([("n", "passthrough", ["number"]), ("c", OrdinalEncoder(), ["colour"])])
+        boost = HistGradientBoostingClassifier(categorical_features=[1], max_iter=10, random_state=0)
+        return Pipeline([("encode", encode), ("boost", boost)])
+
+    monkeypatch.setattr(train, "estimator", ordinal)
+    with pytest.raises(InputError, match="ONNX model differs from the scikit-learn model by"):
+        train.run(binary.settings, build, LOCK)
+    assert (build / "model/SHA256SUMS").read_bytes() == before
+    assert not list(build.glob(".model*"))
+
+
+def test_parity_is_the_largest_difference_and_nan_is_not_within_it(binary: Trained) -> None:
+    class Fitted:
+        def predict_proba(self, rows: pd.DataFrame) -> np.ndarray:
+            return np.array([[0.5, 0.5], [0.1, 0.9]])
+
+    rows = pd.DataFrame({"number": [0, 1]})
+    near = Predictions(np.array([1, 1]), np.array([[0.5, 0.5], [0.1001, 0.8999]]))
+    assert conversion.parity(Fitted(), near, rows, 1e-3) == pytest.approx(1e-4)
+    with pytest.raises(InputError, match="in 1 of 2 rows"):
+        conversion.parity(Fitted(), near, rows, 1e-5)
+    broken = Predictions(np.array([1, 1]), np.array([[0.5, 0.5], [np.nan, np.nan]]))
+    with pytest.raises(InputError, match="in 1 of 2 rows"):
+        conversion.parity(Fitted(), broken, rows, 1e-5)
+
+
+def test_data_of_another_file_are_refused(binary: Trained, tmp_path: Path) -> None:
+    other = binary.settings.model_copy(update={"data": binary.settings.data.model_copy(update={"sha256": "0" * 64})})
+    with pytest.raises(InputError, match="run `make data` again"):
+        train.run(other, binary.copy(tmp_path), LOCK)
+
+
+def test_training_before_the_data_step_names_the_step(binary: Trained, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run `make data` first"):
+        train.run(binary.settings, tmp_path, LOCK)
