@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path, PurePath
 
 # Raw strings of JSON, in which `tojson` leaves no single quote, so that an answer cannot end them.
 # fmt: off
@@ -45,10 +46,21 @@ def refusals(answers: dict[str, str]) -> list[str]:
     return found
 
 
+def clean(project: Path, slug: str) -> None:
+    """Remove the folders that cookiecutter made for a slug with slashes, of which it would leave all but the last."""
+    for folder in [project, *project.parents][: len(PurePath(slug).parts)]:
+        if any(folder.iterdir()):
+            return
+        folder.rmdir()
+
+
 def main() -> int:
-    found = refusals({name: json.loads(answer) for name, answer in ANSWERS.items()})
+    answers = {name: json.loads(answer) for name, answer in ANSWERS.items()}
+    found = refusals(answers)
     for sentence in found:
         print(sentence, file=sys.stderr)
+    if found and "/" in answers["project_slug"]:
+        clean(Path.cwd(), answers["project_slug"])
     return 1 if found else 0
 
 

@@ -40,7 +40,7 @@ class Predictor:
             (path / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
         )
 
-    def columns_of(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    def columns_of(self, rows: Sequence[Any]) -> dict[str, np.ndarray[Any, Any]]:
         """The model's inputs from rows of JSON values, each (n,); raises RowError where one does not fit."""
         for index, row in enumerate(rows):
             if not isinstance(row, Mapping):

@@ -92,7 +92,9 @@ def fragments(figures: list[go.Figure]) -> list[str]:
         figure.update_layout(template="plotly_white", height=360, margin={"l": 60, "r": 20, "t": 50, "b": 80})
         figure.update_layout(legend={"orientation": "h", "y": -0.2})
     return [
-        figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displaylogo": False})
+        figure.to_html(
+            full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displayModeBar": False}
+        )
         for index, figure in enumerate(figures)
     ]
 

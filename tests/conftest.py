@@ -1,0 +1,110 @@
+"""Makes repositories from this template as cookiecutter would from a clone of it."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = "<<cookiecutter.project_slug>>"
+TASKS = ("binary_classification", "multiclass_classification", "regression")
+IDENTITY = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    "GIT_AUTHOR_NAME": "Tester",
+    "GIT_AUTHOR_EMAIL": "tester@example.org",
+    "GIT_COMMITTER_NAME": "Tester",
+    "GIT_COMMITTER_EMAIL": "tester@example.org",
+    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_KEY_0": "user.name",
+    "GIT_CONFIG_VALUE_0": "Tester",
+    "GIT_CONFIG_KEY_1": "user.email",
+    "GIT_CONFIG_VALUE_1": "tester@example.org",
+}
+
+Bake = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def tracked() -> list[str]:
+    """The files of this template: those that git knows, or would if they were added."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean copy of the template, without environments, caches or outputs."""
+    folder = tmp_path_factory.mktemp("template")
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def bake(template: Path, tmp_path: Path) -> Bake:
+    """Run cookiecutter with answers; what it leaves is in `tmp_path / "out"`."""
+    (tmp_path / "out").mkdir()
+
+    def run(environment: dict[str, str] | None = None, **answers: str) -> subprocess.CompletedProcess[str]:
+        return cookiecutter(template, tmp_path / "out", tmp_path, environment or {}, answers)
+
+    return run
+
+
+def cookiecutter(
+    template: Path, output: Path, home: Path, environment: dict[str, str], answers: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    command = ["cookiecutter", "--no-input", "--output-dir", str(output), str(template)]
+    return subprocess.run(
+        [*command, *(f"{name}={value}" for name, value in answers.items())],
+        env={**os.environ, **IDENTITY, "HOME": str(home), "TMPDIR": str(home), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The repository of a task, made once."""
+    made: dict[str, Path] = {}
+
+    def make(task: str) -> Path:
+        if task not in made:
+            folder = tmp_path_factory.mktemp(task)
+            done = cookiecutter(template, folder, folder, {}, {"task": task, "project_slug": "late-flights"})
+            assert done.returncode == 0, done.stderr
+            made[task] = folder / "late-flights"
+        return made[task]
+
+    return make
+
+
+def run(command: list[str], folder: Path, **environment: str) -> str:
+    """Run a command that must succeed; returns all it printed."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **IDENTITY, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+def render(repository: Path, environment: str) -> str:
+    return run(["kubectl", "kustomize", f"manifests/overlays/{environment}"], repository)
+
+
+def digests(text: str) -> Any:
+    return re.findall(r"image: (\S+)", text)

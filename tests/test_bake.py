@@ -1,0 +1,113 @@
+"""What holds for a repository that was made from the template."""
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROJECT, ROOT, TASKS, Bake, run
+
+Baked = Callable[[str], Path]
+
+
+def files(repository: Path) -> set[str]:
+    return set(run(["git", "ls-files"], repository).split())
+
+
+def test_no_answer_changes_the_set_of_files(baked: Baked, bake: Bake, tmp_path: Path) -> None:
+    sets = [files(baked(task)) for task in TASKS]
+    bake(project_name="Other", owner="else", registry="localhost:5000", description="Another.")
+    sets.append(files(tmp_path / "out/other"))
+    assert all(found == sets[0] for found in sets)
+    assert "config.yaml" in sets[0]
+    assert not any(name.startswith("tasks/") for name in sets[0])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_it_is_a_clean_git_repository_with_a_template_branch(task: str, baked: Baked) -> None:
+    repository = baked(task)
+    assert run(["git", "status", "--porcelain"], repository) == ""
+    assert run(["git", "branch", "--format", "%(refname:short)"], repository).split() == ["main", "template"]
+    assert run(["git", "log", "--format=%s"], repository).strip() == "Start from the template"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_answers_are_kept_and_the_configuration_is_that_of_the_task(task: str, baked: Baked) -> None:
+    repository = baked(task)
+    answers = yaml.safe_load((repository / ".cookiecutter.yaml").read_text())
+    assert (answers["task"], answers["project_slug"]) == (task, "late-flights")
+    settings = yaml.safe_load((repository / "config.yaml").read_text())
+    assert (settings["task"], settings["name"]) == (task, "late-flights")
+    left = [name for name in files(repository) if not name.endswith(".parquet")]
+    assert [name for name in left if "<< cookiecutter" in (repository / name).read_text()] == []
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_its_own_checks_and_tests_pass(task: str, baked: Baked) -> None:
+    run(["make", "check"], baked(task))
+    said = run(["make", "test"], baked(task))
+    assert " passed in " in said
+    assert " failed" not in said
+
+
+def test_the_unrendered_repository_passes_its_tests() -> None:
+    assert " passed in " in run(["make", "test"], ROOT / PROJECT)
+
+
+def test_each_image_has_an_environment_of_its_own(baked: Baked) -> None:
+    """The service and the monitor import what they need from their own lock, and nothing of training."""
+    repository = ROOT / PROJECT
+    run(["make", ".venv/serve", ".venv/monitor"], repository)
+    absent = "import importlib.util as u; print([n for n in {names} if u.find_spec(n)])"
+    for name, module, names in [
+        ("serve", "model.serve", ["pandas", "sklearn", "mlflow", "nannyml", "skl2onnx"]),
+        ("monitor", "model.monitor, nannyml", ["mlflow", "skl2onnx", "onnxruntime", "uvicorn"]),
+    ]:
+        python = str(repository / ".venv" / name / "bin/python")
+        run([python, "-c", f"import {module}"], repository, NML_DISABLE_USAGE_LOGGING="1")
+        assert run([python, "-c", absent.format(names=names)], repository).strip() == "[]"
+
+
+def test_make_lists_its_verbs_and_installs_uv_where_it_is_missing(baked: Baked, tmp_path: Path) -> None:
+    listed = run(["make"], baked("regression"))
+    assert all(f"  {verb} " in listed for verb in ("data", "train", "gate", "promote", "monitor", "doctor"))
+    dry = run(["make", "--dry-run", "lock"], baked("regression"), PATH="/usr/bin:/bin")
+    assert "pip install" in dry
+    assert "uv==" in dry
+
+
+def test_a_bake_takes_at_most_two_seconds(bake: Bake) -> None:
+    spent = []
+    for index in range(3):
+        begin = time.monotonic()
+        assert bake(project_slug=f"timed-{index}").returncode == 0
+        spent.append(time.monotonic() - begin)
+    assert statistics.median(spent) < 2
+
+
+def test_a_second_bake_into_the_same_folder_is_refused_and_changes_nothing(bake: Bake, tmp_path: Path) -> None:
+    bake(project_slug="twice")
+    (tmp_path / "out/twice/config.yaml").write_text("mine")
+    assert bake(project_slug="twice").returncode != 0
+    assert (tmp_path / "out/twice/config.yaml").read_text() == "mine"
+
+
+def test_a_failing_step_stops_the_pipeline_and_still_reports(baked: Baked, tmp_path: Path) -> None:
+    """`make pipeline` renders the report of a refused candidate, and fails."""
+    fake = tmp_path / "fake/train/bin"
+    fake.mkdir(parents=True)
+    said = tmp_path / "said"
+    (fake / "python").write_text(f'#!/bin/sh\necho "$3" >> {said}\n[ "$3" != gate ]\n')
+    (fake / "python").chmod(0o755)
+    environment = {**os.environ, "VENV": str(tmp_path / "fake")}
+    lock = baked("regression") / "locks/train.txt"
+    os.utime(tmp_path / "fake/train", (lock.stat().st_mtime + 10,) * 2)
+    done = subprocess.run(
+        ["make", "pipeline"], cwd=baked("regression"), env=environment, capture_output=True, check=False
+    )
+    assert said.read_text().split() == ["data", "train", "evaluate", "gate", "report"]
+    assert done.returncode != 0

@@ -1,0 +1,114 @@
+"""The demo on a machine that has never seen it, and what its parts do when something goes wrong."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import IDENTITY, ROOT, run
+
+sys.path.insert(0, str(ROOT / "scripts/life"))
+import console
+import traffic
+
+
+def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(template: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    run(["git", "init", "--quiet"], template)
+    run(["git", "add", "--all"], template)
+    before = {path.name for path in template.iterdir()}
+    environment = {
+        "HOME": str(home),
+        "PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv")),
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(ROOT / ".tools/cache")),
+        "GIT_CONFIG_COUNT": "0",
+    }
+    said = run(["scripts/demo"], template, **environment)
+
+    for act in ("made from the template", "1. The first", "2. It is served", "3. The", "4. A", "5. Retrained", "6."):
+        assert act in said
+    verbs = re.findall(r"^ +[0-9.]+ s  make ([a-z]+)", said, flags=re.M)
+    assert verbs.count("gate") == 3
+    assert set(verbs) == {
+        *("data", "train", "evaluate", "gate", "report", "release", "promote", "rollback", "serve", "monitor")
+    }
+    assert re.search(r"make gate +\S+ is refused by 2 gates: champion roc_auc", said)
+    assert re.search(r"make monitor +\S+ ALERT on 30,\d+ predictions, 0 of them labelled", said)
+    assert "the same bytes as before the second release" in said
+    assert re.search(r"Total: \d+ s, largest process \d+ MiB. The story with plots: .*/demo/index.html", said)
+
+    page = (template / "demo/index.html").read_text()
+    assert page.count('class="plotly-graph-div"') == 4
+    assert all(
+        (template / "demo" / link).exists() for link in re.findall(r'<a href="((?:reports|pull-requests)[^"]+)"', page)
+    )
+    assert len(list((template / "demo/pull-requests").glob("*.md"))) == 9
+    assert list(home.iterdir()) == []
+    assert {path.name for path in template.iterdir()} - before == {"demo", ".tools"}
+    assert str(template) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_command_that_does_not_end_as_expected_fails_with_what_it_said(tmp_path: Path) -> None:
+    with pytest.raises(console.Failed, match="ended with 3 in .*:\nwhy"):
+        console.run("step", ["sh", "-c", "echo why; exit 3"], tmp_path)
+    with pytest.raises(console.Failed, match="ended with 0"):
+        console.run("step", ["true"], tmp_path, fails=True)
+
+
+def test_long_work_gives_a_sign_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "QUIET_SECONDS", 0.1)
+    console.run("slow", ["sh", "-c", "sleep 0.4; echo done: well"], tmp_path)
+    said = capsys.readouterr().out
+    assert "slow, 0 s so far" in said
+    assert re.search(r"0\.\d s  slow +well", said)
+
+
+SERVER = """serve:
+\tpython -c 'import http.server, os; h = http.server.SimpleHTTPRequestHandler; \\
+\t  h.do_GET = lambda s: (s.send_response(200), s.end_headers()); \\
+\t  http.server.HTTPServer(("127.0.0.1", int(os.environ["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"])), h).serve_forever()'
+"""
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, console.Failed, SystemExit])
+def test_the_service_is_stopped_however_the_demo_ends(interruption: type[BaseException], tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(SERVER)
+    with (
+        pytest.raises(interruption),
+        traffic.service(tmp_path, tmp_path, tmp_path, dict(os.environ)) as port,
+    ):
+        assert traffic._ready(port)
+        raise interruption
+    deadline = time.monotonic() + 5
+    while traffic._ready(port) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not traffic._ready(port)
+
+
+def test_a_service_that_does_not_start_fails_with_what_it_said(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("serve:\n\t@echo no model >&2; exit 1\n")
+    with (
+        pytest.raises(console.Failed, match="did not start: no model"),
+        traffic.service(tmp_path, tmp_path, tmp_path, dict(os.environ)),
+    ):
+        pass
+
+
+def test_a_missing_tool_is_named_in_one_sentence(tmp_path: Path) -> None:
+    for tool in ("dirname", "git", "python3"):
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    done = subprocess.run(
+        ["/bin/sh", str(ROOT / "scripts/install")],
+        env={**IDENTITY, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "install: make is not installed; install it with your system's packages, then try again.\n"

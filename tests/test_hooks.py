@@ -1,0 +1,110 @@
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, Bake
+
+sys.path.insert(0, str(ROOT / "hooks"))
+import post_gen_project
+import pre_gen_project
+
+GOOD = {
+    "project_name": "Flight delay",
+    "project_slug": "flight-delay",
+    "description": "Says what it does.",
+    "owner": "acme",
+    "registry": "ghcr.io",
+}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        GOOD,
+        GOOD | {"project_slug": "a1"},
+        GOOD | {"project_slug": "a" * 40},
+        GOOD | {"registry": "localhost:5000/team_a/models"},
+        GOOD | {"owner": "A-1", "project_name": "Détection d'«anomalies» 🛫"},
+    ],
+)
+def test_good_answers_are_taken(answers: dict[str, str]) -> None:
+    assert pre_gen_project.refusals(answers) == []
+
+
+WRONG = [
+    *(
+        ("project_slug", slug)
+        for slug in ["", "a", "A", "1a", "a_b", "a b", "a--b", "-a", "a-", "a/b", "../a", "a" * 41]
+    ),
+    *(("owner", owner) for owner in ["", "@me", "a/b", "-a", "a--b", "a" * 40, "me;ls"]),
+    *(("registry", registry) for registry in ["", "https://ghcr.io", "GHCR.io", "ghcr.io/", "a b", "ghcr.io:x"]),
+    *(("project_name", name) for name in ["", "  ", "two\nlines", "a" * 201, "bell\a"]),
+    *(("description", text) for text in ["", "two\nlines", "a" * 201]),
+]
+
+
+@pytest.mark.parametrize(("name", "answer"), WRONG)
+def test_a_bad_answer_is_refused_in_one_sentence(name: str, answer: str) -> None:
+    (sentence,) = pre_gen_project.refusals(GOOD | {name: answer})
+    assert sentence.startswith(f"{name} is ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("project_slug", "Bad"),
+        ("project_slug", "a/b"),
+        ("project_slug", "deep/er/still"),
+        ("owner", "@me"),
+        ("registry", "https://ghcr.io"),
+        ("project_name", "' ''' \" \\ \n"),
+        ("task", "clustering"),
+    ],
+)
+def test_a_refused_answer_leaves_nothing_behind(name: str, answer: str, bake: Bake, tmp_path: Path) -> None:
+    (tmp_path / "out/mine").mkdir()
+    done = bake(**{"project_slug": "mine-too", name: answer})
+    assert done.returncode != 0
+    assert name in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_odd_but_good_answers_stand_as_they_were_given(bake: Bake, tmp_path: Path) -> None:
+    name, description = """Ol' "quoted" \\ name: #1 {x} | é""", "It's 100 % `safe`: <b>, & {{ yaml }} '''x'''."
+    assert bake(project_name=name, project_slug="odd", description=description).returncode == 0
+    answers = yaml.safe_load((tmp_path / "out/odd/.cookiecutter.yaml").read_text())
+    assert (answers["project_name"], answers["description"]) == (name, description)
+    assert name in (tmp_path / "out/odd/README.md").read_text()
+
+
+def test_without_git_the_files_stand_and_a_sentence_says_what_to_do(bake: Bake, tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("cookiecutter", "python"):
+        (tools / tool).symlink_to(shutil.which(tool) or "")
+    done = bake({"PATH": str(tools)}, project_slug="lonely")
+    assert done.returncode == 0
+    assert "git is not installed: install it, then run in lonely: git init" in done.stderr
+    assert (tmp_path / "out/lonely/config.yaml").is_file()
+    assert not (tmp_path / "out/lonely/.git").exists()
+
+
+def test_without_a_git_user_the_files_stand_and_a_sentence_says_what_to_do(bake: Bake, tmp_path: Path) -> None:
+    done = bake({"GIT_CONFIG_COUNT": "0"}, project_slug="nameless")
+    assert done.returncode == 0
+    assert "git does not know who you are" in done.stderr
+    assert not (tmp_path / "out/nameless/.git").exists()
+
+
+def test_a_failing_git_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+    for index, (key, value) in enumerate({"user.name": "T", "user.email": "t@example.org"}.items()):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{index}", key)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{index}", value)
+    assert post_gen_project.commit(tmp_path).startswith("git init failed")
