@@ -35,6 +35,8 @@ def fragments(figures: list[go.Figure]) -> list[str]:
         figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 50, "b": 40}, height=380)
         figure.update_yaxes(automargin=True)
     return [
-        figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displayModeBar": False})
+        figure.to_html(
+            full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displayModeBar": False}
+        )
         for index, figure in enumerate(figures)
     ]
