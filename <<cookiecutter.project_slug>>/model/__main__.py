@@ -54,20 +54,20 @@ def _release(options: argparse.Namespace) -> str:
     images = {"serve": options.serve, "monitor": options.monitor}
     settings = config.load(options.config).promote
     decision = record.decision(options.build / "decision.json")
-    return _changed(release.release(decision, images, options.environment, settings), options.build)
+    return _changed(release.run(decision, images, options.environment, settings), options.build)
 
 
 def _promote(options: argparse.Namespace) -> str:
-    from model import release
+    from model import promote
 
     settings = config.load(options.config).promote
-    return _changed(release.promote(options.environment, settings, datetime.now(UTC).date()), options.build)
+    return _changed(promote.run(options.environment, settings, datetime.now(UTC).date()), options.build)
 
 
 def _rollback(options: argparse.Namespace) -> str:
-    from model import release
+    from model import rollback
 
-    return _changed(release.rollback(options.environment, config.load(options.config).promote), options.build)
+    return _changed(rollback.run(options.environment, config.load(options.config).promote), options.build)
 
 
 def _changed(change: "Change", build: Path) -> str:

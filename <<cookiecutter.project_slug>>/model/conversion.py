@@ -16,11 +16,19 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     """The fitted pipeline as an ONNX graph whose inputs and outputs are columns of shape (n,), as MLflow feeds them.
 
     The inputs are the features; the outputs are `prediction`, or `probability_<class>` for each class.
+    Raises InputError for what skl2onnx cannot convert.
     """
     types = {"number": FloatTensorType([None, 1]), "category": StringTensorType([None, 1])}
     columns = [(name, types[feature.type]) for name, feature in settings.data.features.items()]
     regression = settings.task == "regression"
-    model: ModelProto = skl2onnx.to_onnx(fitted, initial_types=columns, options={} if regression else {"zipmap": False})
+    options = {} if regression else {"zipmap": False}
+    try:
+        model: ModelProto = skl2onnx.to_onnx(fitted, initial_types=columns, options=options)
+    except Exception as error:  # skl2onnx raises whatever the part raises that it cannot convert
+        raise InputError(
+            f"skl2onnx cannot convert the estimator ({' '.join(str(error).split())[:300]}); "
+            "use a part that it supports in model/estimator.py."
+        ) from error
     graph = model.graph
     names = ["prediction"] if regression else [f"probability_{name}" for name in settings.data.target.classes]
 

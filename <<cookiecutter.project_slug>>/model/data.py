@@ -131,8 +131,14 @@ def period(frame: pd.DataFrame, time: str, span: tuple[date, date]) -> pd.DataFr
     return frame[(moments >= begin) & (moments < end)]
 
 
+def contract(settings: config.Config) -> str:
+    """A hash of all that decides what `build/data` holds, so that a later step sees when it is out of date."""
+    parts = (settings.task, settings.data.model_dump_json(), settings.split.model_dump_json())
+    return files.sha256("\n".join(parts).encode())
+
+
 def run(settings: config.Config, build: Path) -> str:
-    """Write `data/train.parquet` and `data/test.parquet` under `build`, with the source's hash in their metadata."""
+    """Write `data/train.parquet` and `data/test.parquet` under `build`, with what they hold in their metadata."""
     section = settings.data
     frame = table(fetch(section), section)
     frame[LABEL] = label(frame[section.target.column], settings.task, section.target, section.path)
@@ -150,7 +156,9 @@ def run(settings: config.Config, build: Path) -> str:
                 raise InputError(
                     f"split.{name} ({span[0]} to {span[1]}) lacks a class of data.target.classes; lengthen it."
                 )
-            write(rows, {"sha256": section.sha256, "period": [str(day) for day in span]}, folder / f"{name}.parquet")
+            write(
+                rows, {"contract": contract(settings), "period": [str(day) for day in span]}, folder / f"{name}.parquet"
+            )
             counts[name] = len(rows)
     return f"{counts['train']:,} rows to train on, {counts['test']:,} later rows to test on"
 
@@ -160,7 +168,15 @@ def write(frame: pd.DataFrame, origin: dict[str, Any], path: Path) -> None:
     pq.write_table(rows.replace_schema_metadata({**rows.schema.metadata, b"origin": json.dumps(origin)}), path)
 
 
-def read(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The rows of one part and where they came from; raises InputError when `make data` has not been run."""
-    rows = pq.read_table(io.BytesIO(files.read(path, "data")))
-    return rows.to_pandas(), json.loads(rows.schema.metadata[b"origin"])
+def read(path: Path, settings: config.Config) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of one part and their period; raises InputError when `make data` has to be run first."""
+    try:
+        rows = pq.read_table(io.BytesIO(files.read(path, "data")))
+    except pa.ArrowException as error:
+        raise InputError(f"{path} is damaged ({error}); run `make data` again.") from error
+    origin = json.loads(rows.schema.metadata[b"origin"])
+    if origin["contract"] != contract(settings):
+        raise InputError(
+            f"{path} was made with another task, data or split than config.yaml has; run `make data` again."
+        )
+    return rows.to_pandas(), origin["period"]

@@ -21,6 +21,6 @@ def estimator(settings: Config) -> Pipeline:
     return Pipeline(
         [
             ("encode", ColumnTransformer([("numbers", "passthrough", numbers), ("categories", one_hot, categories)])),
-            ("boost", boosting(random_state=settings.train.seed, **settings.train.parameters)),
+            ("boost", boosting(random_state=settings.train.seed).set_params(**settings.train.parameters)),
         ]
     )

@@ -122,13 +122,11 @@ def _comparable(champion: directory.Model, candidate: directory.Model) -> None:
 
 def run(settings: config.Config, build: Path, champion_directory: Path | None) -> str:
     """Write `evaluation.json` under `build`."""
-    test, test_origin = data.read(build / "data" / "test.parquet")
-    train, _ = data.read(build / "data" / "train.parquet")
+    test, _ = data.read(build / "data" / "test.parquet", settings)
+    train, _ = data.read(build / "data" / "train.parquet", settings)
     candidate = Predictor(build / "model")
-    known = candidate.model.metadata["data"]
-    trained = (candidate.model.task, known["sha256"], known["test"])
-    if trained != (settings.task, test_origin["sha256"], test_origin["period"]):
-        raise InputError("build/model is of another task or other data than build/data; run `make train` again.")
+    if candidate.model.metadata["contract"] != data.contract(settings):
+        raise InputError("build/model was trained on other data than build/data holds; run `make train` again.")
     truth = test[data.LABEL].to_numpy()
     models = {
         "candidate": candidate.predict(columns(test, candidate)),

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Predictor:
                 raise RowError(f"Row {index} is not an object of column names and values.")
             if unknown := row.keys() - self._known:
                 raise RowError(f"Row {index} has the unknown column {', '.join(sorted(unknown))}; leave it out.")
+            _check_time(row.get(self.model.metadata["time"]), self.model.metadata["time"], index)
         return {
             column.name: np.array(
                 [_value(row.get(column.name), column, index) for index, row in enumerate(rows)],
@@ -116,6 +118,16 @@ def _value(value: Any, column: Column, index: int) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 3.4e38:
         return value
     raise RowError(f"Row {index} has {_shown(value)} in the column {column.name}; give it a finite number.")
+
+
+def _check_time(value: Any, name: str, index: int) -> None:
+    """A row's own moment is logged and not predicted from, but the monitor must be able to read it."""
+    if value is None:
+        return
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise RowError(f"Row {index} has {_shown(value)} in the column {name}; give it an ISO 8601 time.") from None
 
 
 def _shown(value: Any) -> str:

@@ -1,7 +1,6 @@
 """Writes what an environment runs: the decision record and a Kustomize component that pins both images by digest."""
 
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import yaml
@@ -49,7 +48,8 @@ def current(release: Path) -> record.Decision | None:
     return record.decision(release / RECORD, "release") if (release / RECORD).is_file() else None
 
 
-def _body(decision: record.Decision, before: record.Decision | None, environment: str) -> str:
+def body(decision: record.Decision, before: record.Decision | None, environment: str) -> str:
+    """The text of a pull request: what runs instead of what, how well it was measured, how to undo it."""
     images = decision.images.model_dump() if decision.images else {}
     was = before.evaluation.origin.version if before else "nothing"
     lines = [f"`{environment}` runs `{decision.evaluation.origin.version}` instead of `{was}`.", ""]
@@ -62,13 +62,14 @@ def _body(decision: record.Decision, before: record.Decision | None, environment
     return "\n".join(lines) + "\n"
 
 
-def _place(contents: dict[str, str], release: Path) -> None:
+def place(contents: dict[str, str], release: Path) -> None:
+    """Replace a release by files of the given names and contents, all or none."""
     with files.replaced(release) as part:
         for name, content in contents.items():
             files.write(part / name, content)
 
 
-def release(decision: record.Decision, images: dict[str, str], environment: str, settings: Promote) -> Change:
+def run(decision: record.Decision, images: dict[str, str], environment: str, settings: Promote) -> Change:
     """Release a candidate that passed to an environment; raises InputError when it did not, or has no exact origin."""
     version = decision.evaluation.origin.version
     target = folder(environment, settings.order)
@@ -90,70 +91,5 @@ def release(decision: record.Decision, images: dict[str, str], environment: str,
     if before is not None and before.evaluation.origin.version == version:
         raise InputError(f"{environment} already runs {version}; there is nothing to release.")
     released = decision.model_copy(update={"images": pinned})
-    _place({RECORD: record.dump(released), KUSTOMIZATION: component(version, pinned)}, target)
-    return Change(f"Release {version} to {environment}", _body(released, before, environment))
-
-
-def promote(environment: str, settings: Promote, today: date) -> Change:
-    """Copy the release of the environment before this one to it."""
-    target = folder(environment, settings.order)
-    place = settings.order.index(environment)
-    if place == 0:
-        raise InputError(f"{environment} is the first environment; `make release` writes it, promote a later one.")
-    source = settings.order[place - 1]
-    origin = folder(source, settings.order)
-    decision, before = current(origin), current(target)
-    if decision is None:
-        raise InputError(f"{source} has no release to promote to {environment}; release to {source} first.")
-    version = decision.evaluation.origin.version
-    if not decision.passed:
-        raise InputError(f"{version} in {source} was refused by its gates; roll {source} back.")
-    if before is not None:
-        there = before.evaluation.origin.version
-        if there == version:
-            raise InputError(f"{environment} already runs {version}; there is nothing to promote.")
-        if _newer(before, decision):
-            raise InputError(
-                f"{environment} runs {there}, newer than {version} in {source}; "
-                f"use `make rollback ENVIRONMENT={environment}` to go back."
-            )
-    for freeze in settings.freeze:
-        if freeze.environment == environment and freeze.begin <= today < freeze.end:
-            raise InputError(
-                f"{environment} is frozen from {freeze.begin} until {freeze.end} ({freeze.reason}); "
-                "promote later, or change promote.freeze."
-            )
-    _place({path.name: path.read_text() for path in sorted(origin.iterdir())}, target)
-    return Change(f"Promote {version} to {environment}", _body(decision, before, environment))
-
-
-def _newer(one: record.Decision, other: record.Decision) -> bool:
-    """Whether the first was built from a later day's commit, or from a descendant on the same day."""
-    a, b = one.evaluation.origin, other.evaluation.origin
-    days = a.version.split("-")[0], b.version.split("-")[0]
-    return days[0] > days[1] if days[0] != days[1] else git.is_ancestor(b.commit, a.commit)
-
-
-def rollback(environment: str, settings: Promote) -> Change:
-    """Restore the release that the environment had before it first ran the present one.
-
-    Thus a second rollback goes one further back instead of undoing the first.
-    """
-    target = folder(environment, settings.order)
-    present = current(target)
-    if present is None:
-        raise InputError(f"{environment} has no release; there is nothing to roll back.")
-    path = target / RECORD
-    states = [(commit, git.content(commit, path)) for commit in git.states(target)]
-    first = max((index for index, (_, content) in enumerate(states) if content == path.read_text()), default=-1)
-    if first < 0:
-        raise InputError(f"{path} differs from every commit; commit it or restore it before a rollback.")
-    commit, earlier = next(((commit, content) for commit, content in states[first + 1 :] if content), ("", None))
-    if earlier is None:
-        version = present.evaluation.origin.version
-        raise InputError(f"{environment} has no release earlier than {version}; there is nothing to roll back to.")
-    decision = record.Decision.model_validate_json(earlier)
-    _place({RECORD: earlier, KUSTOMIZATION: git.content(commit, target / KUSTOMIZATION) or ""}, target)
-    was = present.evaluation.origin.version
-    version = decision.evaluation.origin.version
-    return Change(f"Roll {environment} back to {version} from {was}", _body(decision, present, environment))
+    place({RECORD: record.dump(released), KUSTOMIZATION: component(version, pinned)}, target)
+    return Change(f"Release {version} to {environment}", body(released, before, environment))

@@ -2,16 +2,13 @@
 
 import io
 import json
-import logging
-import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from onnx import ModelProto
+from sklearn.pipeline import Pipeline
 
-from model import InputError, data, files, git
+from model import InputError, data, files, git, tracking
 from model.config import Config
 from model.conversion import convert, parity
 from model.directory import FORMAT
@@ -36,47 +33,65 @@ def inputs(frame: pd.DataFrame, settings: Config) -> pd.DataFrame:
     )
 
 
+def fit(train: pd.DataFrame, settings: Config) -> Pipeline:
+    """The fitted estimator; raises InputError when scikit-learn refuses the parameters or the rows."""
+    try:
+        return estimator(settings).fit(inputs(train, settings), train[data.LABEL])
+    except (TypeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(
+            f"scikit-learn refuses the training: {said}; correct train.parameters or the estimator."
+        ) from error
+
+
 def run(settings: Config, build: Path, lock: Path) -> str:
     """Write `model/` under `build`: an MLflow model (ONNX, signature, example) with its reference and golden rows.
 
     The test rows are scored, for the reference and the parity, and never learnt from.
     """
-    train, origin = data.read(build / "data" / "train.parquet")
-    test, test_origin = data.read(build / "data" / "test.parquet")
-    if origin["sha256"] != settings.data.sha256:
-        raise InputError("build/data was made from another data file than config.yaml pins; run `make data` again.")
-    fitted = estimator(settings).fit(inputs(train, settings), train[data.LABEL])
-    commit = git.head()
-    metadata = {
-        "format": FORMAT,
-        "name": settings.name,
-        "version": commit.version,
-        "commit": commit.sha,
-        "dirty": commit.dirty,
-        "task": settings.task,
-        "classes": list(settings.data.target.classes),
-        "threshold": settings.train.threshold,
-        "time": settings.data.time,
-        "key": list(settings.data.key),
-        "data": {"sha256": origin["sha256"], "train": origin["period"], "test": test_origin["period"]},
-        "lock": files.sha256(lock.read_bytes()),
-        "parameters": settings.train.parameters,
-    }
+    train, learnt = data.read(build / "data" / "train.parquet", settings)
+    test, tested = data.read(build / "data" / "test.parquet", settings)
+    commit, locked = git.head(), files.sha256(files.read(lock, "lock"))
+    fitted = fit(train, settings)
     rows = inputs(test, settings)
-    with files.replaced(build / "model") as folder:
-        run_id = _save(convert(fitted, settings), rows, metadata, settings, folder, build)
-        write_json(folder / "golden.json", {"rows": [], "answers": []})
-        files.seal(folder)
-        predictor = Predictor(folder)
-        served = predictor.predict({name: rows[name].to_numpy() for name in rows})
-        largest = parity(fitted, served, rows, settings.train.parity)
-        _reference(test, rows, served, settings.data.time, predictor.model.classes, folder / "reference.parquet")
-        golden = json.loads(rows.head(GOLDEN_ROWS).to_json(orient="records", double_precision=15))
-        answers = predictor.answers(predictor.predict(predictor.columns_of(golden)))
-        write_json(folder / "golden.json", {"rows": golden, "answers": answers})
-        write_json(folder / "parity.json", {"largest": largest, "tolerance": settings.train.parity, "rows": len(rows)})
-        files.seal(folder)
+    with tracking.run(settings, commit.version, build) as run_id, files.replaced(build / "model") as folder:
+        metadata = {
+            "format": FORMAT,
+            "name": settings.name,
+            "version": commit.version,
+            "commit": commit.sha,
+            "dirty": commit.dirty,
+            "run": run_id,
+            "task": settings.task,
+            "classes": list(settings.data.target.classes),
+            "threshold": settings.train.threshold,
+            "time": settings.data.time,
+            "key": list(settings.data.key),
+            "data": {"sha256": settings.data.sha256, "train": learnt, "test": tested},
+            "contract": data.contract(settings),
+            "lock": locked,
+            "parameters": settings.train.parameters,
+        }
+        tracking.save(convert(fitted, settings), rows.head(GOLDEN_ROWS), metadata, settings, folder)
+        largest = _score(fitted, test, rows, settings, folder)
+        tracking.log(folder, metadata)
     return f"{commit.version} on {len(train):,} rows; ONNX differs by at most {largest:.1g}; MLflow run {run_id}"
+
+
+def _score(fitted: Pipeline, test: pd.DataFrame, rows: pd.DataFrame, settings: Config, folder: Path) -> float:
+    """Add what the served model says of the test rows to its directory and seal it; returns the parity."""
+    write_json(folder / "golden.json", {"rows": [], "answers": []})
+    files.seal(folder)
+    predictor = Predictor(folder)
+    served = predictor.predict({name: rows[name].to_numpy() for name in rows})
+    largest = parity(fitted, served, rows, settings.train.parity)
+    _reference(test, rows, served, settings.data.time, predictor.model.classes, folder / "reference.parquet")
+    golden = json.loads(rows.head(GOLDEN_ROWS).to_json(orient="records", double_precision=15))
+    answers = predictor.answers(predictor.predict(predictor.columns_of(golden)))
+    write_json(folder / "golden.json", {"rows": golden, "answers": answers})
+    write_json(folder / "parity.json", {"largest": largest, "tolerance": settings.train.parity, "rows": len(rows)})
+    files.seal(folder)
+    return largest
 
 
 def read_json(path: Path) -> Any:
@@ -98,47 +113,3 @@ def _reference(
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, compression="zstd")
     files.write(path, buffer.getvalue())
-
-
-def _save(
-    model: ModelProto, rows: pd.DataFrame, metadata: dict[str, Any], settings: Config, folder: Path, build: Path
-) -> str:
-    """Save the model in MLflow's format and log it as a run; returns the run's id."""
-    import mlflow.onnx
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{(build / 'mlflow.db').resolve()}")
-    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
-    experiment = mlflow.get_experiment_by_name(settings.name)
-    if experiment is None:
-        local = os.environ["MLFLOW_TRACKING_URI"].startswith("sqlite:")
-        location = (build / "mlflow").resolve().as_uri() if local else None
-        mlflow.create_experiment(settings.name, artifact_location=location)
-    mlflow.set_experiment(settings.name)
-    signature = ModelSignature(
-        inputs=Schema(
-            [
-                ColSpec("float" if feature.type == "number" else "string", name, required=not feature.missing)
-                for name, feature in settings.data.features.items()
-            ]
-        )
-    )
-    with mlflow.start_run(run_name=metadata["version"]) as active, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        run_id: str = active.info.run_id
-        mlflow.onnx.save_model(
-            model,
-            folder,
-            signature=signature,
-            input_example=rows.head(GOLDEN_ROWS),
-            metadata={**metadata, "run": run_id},
-            pip_requirements=["onnxruntime"],
-            onnx_execution_providers=["CPUExecutionProvider"],
-        )
-        mlflow.log_params(settings.train.parameters)
-        mlflow.set_tags({key: metadata[key] for key in ("version", "commit", "lock")})
-        mlflow.log_artifacts(str(folder), "model")
-    return run_id

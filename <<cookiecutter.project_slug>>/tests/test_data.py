@@ -20,13 +20,14 @@ def prepared(frame: pd.DataFrame, folder: Path, **changes: Any) -> config.Config
 
 def test_rows_are_split_by_time_and_labelled(tmp_path: Path) -> None:
     frame = rows()
-    data.run(prepared(frame, tmp_path), tmp_path / "build")
-    train, origin = data.read(tmp_path / "build/data/train.parquet")
-    test, _ = data.read(tmp_path / "build/data/test.parquet")
+    given = prepared(frame, tmp_path)
+    data.run(given, tmp_path / "build")
+    train, period = data.read(tmp_path / "build/data/train.parquet", given)
+    test, _ = data.read(tmp_path / "build/data/test.parquet", given)
     assert len(train) == 20 * 96
     assert len(test) == 10 * 96
     assert train["moment"].max() < test["moment"].min()
-    assert origin["period"] == ["2020-01-01", "2020-01-21"]
+    assert period == ["2020-01-01", "2020-01-21"]
     assert (train["label"] == (train["outcome"] > 0)).all()
 
 
@@ -121,4 +122,4 @@ def test_a_uri_is_read_as_a_path_is(tmp_path: Path) -> None:
 
 def test_reading_before_the_step_names_the_step(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run `make data` first"):
-        data.read(tmp_path / "data/train.parquet")
+        data.read(tmp_path / "data/train.parquet", prepared(rows(), tmp_path))

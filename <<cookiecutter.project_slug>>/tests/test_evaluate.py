@@ -94,12 +94,14 @@ def test_a_model_of_other_data_is_refused(binary: Trained, tmp_path: Path) -> No
     build = binary.copy(tmp_path)
     data.run(later(binary), build)
     with pytest.raises(InputError, match="run `make train` again"):
+        evaluate.run(later(binary), build, None)
+    with pytest.raises(InputError, match="run `make data` again"):
         evaluate.run(binary.settings, build, None)
 
 
 def test_a_champion_whose_column_is_gone_is_refused(binary: Trained, tmp_path: Path) -> None:
     from model.predictor import Predictor
 
-    test, _ = data.read(binary.build / "data/test.parquet")
+    test, _ = data.read(binary.build / "data/test.parquet", binary.settings)
     with pytest.raises(InputError, match="needs colour, which the test rows lack"):
         evaluate.columns(test.drop(columns="colour"), Predictor(binary.build / "model"))

@@ -28,6 +28,8 @@ GOOD: dict[str, Any] = {"number": 0.5, "colour": "red"}
         ({**GOOD, "number": math.nan}, "Row 1 has NaN in the column number"),
         ({**GOOD, "number": 1e39}, "Row 1 has 1e+39 in the column number"),
         ({**GOOD, "number": 10**400}, "in the column number; give it a finite number."),
+        ({**GOOD, "moment": "yesterday"}, 'Row 1 has "yesterday" in the column moment; give it an ISO 8601 time.'),
+        ({**GOOD, "moment": 3}, "Row 1 has 3 in the column moment"),
         ([1, 2], "Row 1 is not an object"),
     ],
 )

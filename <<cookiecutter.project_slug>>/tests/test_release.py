@@ -8,7 +8,7 @@ from conftest import Git
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model import InputError, config, files, record, release
+from model import InputError, config, files, promote, record, release, rollback
 
 SETTINGS = config.Promote(order=("dev", "staging", "production"))
 TODAY = date(2020, 3, 1)
@@ -36,15 +36,15 @@ def contents(environment: str) -> dict[str, str]:
 
 def promoted(decision: record.Decision, repository: Git) -> None:
     """Release and promote to production, with a commit for each."""
-    release.release(decision, IMAGES, "dev", SETTINGS)
+    release.run(decision, IMAGES, "dev", SETTINGS)
     repository.commit("Release")
     for environment in ("staging", "production"):
-        release.promote(environment, SETTINGS, TODAY)
+        promote.run(environment, SETTINGS, TODAY)
         repository.commit(f"Promote to {environment}")
 
 
 def test_a_release_pins_both_images_by_digest_and_keeps_the_record(decision: record.Decision, repository: Git) -> None:
-    change = release.release(decision, IMAGES, "dev", SETTINGS)
+    change = release.run(decision, IMAGES, "dev", SETTINGS)
     document = yaml.safe_load(contents("dev")["kustomization.yaml"])
     assert document["kind"] == "Component"
     assert document["images"] == [
@@ -64,9 +64,9 @@ def test_a_release_pins_both_images_by_digest_and_keeps_the_record(decision: rec
 
 
 def test_a_promotion_copies_one_directory(decision: record.Decision, repository: Git) -> None:
-    release.release(decision, IMAGES, "dev", SETTINGS)
+    release.run(decision, IMAGES, "dev", SETTINGS)
     repository.commit("Release")
-    release.promote("staging", SETTINGS, TODAY)
+    promote.run("staging", SETTINGS, TODAY)
     assert contents("staging") == contents("dev")
     assert running("production") == "nothing"
     changed = {line.split()[-1] for line in repository("status", "--porcelain").splitlines()}
@@ -78,7 +78,7 @@ def test_a_refused_candidate_is_not_released(decision: record.Decision, reposito
     failed = record.Verdict(gate={"kind": "rows"}, outcome="fail", reason="few")
     refused = decision.model_copy(update={"passed": False, "gates": (failed,)})
     with pytest.raises(InputError, match="was refused by 1 gate"):
-        release.release(refused, IMAGES, "dev", SETTINGS)
+        release.run(refused, IMAGES, "dev", SETTINGS)
     assert contents("dev") == before
 
 
@@ -89,13 +89,13 @@ def test_a_model_without_an_exact_origin_is_not_released(
     origin = decision.evaluation.origin.model_copy(update=change)
     changed = decision.model_copy(update={"evaluation": decision.evaluation.model_copy(update={"origin": origin})})
     with pytest.raises(InputError, match="commit them, then run `make pipeline` again"):
-        release.release(changed, IMAGES, "dev", SETTINGS)
+        release.run(changed, IMAGES, "dev", SETTINGS)
 
 
 @pytest.mark.parametrize("image", ["", "none", "ghcr.io/a/b:latest", "ghcr.io/a/b@sha256:abc", f"x@sha256:{'a' * 64}"])
 def test_an_image_without_a_digest_is_refused(image: str, decision: record.Decision, repository: Git) -> None:
     with pytest.raises(InputError, match="Images are given by digest"):
-        release.release(decision, {**IMAGES, "serve": image}, "dev", SETTINGS)
+        release.run(decision, {**IMAGES, "serve": image}, "dev", SETTINGS)
 
 
 @given(st.text(alphabet="abc/:@.-09A \n", max_size=30))
@@ -107,57 +107,57 @@ def test_no_text_but_a_digest_is_taken_for_an_image(text: str) -> None:
 def test_an_unknown_environment_is_refused(decision: record.Decision, repository: Git) -> None:
     for environment in ("prod", "../dev", ""):
         with pytest.raises(InputError, match="ENVIRONMENT is one of dev, staging, production"):
-            release.release(decision, IMAGES, environment, SETTINGS)
+            release.run(decision, IMAGES, environment, SETTINGS)
 
 
 def test_the_same_version_is_neither_released_nor_promoted_twice(decision: record.Decision, repository: Git) -> None:
     promoted(decision, repository)
     with pytest.raises(InputError, match="dev already runs 2020.02.01-aaaaaaa"):
-        release.release(decision, IMAGES, "dev", SETTINGS)
+        release.run(decision, IMAGES, "dev", SETTINGS)
     with pytest.raises(InputError, match="production already runs 2020.02.01-aaaaaaa"):
-        release.promote("production", SETTINGS, TODAY)
+        promote.run("production", SETTINGS, TODAY)
 
 
 def test_nothing_is_promoted_without_a_release_or_to_the_first_environment(repository: Git) -> None:
     with pytest.raises(InputError, match="dev has no release to promote to staging"):
-        release.promote("staging", SETTINGS, TODAY)
+        promote.run("staging", SETTINGS, TODAY)
     with pytest.raises(InputError, match="dev is the first environment"):
-        release.promote("dev", SETTINGS, TODAY)
+        promote.run("dev", SETTINGS, TODAY)
 
 
 def test_a_refused_record_is_not_promoted(decision: record.Decision, repository: Git) -> None:
-    release.release(decision, IMAGES, "dev", SETTINGS)
+    release.run(decision, IMAGES, "dev", SETTINGS)
     path = OVERLAYS / "dev" / "release" / "decision.json"
     path.write_text(record.dump(record.decision(path).model_copy(update={"passed": False})))
     with pytest.raises(InputError, match="was refused by its gates; roll dev back"):
-        release.promote("staging", SETTINGS, TODAY)
+        promote.run("staging", SETTINGS, TODAY)
 
 
 def test_an_older_version_does_not_replace_a_newer_one(decision: record.Decision, repository: Git) -> None:
     promoted(version(decision, "2020.02.02-bbbbbbb"), repository)
     shutil.rmtree(OVERLAYS / "dev" / "release")
-    release.release(version(decision, "2020.02.01-aaaaaaa"), IMAGES, "dev", SETTINGS)
+    release.run(version(decision, "2020.02.01-aaaaaaa"), IMAGES, "dev", SETTINGS)
     with pytest.raises(InputError, match=r"staging runs 2020\.02\.02-bbbbbbb, newer than 2020\.02\.01-aaaaaaa in dev"):
-        release.promote("staging", SETTINGS, TODAY)
+        promote.run("staging", SETTINGS, TODAY)
 
 
 def test_on_one_day_the_later_commit_is_the_newer_version(decision: record.Decision, repository: Git) -> None:
     first, second = repository.commit("One"), repository.commit("Two")
     promoted(version(decision, "2020.02.01-2222222", second), repository)
     shutil.rmtree(OVERLAYS / "dev" / "release")
-    release.release(version(decision, "2020.02.01-1111111", first), IMAGES, "dev", SETTINGS)
+    release.run(version(decision, "2020.02.01-1111111", first), IMAGES, "dev", SETTINGS)
     with pytest.raises(InputError, match="newer than"):
-        release.promote("staging", SETTINGS, TODAY)
+        promote.run("staging", SETTINGS, TODAY)
 
 
 def test_a_freeze_window_holds_from_its_first_day_until_its_last(decision: record.Decision, repository: Git) -> None:
     freeze = config.Freeze(environment="staging", begin=date(2020, 3, 1), end=date(2020, 3, 3), reason="holidays")
     frozen = SETTINGS.model_copy(update={"freeze": (freeze,)})
-    release.release(decision, IMAGES, "dev", SETTINGS)
+    release.run(decision, IMAGES, "dev", SETTINGS)
     for day in (1, 2):
         with pytest.raises(InputError, match=r"frozen from 2020-03-01 until 2020-03-03 \(holidays\)"):
-            release.promote("staging", frozen, date(2020, 3, day))
-    release.promote("staging", frozen, date(2020, 3, 3))
+            promote.run("staging", frozen, date(2020, 3, day))
+    promote.run("staging", frozen, date(2020, 3, 3))
     assert running("staging") == "2020.02.01-aaaaaaa"
 
 
@@ -168,13 +168,13 @@ def test_rollbacks_go_back_one_release_each_and_restore_its_bytes(decision: reco
         promoted(version(decision, name), repository)
         before[name] = contents("production")
     for name in reversed(names[:-1]):
-        change = release.rollback("production", SETTINGS)
+        change = rollback.run("production", SETTINGS)
         assert running("production") == name
         assert contents("production") == before[name]
         assert f"Roll production back to {name}" in change.title
         repository.commit(change.title)
     with pytest.raises(InputError, match="production has no release earlier than 2020.02.01-aaaaaaa"):
-        release.rollback("production", SETTINGS)
+        rollback.run("production", SETTINGS)
 
 
 def test_after_a_rollback_the_next_release_rolls_back_to_what_ran_before_it(
@@ -182,10 +182,10 @@ def test_after_a_rollback_the_next_release_rolls_back_to_what_ran_before_it(
 ) -> None:
     promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
     promoted(version(decision, "2020.02.02-bbbbbbb"), repository)
-    release.rollback("production", SETTINGS)
+    rollback.run("production", SETTINGS)
     repository.commit("Roll back")
     promoted(version(decision, "2020.02.03-ccccccc"), repository)
-    release.rollback("production", SETTINGS)
+    rollback.run("production", SETTINGS)
     assert running("production") == "2020.02.01-aaaaaaa"
 
 
@@ -193,21 +193,21 @@ def test_a_rollback_needs_a_release_a_commit_and_a_history(
     decision: record.Decision, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match="dev has no release; there is nothing to roll back"):
-        release.rollback("dev", SETTINGS)
-    release.release(decision, IMAGES, "dev", SETTINGS)
+        rollback.run("dev", SETTINGS)
+    release.run(decision, IMAGES, "dev", SETTINGS)
     with pytest.raises(InputError, match="differs from every commit; commit it"):
-        release.rollback("dev", SETTINGS)
+        rollback.run("dev", SETTINGS)
     repository.commit("Release")
     repository("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "shallow"))
     monkeypatch.chdir(tmp_path / "shallow")
     with pytest.raises(InputError, match="git fetch --unshallow"):
-        release.rollback("dev", SETTINGS)
+        rollback.run("dev", SETTINGS)
 
 
 def test_an_interrupted_write_leaves_the_earlier_release(
     decision: record.Decision, repository: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release.release(decision, IMAGES, "dev", SETTINGS)
+    release.run(decision, IMAGES, "dev", SETTINGS)
     before = contents("dev")
     write = files.write
 
@@ -217,6 +217,6 @@ def test_an_interrupted_write_leaves_the_earlier_release(
 
     monkeypatch.setattr(files, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        release.release(version(decision, "2020.02.02-bbbbbbb"), IMAGES, "dev", SETTINGS)
+        release.run(version(decision, "2020.02.02-bbbbbbb"), IMAGES, "dev", SETTINGS)
     assert contents("dev") == before
     assert [path.name for path in (OVERLAYS / "dev").iterdir() if path.name.startswith(".")] == []

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from conftest import LOCK, Trained
 from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
@@ -29,7 +30,7 @@ def test_the_model_directory_is_an_mlflow_model_that_answers_as_it_is_served(tra
 
 
 def test_the_reference_is_the_test_rows_with_label_and_prediction(trained: Trained) -> None:
-    test, _ = data.read(trained.build / "data/test.parquet")
+    test, _ = data.read(trained.build / "data/test.parquet", trained.settings)
     reference = pd.read_parquet(trained.build / "model/reference.parquet")
     assert reference["label"].tolist() == test["label"].tolist()
     assert reference["time"].tolist() == test["moment"].tolist()
@@ -48,6 +49,8 @@ def test_the_run_is_logged_with_its_parameters_and_its_model(binary: Trained) ->
     run = mlflow.get_run(found["run"])
     assert run.data.params == {name: str(value) for name, value in found["parameters"].items()}
     assert run.data.tags["version"] == found["version"]
+    logged = Path(mlflow.artifacts.download_artifacts(run_id=found["run"], artifact_path="model"))
+    assert Predictor(logged).model.sha256 == Predictor(binary.build / "model").model.sha256
 
 
 def test_a_conversion_that_answers_otherwise_is_refused_and_leaves_the_earlier_model(
@@ -67,6 +70,9 @@ def test_a_conversion_that_answers_otherwise_is_refused_and_leaves_the_earlier_m
         train.run(binary.settings, build, LOCK)
     assert (build / "model/SHA256SUMS").read_bytes() == before
     assert not list(build.glob(".model*"))
+    run = mlflow.last_active_run()
+    assert run
+    assert run.info.status == "FAILED"
 
 
 def test_parity_is_the_largest_difference_and_nan_is_not_within_it(binary: Trained) -> None:
@@ -84,10 +90,53 @@ def test_parity_is_the_largest_difference_and_nan_is_not_within_it(binary: Train
         conversion.parity(Fitted(), broken, rows, 1e-5)
 
 
-def test_data_of_another_file_are_refused(binary: Trained, tmp_path: Path) -> None:
-    other = binary.settings.model_copy(update={"data": binary.settings.data.model_copy(update={"sha256": "0" * 64})})
-    with pytest.raises(InputError, match="run `make data` again"):
-        train.run(other, binary.copy(tmp_path), LOCK)
+def test_data_that_are_out_of_date_or_damaged_are_refused(binary: Trained, tmp_path: Path) -> None:
+    build = binary.copy(tmp_path)
+    for changed in (
+        {"data": binary.settings.data.model_copy(update={"sha256": "0" * 64})},
+        {"split": binary.settings.split.model_copy(update={"test": binary.settings.split.train})},
+        {"task": "regression"},
+    ):
+        with pytest.raises(InputError, match="another task, data or split than config.yaml has; run `make data` again"):
+            train.run(binary.settings.model_copy(update=changed), build, LOCK)
+    (build / "data/train.parquet").write_bytes(b"broken")
+    with pytest.raises(InputError, match="train.parquet is damaged"):
+        train.run(binary.settings, build, LOCK)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"max_itr": 10}, r"Invalid parameter 'max_itr'.* Valid parameters are: .*'max_iter'"),
+        ({"max_iter": -1}, r"The 'max_iter' parameter .* must be an int in the range \[1, inf\)"),
+    ],
+)
+def test_parameters_that_the_estimator_refuses_are_named(
+    parameters: dict[str, int], sentence: str, binary: Trained
+) -> None:
+    changed = binary.settings.train.model_copy(update={"parameters": parameters})
+    with pytest.raises(InputError, match=sentence):
+        train.run(binary.settings.model_copy(update={"train": changed}), binary.build, LOCK)
+
+
+def test_an_estimator_that_cannot_be_converted_is_refused(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unknown(DummyClassifier):  # type: ignore[misc]
+        pass
+
+    encode = ColumnTransformer([("n", "passthrough", ["number"])])
+    monkeypatch.setattr(train, "estimator", lambda _: Pipeline([("encode", encode), ("guess", Unknown())]))
+    with pytest.raises(InputError, match="skl2onnx cannot convert the estimator"):
+        train.run(binary.settings, binary.copy(tmp_path), LOCK)
+
+
+def test_a_tracking_server_that_cannot_be_used_is_named(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://here")
+    with pytest.raises(InputError, match="MLflow at nonsense://here cannot be used"):
+        train.run(binary.settings, binary.copy(tmp_path), LOCK)
 
 
 def test_training_before_the_data_step_names_the_step(binary: Trained, tmp_path: Path) -> None:

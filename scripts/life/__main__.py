@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -183,10 +182,9 @@ def main() -> int:
         print("\nThe demo was interrupted; the service is stopped, and demo/ holds what was done.", file=sys.stderr)
         return 130
     total = time.time() - started
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     path = page.write(DEMO / "index.html", life.evidence, total)
     print(page.summary(life.evidence))
-    print(f"\nTotal: {total:.0f} s, largest process {memory:.0f} MiB. The story with plots: {path}")
+    print(f"\nTotal: {total:.0f} s. The story with plots: {path}")
     return 0
 
 

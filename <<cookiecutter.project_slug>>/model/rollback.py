@@ -1,0 +1,30 @@
+"""Restores the release that an environment had before, from the history of its folder."""
+
+from model import InputError, git, record
+from model.config import Promote
+from model.release import KUSTOMIZATION, RECORD, Change, body, current, folder, place
+
+
+def run(environment: str, settings: Promote) -> Change:
+    """Restore the release that the environment had before it first ran the present one.
+
+    Thus a second rollback goes one further back instead of undoing the first.
+    """
+    target = folder(environment, settings.order)
+    present = current(target)
+    if present is None:
+        raise InputError(f"{environment} has no release; there is nothing to roll back.")
+    path = target / RECORD
+    states = [(commit, git.content(commit, path)) for commit in git.states(target)]
+    first = max((index for index, (_, content) in enumerate(states) if content == path.read_text()), default=-1)
+    if first < 0:
+        raise InputError(f"{path} differs from every commit; commit it or restore it before a rollback.")
+    commit, earlier = next(((commit, content) for commit, content in states[first + 1 :] if content), ("", None))
+    if earlier is None:
+        version = present.evaluation.origin.version
+        raise InputError(f"{environment} has no release earlier than {version}; there is nothing to roll back to.")
+    decision = record.Decision.model_validate_json(earlier)
+    place({RECORD: earlier, KUSTOMIZATION: git.content(commit, target / KUSTOMIZATION) or ""}, target)
+    was = present.evaluation.origin.version
+    version = decision.evaluation.origin.version
+    return Change(f"Roll {environment} back to {version} from {was}", body(decision, present, environment))
