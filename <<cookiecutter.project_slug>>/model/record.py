@@ -133,6 +133,6 @@ def evaluation(path: Path) -> Evaluation:
     return _parse(Evaluation, files.read(path, "evaluate"), path, "evaluate")
 
 
-def decision(path: Path, step: str = "gate") -> Decision:
-    """Read a decision record; `step` is the verb that writes it there."""
-    return _parse(Decision, files.read(path, step), path, step)
+def decision(path: Path, step: str = "gate", content: str | None = None) -> Decision:
+    """Read a decision record, or its content at another time; `step` is the verb that writes it there."""
+    return _parse(Decision, files.read(path, step) if content is None else content, path, step)

@@ -48,7 +48,7 @@ def current(release: Path) -> record.Decision | None:
     return record.decision(release / RECORD, "release") if (release / RECORD).is_file() else None
 
 
-def body(decision: record.Decision, before: record.Decision | None, environment: str) -> str:
+def body(decision: record.Decision, before: record.Decision | None, environment: str, undo: str = "rollback") -> str:
     """The text of a pull request: what runs instead of what, how well it was measured, how to undo it."""
     images = decision.images.model_dump() if decision.images else {}
     was = before.evaluation.origin.version if before else "nothing"
@@ -58,7 +58,7 @@ def body(decision: record.Decision, before: record.Decision | None, environment:
     lines += [
         f"| {name} | {m.value:.4g} | {m.low:.4g} to {m.high:.4g} |" for name, m in decision.evaluation.metrics.items()
     ]
-    lines += ["", f"To undo it: `make rollback ENVIRONMENT={environment}`."]
+    lines += ["", f"To undo it: `make {undo} ENVIRONMENT={environment}`."]
     return "\n".join(lines) + "\n"
 
 

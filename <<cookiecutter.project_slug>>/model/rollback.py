@@ -23,8 +23,9 @@ def run(environment: str, settings: Promote) -> Change:
     if earlier is None:
         version = present.evaluation.origin.version
         raise InputError(f"{environment} has no release earlier than {version}; there is nothing to roll back to.")
-    decision = record.Decision.model_validate_json(earlier)
+    decision = record.decision(path, "release", earlier)
     place({RECORD: earlier, KUSTOMIZATION: git.content(commit, target / KUSTOMIZATION) or ""}, target)
     was = present.evaluation.origin.version
     version = decision.evaluation.origin.version
-    return Change(f"Roll {environment} back to {version} from {was}", body(decision, present, environment))
+    undo = "release" if environment == settings.order[0] else "promote"
+    return Change(f"Roll {environment} back to {version} from {was}", body(decision, present, environment, undo))

@@ -57,6 +57,7 @@ def test_a_release_pins_both_images_by_digest_and_keeps_the_record(decision: rec
     assert kept.images.model_dump() == IMAGES
     assert change.title == "Release 2020.02.01-aaaaaaa to dev"
     assert IMAGES["serve"] in change.body
+    assert "`make rollback ENVIRONMENT=dev`" in change.body
     assert repository("status", "--porcelain").split()[1::2] == [
         "manifests/overlays/dev/release/kustomization.yaml",
         "manifests/overlays/dev/release/decision.json",
@@ -172,6 +173,7 @@ def test_rollbacks_go_back_one_release_each_and_restore_its_bytes(decision: reco
         assert running("production") == name
         assert contents("production") == before[name]
         assert f"Roll production back to {name}" in change.title
+        assert "`make promote ENVIRONMENT=production`" in change.body
         repository.commit(change.title)
     with pytest.raises(InputError, match="production has no release earlier than 2020.02.01-aaaaaaa"):
         rollback.run("production", SETTINGS)
