@@ -28,45 +28,38 @@ def sign(metric: str) -> int:
 
 def _divide(numerator: Array, denominator: Array) -> Array:
     """0 where nothing was counted, as scikit-learn's `zero_division=0`."""
-    divided: Array = np.divide(numerator, denominator, out=np.zeros_like(numerator, dtype=float), where=denominator > 0)
+    divided: Array = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
     return divided
 
 
-def _ranked(positive: Array, score: Array, weights: Array) -> tuple[Array, Array]:
-    """True and false positives when all rows down to each distinct score are called: two of (resamples, scores)."""
+def _curves(positive: Array, score: Array, weights: Array) -> tuple[Array, Array]:
+    """Area under the ROC curve, by trapezoids so that ties count half, and average precision: two of (resamples,).
+
+    The area is NaN where the rows are all of one kind.
+    """
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
-    drawn = weights[:, order]
+    drawn = np.take(weights, order, axis=1)
     called = np.cumsum(drawn, axis=1)[:, ends]
     drawn *= positive[order]
     found = np.cumsum(drawn, axis=1)[:, ends]
-    called -= found
-    return found, called
-
-
-def _area(positive: Array, score: Array, weights: Array) -> Array:
-    """Area under the ROC curve by trapezoids, so that ties count half; NaN where the rows are all of one kind."""
-    found, false = _ranked(positive, score, weights)
+    false = called - found
     pairs = found[:, -1] * false[:, -1]
     area: Array = np.trapezoid(found, false, axis=1) + found[:, 0] * false[:, 0] / 2
-    return area / np.where(pairs > 0, pairs, np.nan)
-
-
-def _average_precision(positive: Array, score: Array, weights: Array) -> Array:
-    """The mean precision at each distinct score, weighted by the recall gained there."""
-    found, false = _ranked(positive, score, weights)
     gained = np.diff(found, axis=1, prepend=0)
-    return _divide((gained * _divide(found, found + false)).sum(axis=1), found[:, -1])
+    precision = _divide((gained * _divide(found, called)).sum(axis=1), found[:, -1])
+    return area / np.where(pairs > 0, pairs, np.nan), precision
 
 
 def _mean(losses: Array, weights: Array) -> Array:
-    return _divide(weights @ losses, weights.sum(axis=1))
+    return _divide(weights @ losses.astype(weights.dtype), weights.sum(axis=1))
 
 
 def _counts(truth: Array, predictions: Predictions, weights: Array, code: int) -> tuple[Array, Array, Array]:
     """True positives, predicted positives and actual positives of one class."""
     predicted, actual = predictions.labels == code, truth == code
-    return weights @ (predicted & actual), weights @ predicted, weights @ actual
+    kind = weights.dtype
+    return weights @ (predicted & actual).astype(kind), weights @ predicted.astype(kind), weights @ actual.astype(kind)
 
 
 def _f1(truth: Array, predictions: Predictions, weights: Array, code: int = 1) -> Array:
@@ -118,7 +111,8 @@ def _f1_weighted(truth: Array, predictions: Predictions, weights: Array) -> Arra
 
 
 def _r2(truth: Array, predictions: Predictions, weights: Array) -> Array:
-    variance = _mean(truth**2, weights) - _mean(truth, weights) ** 2
+    centred = truth - truth.mean()  # so that a large mean costs no precision
+    variance = _mean(centred**2, weights) - _mean(centred, weights) ** 2
     return 1 - _mean((truth - predictions.labels) ** 2, weights) / np.where(variance > 0, variance, np.nan)
 
 
@@ -134,17 +128,13 @@ def _median_absolute_error(truth: Array, predictions: Predictions, weights: Arra
 
 
 FUNCTIONS: dict[str, Metric] = {
-    "roc_auc": lambda y, a, w: _area(y, _probabilities(a)[:, 1], w),
-    "average_precision": lambda y, a, w: _average_precision(y, _probabilities(a)[:, 1], w),
     "log_loss": _log_loss,
     "brier": _brier,
     "f1": _f1,
     "precision": _precision,
     "recall": _recall,
     "balanced_accuracy": _balanced_accuracy,
-    "roc_auc_ovr": lambda y, a, w: _over_classes(
-        lambda c: _area((y == c).astype(int), _probabilities(a)[:, c], w), None, a
-    ),
+    "roc_auc_ovr": lambda y, a, w: _over_classes(lambda c: _curves(y == c, _probabilities(a)[:, c], w)[0], None, a),
     "f1_macro": lambda y, a, w: _over_classes(lambda c: _f1(y, a, w, c), None, a),
     "f1_weighted": _f1_weighted,
     "accuracy": lambda y, a, w: _mean((y == a.labels).astype(float), w),
@@ -157,16 +147,20 @@ FUNCTIONS: dict[str, Metric] = {
 
 def values(task: Task, truth: Array, predictions: Predictions, weights: Array) -> dict[str, Array]:
     """Every metric of the task for each row of weights: arrays of shape (resamples,)."""
-    return {name: FUNCTIONS[name](truth, predictions, weights) for name in METRICS[task]}
+    found = {}
+    if task == "binary_classification":
+        curves = _curves(truth == 1, _probabilities(predictions)[:, 1], weights)
+        found = dict(zip(("roc_auc", "average_precision"), curves, strict=True))
+    return found | {name: FUNCTIONS[name](truth, predictions, weights) for name in METRICS[task] if name in FUNCTIONS}
 
 
 def resamples(rows: int, count: int, seed: int) -> Iterator[Array]:
-    """Seeded bootstrap weights in blocks of shape (up to 100, rows)."""
+    """Seeded bootstrap weights in blocks of shape (up to 100, rows), in float32, which holds such counts exactly."""
     generator = np.random.default_rng(seed)
     for start in range(0, count, CHUNK):
         size = min(CHUNK, count - start)
         drawn = generator.integers(rows, size=(size, rows)) + np.arange(size)[:, None] * rows
-        yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype("float64")
+        yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype("float32")
 
 
 def point(task: Task, truth: Array, predictions: Predictions) -> dict[str, float]:
