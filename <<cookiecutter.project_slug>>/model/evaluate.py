@@ -1,5 +1,6 @@
 """Measures the served model on the test rows, beside a trivial baseline and the champion, with intervals."""
 
+import json
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,6 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from model import InputError, config, data, directory, files, metrics, record
 from model.predictor import Predictions, Predictor
-from model.train import read_json
 
 LATENCY_CALLS = 500
 
@@ -165,7 +165,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         if served.probabilities is None
         else calibration(truth == len(candidate.model.classes) - 1, served.probabilities[:, -1]),
         latency=latency(candidate, one),
-        parity=read_json(build / "model" / "parity.json")["largest"],
+        parity=json.loads((build / "model" / "parity.json").read_text())["largest"],
         bytes=(build / "model" / "model.onnx").stat().st_size,
     )
     files.write(build / "evaluation.json", record.dump(evaluation))

@@ -1,12 +1,14 @@
 """Writes files and folders whole or not at all, and names them by their hash."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from model import InputError
 
@@ -23,6 +25,10 @@ def write(path: Path, content: str | bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(content.encode() if isinstance(content, str) else content)
     part.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    write(path, json.dumps(content, indent=1) + "\n")
 
 
 @contextmanager

@@ -199,7 +199,7 @@ def run(settings: config.Config, build: Path, path: Path, log: Path, truth: Path
     latest = {(window.kind, window.metric): window for window in found if not window.reference}
     values = {"summary": document, "latest": list(latest.values()), "plots": plots}
     with files.replaced(build / "monitor") as folder:
-        files.write(folder / "summary.json", json.dumps(document, indent=1) + "\n")
+        files.write_json(folder / "summary.json", document)
         files.write(folder / "report.md", pages.render("monitor.md", **values))
         files.write(folder / "report.html", pages.render("monitor.html", **values))
         files.write(folder / "metrics.prom", openmetrics(document))

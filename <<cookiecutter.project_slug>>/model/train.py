@@ -3,7 +3,6 @@
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
@@ -80,7 +79,7 @@ def run(settings: Config, build: Path, lock: Path) -> str:
 
 def _score(fitted: Pipeline, test: pd.DataFrame, rows: pd.DataFrame, settings: Config, folder: Path) -> float:
     """Add what the served model says of the test rows to its directory and seal it; returns the parity."""
-    write_json(folder / "golden.json", {"rows": [], "answers": []})
+    files.write_json(folder / "golden.json", {"rows": [], "answers": []})
     files.seal(folder)
     predictor = Predictor(folder)
     served = predictor.predict({name: rows[name].to_numpy() for name in rows})
@@ -88,18 +87,12 @@ def _score(fitted: Pipeline, test: pd.DataFrame, rows: pd.DataFrame, settings: C
     _reference(test, rows, served, settings.data.time, predictor.model.classes, folder / "reference.parquet")
     golden = json.loads(rows.head(GOLDEN_ROWS).to_json(orient="records", double_precision=15))
     answers = predictor.answers(predictor.predict(predictor.columns_of(golden)))
-    write_json(folder / "golden.json", {"rows": golden, "answers": answers})
-    write_json(folder / "parity.json", {"largest": largest, "tolerance": settings.train.parity, "rows": len(rows)})
+    files.write_json(folder / "golden.json", {"rows": golden, "answers": answers})
+    files.write_json(
+        folder / "parity.json", {"largest": largest, "tolerance": settings.train.parity, "rows": len(rows)}
+    )
     files.seal(folder)
     return largest
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
-
-
-def write_json(path: Path, content: Any) -> None:
-    files.write(path, json.dumps(content, indent=1) + "\n")
 
 
 def _reference(

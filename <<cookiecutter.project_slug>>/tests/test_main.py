@@ -98,3 +98,10 @@ def test_release_promote_and_rollback_write_the_pull_requests_text(
     assert Path("build/pull-request.md").read_text().startswith("# Promote 2")
     assert command.main(["rollback", "--environment", "dev"]) == 1
     assert "there is nothing to roll back to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", ["data", "evaluate", "gate", "report", "release", "promote", "rollback"])
+def test_a_step_does_not_wait_for_libraries_that_it_does_not_use(step: str) -> None:
+    code = f"import sys, model.{step}; print(*sorted({{'mlflow', 'skl2onnx', 'nannyml'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
