@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from model import InputError
+from model import InputError, problems
 
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
 METRICS: dict[Task, tuple[str, ...]] = {
@@ -285,38 +285,4 @@ def load(path: Path) -> Config:
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        raise InputError(f"{path}: {'; '.join(_problem(problem) for problem in error.errors())}.") from error
-
-
-def _problem(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "the file"
-    if problem["type"] == "extra_forbidden":
-        return f"{key} is not a known key; allowed are {_allowed(problem['loc'])}"
-    if problem["type"] == "missing":
-        return f"{key} is missing; add it"
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("'", "")
-    return f"{key}: {message} (found {str(problem['input'])[:60]!r})" if problem["loc"] else message
-
-
-def _allowed(location: tuple[str | int, ...]) -> str:
-    """The keys that the section around a location allows, found by walking the models' fields."""
-    schema = Config.model_json_schema(by_alias=True)
-    node: dict[str, Any] = schema
-    for part in location[:-1]:
-        node = _resolve(node, schema)
-        if isinstance(part, int):
-            node = node["items"]
-        elif "discriminator" in node:
-            node = {"$ref": node["discriminator"]["mapping"][part]}
-        elif "properties" in node:
-            node = node["properties"][part]
-        else:
-            node = node["additionalProperties"]
-    return ", ".join(_resolve(node, schema)["properties"])
-
-
-def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" in node:
-        resolved: dict[str, Any] = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-        return resolved
-    return node
+        raise InputError(f"{path}: {problems.told(error, Config)}.") from error

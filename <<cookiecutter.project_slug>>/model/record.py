@@ -4,11 +4,11 @@ Reports, pull requests, manifests and MLflow tags are rendered from it, so that 
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model import InputError, files
+from model import InputError, files, problems
 from model.config import Task
 
 DIGEST = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}"
@@ -123,9 +123,8 @@ def _parse[T: Part](kind: type[T], content: str | bytes, path: Path, step: str) 
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise InputError(f"{path} is damaged or foreign ({place}: {first['msg']}); run `make {step}` again.") from error
+        said = problems.told(error, kind)
+        raise InputError(f"{path} is damaged or foreign ({said}); run `make {step}` again.") from error
 
 
 def evaluation(path: Path) -> Evaluation:

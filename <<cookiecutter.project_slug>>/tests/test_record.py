@@ -15,7 +15,11 @@ def test_a_record_reads_back_as_it_was_written(trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("mood", "good", "mood: Extra inputs are not permitted"),
+        (
+            "mood",
+            "good",
+            "mood is not a known key; allowed are schema_version, passed, policy, gates, evaluation, images",
+        ),
         ("schema_version", 99, "schema_version"),
         ("passed", "perhaps", "passed"),
     ],
@@ -30,6 +34,17 @@ def test_an_unknown_key_or_value_is_refused(
     with pytest.raises(InputError, match=sentence) as caught:
         record.decision(path)
     assert "run `make gate` again" in str(caught.value)
+
+
+def test_an_unknown_key_within_is_refused_with_what_is_allowed_there(decision: record.Decision, tmp_path: Path) -> None:
+    document = json.loads(record.dump(decision))
+    document["images"] = {"serve": f"r.io/s@sha256:{'a' * 64}", "monitor": f"r.io/s@sha256:{'a' * 64}", "gpu": ""}
+    document["evaluation"]["metrics"]["roc_auc"]["sd"] = 1
+    path = tmp_path / "decision.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match="roc_auc.sd is not a known key; allowed are value, low, high") as caught:
+        record.decision(path)
+    assert "images.gpu is not a known key; allowed are serve, monitor" in str(caught.value)
 
 
 def test_no_record_at_all_names_the_step(tmp_path: Path) -> None:
