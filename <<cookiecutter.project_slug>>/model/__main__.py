@@ -139,6 +139,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"{options.step}: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{options.step}: {error.filename}: {error.strerror}; free it or make it accessible.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"{options.step}: interrupted; earlier outputs are as they were.", file=sys.stderr)
         return 130

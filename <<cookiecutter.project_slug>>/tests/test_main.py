@@ -51,6 +51,19 @@ def test_an_unknown_step_shows_the_usage() -> None:
     assert "usage: python -m model" in done.stderr
 
 
+def test_a_file_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: object) -> str:
+        raise OSError(28, "No space left on device", "build/decision.json")
+
+    monkeypatch.setitem(command.STEPS, "gate", (full, ""))
+    assert command.main(["gate"]) == 1
+    assert capsys.readouterr().err == (
+        "gate: build/decision.json: No space left on device; free it or make it accessible.\n"
+    )
+
+
 def test_an_interrupted_step_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(_: object) -> str:
         raise KeyboardInterrupt

@@ -51,6 +51,7 @@ class Life:
         self.evidence: dict[str, Any] = {}
         self.reports = DEMO / "reports"
         self.reports.mkdir()
+        self.installing: subprocess.Popen[str] | None = None
 
     def keep(self, name: str, document: str, build: str = "build") -> dict[str, Any]:
         """Keep a report under a name of its own; returns the document beside it."""
@@ -68,18 +69,14 @@ class Life:
         # What serves and watches is installed beside the first training, and imported once to compile it.
         compiled = ".venv/monitor/bin/python -c 'import nannyml'"
         install = f"make --silent --no-print-directory .venv/serve .venv/monitor && {compiled}"
-        self.installing = self.start(["sh", "-c", install])
+        self.installing = console.start(["sh", "-c", install], self.repository.path, self.environment)
         command = ["make", "--no-print-directory", ".venv/train"]
         console.run("install", command, self.repository.path, self.environment)
 
-    def start(self, command: list[str]) -> subprocess.Popen[str]:
-        output, folder = subprocess.PIPE, self.repository.path
-        return subprocess.Popen(
-            command, cwd=folder, env=self.environment, stdout=output, stderr=subprocess.STDOUT, text=True
-        )
-
     def installed(self) -> None:
         """Wait until everything is installed."""
+        if self.installing is None:
+            return
         start = time.monotonic()
         said, _ = self.installing.communicate()
         if self.installing.returncode:
@@ -185,6 +182,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nThe demo was interrupted; the service is stopped, and demo/ holds what was done.", file=sys.stderr)
         return 130
+    finally:
+        if life.installing:
+            console.stop(life.installing)
     total = time.time() - started
     path = page.write(DEMO / "index.html", life.evidence, total)
     print(page.summary(life.evidence))

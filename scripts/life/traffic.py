@@ -2,10 +2,7 @@
 
 import http.client
 import json
-import os
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,28 +27,19 @@ def service(repository: Path, model: Path, predictions: Path, environment: dict[
     """Run `make serve` until the block ends, however it ends; yields the port once the service is ready."""
     port = free_port()
     start = time.monotonic()
-    process = subprocess.Popen(
-        ["make", "--no-print-directory", "serve", f"MODEL={model}", f"PREDICTIONS={predictions}"],
-        cwd=repository,
-        env=environment | {"PREDICTIVE_UNIT_HTTP_SERVICE_PORT": str(port)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    command = ["make", "--no-print-directory", "serve", f"MODEL={model}", f"PREDICTIONS={predictions}"]
+    process = console.start(command, repository, environment | {"PREDICTIVE_UNIT_HTTP_SERVICE_PORT": str(port)})
     try:
         while not _ready(port):
             if process.poll() is not None:
-                raise console.Failed(f"The service did not start: {process.communicate()[1]}")
+                raise console.Failed(f"The service did not start: {process.communicate()[0]}")
             if time.monotonic() - start > 60:
                 raise console.Failed("The service was not ready within 60 s.")
             time.sleep(0.05)
         console.step("make serve", time.monotonic() - start, f"ready on port {port}")
         yield port
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=20)
+        console.stop(process)
 
 
 def _ready(port: int) -> bool:
