@@ -101,7 +101,7 @@ def test_a_failing_step_stops_the_pipeline_and_still_reports(baked: Baked, tmp_p
     fake = tmp_path / "fake/train/bin"
     fake.mkdir(parents=True)
     said = tmp_path / "said"
-    (fake / "python").write_text(f'#!/bin/sh\necho "$3" >> {said}\n[ "$3" != gate ]\n')
+    (fake / "python").write_text(f'#!/bin/sh\necho "$5" >> {said}\n[ "$5" != gate ]\n')
     (fake / "python").chmod(0o755)
     environment = {**os.environ, "VENV": str(tmp_path / "fake")}
     lock = baked("regression") / "locks/train.txt"
