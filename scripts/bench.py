@@ -74,7 +74,7 @@ def main() -> int:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     print(f"| figure ({os.cpu_count()} cores) | median | |\n| --- | --- | --- |")
     for name, value, unit, note in [*bakes(), *demos(runs)]:
-        print(f"| {name} | {value:.3g} {unit} | {note} |", flush=True)
+        print(f"| {name} | {value:,.{0 if value >= 100 else 2}f} {unit} | {note} |", flush=True)
     return 0
 
 
