@@ -143,11 +143,12 @@ class Rows(Gate):
 
 
 class Bound(Gate):
-    """The metric is at least (`floor`) or at most (`ceiling`) the bound."""
+    """The metric is at least (`floor`) or at most (`ceiling`) the bound; `by: interval` asks it of the worse end."""
 
     kind: Literal["floor", "ceiling"]
     metric: str
     bound: float
+    by: Literal["value", "interval"] = "value"
 
 
 class Baseline(Gate):
@@ -175,6 +176,30 @@ class SliceBound(Gate):
     rows: Annotated[int, Field(ge=1)]
 
 
+class Gap(Gate):
+    """The metric's best and worst parts of the slice lie at most the bound apart; parts below `rows` rows warn."""
+
+    kind: Literal["gap"]
+    slice: str
+    metric: str
+    bound: Annotated[float, Field(gt=0)]
+    rows: Annotated[int, Field(ge=1)]
+
+
+class Calibration(Gate):
+    """The expected calibration error, the mean distance between probability and share, is at most the bound."""
+
+    kind: Literal["calibration"]
+    bound: Annotated[float, Field(gt=0, le=1)]
+
+
+class Parity(Gate):
+    """The largest difference between the ONNX and the scikit-learn model is at most the bound."""
+
+    kind: Literal["parity"]
+    bound: Annotated[float, Field(gt=0)]
+
+
 class Latency(Gate):
     """The median time for one row, in milliseconds, is at most the bound."""
 
@@ -182,7 +207,9 @@ class Latency(Gate):
     bound: Annotated[float, Field(gt=0)]
 
 
-AnyGate = Annotated[Rows | Bound | Baseline | Champion | SliceBound | Latency, Field(discriminator="kind")]
+AnyGate = Annotated[
+    Rows | Bound | Baseline | Champion | SliceBound | Gap | Calibration | Parity | Latency, Field(discriminator="kind")
+]
 
 
 class Freeze(Section):
@@ -246,10 +273,12 @@ class Config(Section):
         classes = len(self.data.target.classes)
         if (self.task == "regression") != (classes == 0) or (self.task == "binary_classification") != (classes == 2):
             raise ValueError(f"{self.task} does not go with {classes} classes in data.target")
+        if self.task == "regression" and any(isinstance(gate, Calibration) for gate in self.gates):
+            raise ValueError("gates names calibration, which regression does not have")
         slices = {part.column for part in self.evaluate.slices}
         for place, names, allowed in [
             ("gates", {gate.metric for gate in self.gates if hasattr(gate, "metric")}, set(METRICS[self.task])),
-            ("gates", {gate.slice for gate in self.gates if isinstance(gate, SliceBound)}, slices),
+            ("gates", {gate.slice for gate in self.gates if isinstance(gate, SliceBound | Gap)}, slices),
             ("evaluate.slices", slices, set(self.data.features)),
             ("monitor.metrics", set(self.monitor.metrics), set(MONITORED[self.task])),
             ("monitor.alert.metrics", set(self.monitor.alert.metrics), set(self.monitor.metrics)),

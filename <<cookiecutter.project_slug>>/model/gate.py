@@ -20,8 +20,12 @@ def _rows(gate: config.Rows, evaluation: Evaluation) -> Said:
 def _bound(gate: config.Bound, evaluation: Evaluation) -> Said:
     measure = evaluation.metrics[gate.metric]
     floor = gate.kind == "floor"
-    holds = measure.value >= gate.bound if floor else measure.value <= gate.bound
-    return "pass" if holds else "fail", f"{_shown(measure)}, {'at least' if floor else 'at most'} {gate.bound:g} needed"
+    judged = measure.value if gate.by == "value" else measure.low if floor else measure.high
+    holds = judged >= gate.bound if floor else judged <= gate.bound
+    needed = f"{'at least' if floor else 'at most'} {gate.bound:g} needed"
+    return "pass" if holds else "fail", f"{_shown(measure)}, {needed}" + (
+        " of its interval" if gate.by == "interval" else ""
+    )
 
 
 def _baseline(gate: config.Baseline, evaluation: Evaluation) -> Said:
@@ -64,6 +68,39 @@ def _slice(gate: config.SliceBound, evaluation: Evaluation) -> Said:
     return "fail" if failed else "warn" if unsure else "pass", "; ".join(text)
 
 
+def _gap(gate: config.Gap, evaluation: Evaluation) -> Said:
+    """The distance between the extremes of the parts that are large enough; fewer than two of them warn."""
+    parts = [part for part in evaluation.slices if part.column == gate.slice and gate.metric in part.metrics]
+    judged = sorted((part.metrics[gate.metric].value, part.part) for part in parts if part.rows >= gate.rows)
+    if len(judged) < 2:
+        return "warn", f"{len(judged)} parts have {gate.rows:,} rows, two are needed to decide"
+    (low, lowest), (high, highest) = judged[0], judged[-1]
+    outcome: Outcome = "pass" if high - low <= gate.bound else "fail"
+    return outcome, f"{lowest} {low:.4g} to {highest} {high:.4g}, at most {gate.bound:g} apart needed"
+
+
+def calibration_error(evaluation: Evaluation) -> float:
+    """Expected calibration error: the distance of each bin's share from its mean probability, weighted by its rows.
+
+    Source: Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI 2015.
+    """
+    rows = sum(part.rows for part in evaluation.calibration)
+    return sum(part.rows * abs(part.predicted - part.observed) for part in evaluation.calibration) / rows
+
+
+def _calibration(gate: config.Calibration, evaluation: Evaluation) -> Said:
+    error = calibration_error(evaluation)
+    return (
+        "pass" if error <= gate.bound else "fail",
+        f"expected calibration error {error:.4f}, at most {gate.bound:g} needed",
+    )
+
+
+def _parity(gate: config.Parity, evaluation: Evaluation) -> Said:
+    outcome: Outcome = "pass" if evaluation.parity <= gate.bound else "fail"
+    return outcome, f"ONNX differs by at most {evaluation.parity:.1e}, {gate.bound:g} allowed"
+
+
 def _latency(gate: config.Latency, evaluation: Evaluation) -> Said:
     outcome: Outcome = "pass" if evaluation.latency <= gate.bound else "fail"
     return outcome, f"{evaluation.latency:.3g} ms for one row, at most {gate.bound:g} ms needed"
@@ -81,6 +118,12 @@ def _said(gate: config.AnyGate, evaluation: Evaluation) -> Said:
             return _champion(gate, evaluation)
         case config.SliceBound():
             return _slice(gate, evaluation)
+        case config.Gap():
+            return _gap(gate, evaluation)
+        case config.Calibration():
+            return _calibration(gate, evaluation)
+        case config.Parity():
+            return _parity(gate, evaluation)
         case config.Latency():
             return _latency(gate, evaluation)
 

@@ -114,6 +114,7 @@ def _render(template: str, decision: record.Decision, **values: object) -> str:
         "evaluation": decision.evaluation,
         "signs": SIGNS,
         "title": gate.title,
+        "calibration_error": gate.calibration_error,
         "shown": shown,
     }
     return pages.render(template, **known, **values)

@@ -92,6 +92,10 @@ def settings(values: dict[str, Any]) -> config.Config:
     return config.Config.model_validate(yaml.safe_load(yaml.safe_dump(values)))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--refresh", action="store_true", help="write the files that tests compare with")
+
+
 class Trained:
     """A build folder with everything from data to report, and the configuration that made it."""
 

@@ -36,11 +36,15 @@ def refused(values: object, folder: Path) -> str:
     [
         ("speed", 1, "speed is not a known key; allowed are name, task, data, split, train"),
         ("train.sed", 1, "train.sed is not a known key; allowed are seed, threshold, parameters, parity"),
-        ("gates.1.metrik", "f1", "gates.1.floor.metrik is not a known key; allowed are severity, kind, metric, bound"),
+        (
+            "gates.1.metrik",
+            "f1",
+            "gates.1.floor.metrik is not a known key; allowed are severity, kind, metric, bound, by",
+        ),
         ("data.features.number.mn", 1, "data.features.number.mn is not a known key; allowed are type, min, max"),
         ("train.seed", ..., "train.seed is missing; add it"),
         ("task", "binary", "binary_classification, multiclass_classification or regression"),
-        ("gates.0.kind", "row", "rows, floor, ceiling, baseline, champion, slice, latency"),
+        ("gates.0.kind", "row", "rows, floor, ceiling, baseline, champion, slice, gap, calibration, parity, latency"),
         ("gates.1.metric", "mae", "gates names mae; allowed are average_precision"),
         ("gates.1.bound", "high", "gates.1.floor.bound: should be a valid number"),
         ("gates.1.bound", float("nan"), "should be a finite number"),
@@ -52,6 +56,7 @@ def refused(values: object, folder: Path) -> str:
         ("data.target.column", "number", "the target and the time column cannot be features"),
         ("data.features.label", {"type": "number"}, "label is a name that the steps use"),
         ("task", "regression", "regression does not go with 2 classes"),
+        ("gates.0", {"kind": "gap", "slice": "size", "metric": "f1", "bound": 1, "rows": 1}, "gates names size"),
         ("split.train", ["2020-02-01", "2020-01-01"], "must begin before it ends"),
         ("split.test", ["2020-01-02", "2020-01-03"], "before train ends"),
         ("evaluate.level", 1.5, "less than 1"),
@@ -79,6 +84,12 @@ def test_a_file_that_is_not_a_configuration_is_refused(text: str, tmp_path: Path
     assert "config.yaml" in refused(text, tmp_path)
 
 
+def test_regression_has_no_calibration_to_gate(tmp_path: Path) -> None:
+    made = document("regression", Path("tiny.parquet"), "0" * 64)
+    made["gates"].append({"kind": "calibration", "bound": 0.1})
+    assert "calibration, which regression does not have" in refused(made, tmp_path)
+
+
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     text = yaml.safe_dump(changed("name", "one")) + "name: two\n"
     assert "the key name stands twice" in refused(text, tmp_path)
@@ -92,5 +103,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [ROOT / "config.yaml", *sorted((ROOT / "tasks").glob("*.yaml"))], ids=lambda p: p.stem)
 def test_the_shipped_configuration_is_valid(path: Path) -> None:
     shipped = config.load(path)
-    assert {gate.kind for gate in shipped.gates} >= {"rows", "baseline", "champion", "slice", "latency"}
+    kinds = {"rows", "baseline", "champion", "slice", "gap", "parity", "latency"}
+    assert {gate.kind for gate in shipped.gates} >= kinds
+    assert any(gate.kind == "calibration" for gate in shipped.gates) == (shipped.task != "regression")
     assert all(gate.severity == "block" for gate in shipped.gates)

@@ -41,7 +41,7 @@ def evaluation(**changes: Any) -> record.Evaluation:
         "baseline": {"roc_auc": measure(0.5), "log_loss": measure(0.6)},
         "champion": champion(roc_auc=0, log_loss=0),
         "slices": (part("red", 500, 0.9), part("blue", 500, 0.9)),
-        "calibration": (),
+        "calibration": bins((1000, 0.5, 0.5)),
         "latency": 1.0,
         "parity": 1e-7,
         "bytes": 1000,
@@ -60,6 +60,10 @@ def part(name: str, rows: int, auc: float | None) -> SlicePart:
     return SlicePart(column="colour", part=name, rows=rows, metrics={} if auc is None else {"roc_auc": measure(auc)})
 
 
+def bins(*values: tuple[int, float, float]) -> tuple[record.Bin, ...]:
+    return tuple(record.Bin(rows=rows, predicted=predicted, observed=observed) for rows, predicted, observed in values)
+
+
 def outcome(rule: config.AnyGate, given_evaluation: record.Evaluation) -> str:
     return gate._said(rule, given_evaluation)[0]
 
@@ -71,6 +75,9 @@ BASELINE = config.Baseline(kind="baseline", metric="log_loss")
 HIGHER = config.Champion(kind="champion", metric="roc_auc", margin=0.02)
 LOWER = config.Champion(kind="champion", metric="log_loss", margin=0.02)
 SLICE = config.SliceBound(kind="slice", slice="colour", metric="roc_auc", bound=0.8, rows=100)
+GAP = config.Gap(kind="gap", slice="colour", metric="roc_auc", bound=0.125, rows=100)
+CALIBRATION = config.Calibration(kind="calibration", bound=0.0625)
+PARITY = config.Parity(kind="parity", bound=1e-5)
 LATENCY = config.Latency(kind="latency", bound=2)
 
 # For each kind: a better candidate, an equal one (at the bound, or as good as what it is compared with), a worse one.
@@ -106,6 +113,31 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"slices": (part("red", 500, 0.8), part("blue", 500, 0.95))},
         {"slices": (part("red", 500, 0.79), part("blue", 500, 0.95))},
     ),
+    "floor of the interval": (
+        FLOOR.model_copy(update={"by": "interval"}),
+        {"metrics": {"roc_auc": measure(0.82)}},
+        {"metrics": {"roc_auc": Measure(value=0.81, low=0.8, high=0.82)}},
+        {"metrics": {"roc_auc": measure(0.805)}},
+    ),
+    "ceiling of the interval": (
+        CEILING.model_copy(update={"by": "interval"}),
+        {"metrics": {"log_loss": measure(0.38)}},
+        {"metrics": {"log_loss": Measure(value=0.39, low=0.38, high=0.4)}},
+        {"metrics": {"log_loss": measure(0.395)}},
+    ),
+    "gap": (
+        GAP,
+        {"slices": (part("red", 500, 0.9), part("blue", 500, 0.9), part("green", 99, 0.1))},
+        {"slices": (part("red", 500, 0.75), part("blue", 500, 0.875))},
+        {"slices": (part("red", 500, 0.7), part("blue", 500, 0.875))},
+    ),
+    "calibration": (
+        CALIBRATION,
+        {"calibration": bins((100, 0.1, 0.1), (100, 0.5, 0.5))},
+        {"calibration": bins((100, 0.25, 0.125), (100, 0.5, 0.5))},
+        {"calibration": bins((100, 0.25, 0.1), (100, 0.5, 0.5))},
+    ),
+    "parity": (PARITY, {"parity": 0.0}, {"parity": 1e-5}, {"parity": 1.1e-5}),
     "latency": (LATENCY, {"latency": 1.0}, {"latency": 2.0}, {"latency": 2.1}),
 }
 
@@ -146,6 +178,11 @@ def test_a_small_or_undefined_part_of_a_slice_warns_instead_of_deciding() -> Non
     assert outcome(SLICE, small) == outcome(SLICE, undefined) == "warn"
     both = evaluation(slices=(part("red", 99, 0.1), part("blue", 500, 0.1)))
     assert outcome(SLICE, both) == "fail"
+
+
+def test_a_gap_cannot_be_judged_from_one_part() -> None:
+    assert outcome(GAP, evaluation(slices=(part("red", 500, 0.9), part("blue", 99, 0.1)))) == "warn"
+    assert outcome(GAP, evaluation(slices=(part("red", 500, 0.9), part("blue", 500, None)))) == "warn"
 
 
 def policy(binary: Trained, *gates: config.AnyGate) -> config.Config:

@@ -36,6 +36,15 @@ def test_an_unknown_key_or_value_is_refused(
     assert "run `make gate` again" in str(caught.value)
 
 
+def test_the_published_schema_is_that_of_the_record(request: pytest.FixtureRequest) -> None:
+    """Readers outside of this repository rely on it; `make test TESTS=--refresh` writes it after a change."""
+    path = Path(__file__).parents[1] / "schemas" / "decision.json"
+    made = json.dumps(record.Decision.model_json_schema(), indent=1, sort_keys=True) + "\n"
+    if request.config.getoption("--refresh"):
+        path.write_text(made)
+    assert path.read_text() == made
+
+
 def test_an_unknown_key_within_is_refused_with_what_is_allowed_there(decision: record.Decision, tmp_path: Path) -> None:
     document = json.loads(record.dump(decision))
     document["images"] = {"serve": f"r.io/s@sha256:{'a' * 64}", "monitor": f"r.io/s@sha256:{'a' * 64}", "gpu": ""}
