@@ -13,8 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from model import config, data, evaluate, gate, record, report, train
+
+# A busy machine is not a defect.
+hypothesis_settings.register_profile("ours", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("ours")
 
 TASKS: tuple[config.Task, ...] = ("binary_classification", "multiclass_classification", "regression")
 ROWS, TRAIN_DAYS, TEST_DAYS = 4000, 20, 10

@@ -57,7 +57,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | s
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["number", "colour", "moment", "other"]), VALUES) | VALUES, max_size=4))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_rows_are_answered_or_refused(binary_path: Path, rows: list[Any]) -> None:
     predictor = _loaded(binary_path)
     try:
