@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 TASK = "<< cookiecutter.task >>"
@@ -51,4 +52,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Cookiecutter runs a rendered copy of this file, which it would leave in the temporary folder.
+    if Path(__file__).parent == Path(tempfile.gettempdir()):
+        Path(__file__).unlink()
     sys.exit(main())

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import tempfile
 from pathlib import Path, PurePath
 
 # Raw strings of JSON, in which `tojson` leaves no single quote, so that an answer cannot end them.
@@ -65,4 +66,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Cookiecutter runs a rendered copy of this file, which it would leave in the temporary folder.
+    if Path(__file__).parent == Path(tempfile.gettempdir()):
+        Path(__file__).unlink()
     sys.exit(main())

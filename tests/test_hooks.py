@@ -72,6 +72,7 @@ def test_a_refused_answer_leaves_nothing_behind(name: str, answer: str, bake: Ba
     assert done.returncode != 0
     assert name in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+    assert list(tmp_path.glob("*.py")) == []
 
 
 def test_odd_but_good_answers_stand_as_they_were_given(bake: Bake, tmp_path: Path) -> None:
@@ -80,6 +81,7 @@ def test_odd_but_good_answers_stand_as_they_were_given(bake: Bake, tmp_path: Pat
     answers = yaml.safe_load((tmp_path / "out/odd/.cookiecutter.yaml").read_text())
     assert (answers["project_name"], answers["description"]) == (name, description)
     assert name in (tmp_path / "out/odd/README.md").read_text()
+    assert list(tmp_path.glob("*.py")) == []
 
 
 def test_without_git_the_files_stand_and_a_sentence_says_what_to_do(bake: Bake, tmp_path: Path) -> None:
