@@ -6,37 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from model import InputError, problems
+from model import InputError
+from model.documents import Section, told
+from model.policy import AnyGate, Calibration, Gap, SliceBound
+from model.tasks import METRICS, MONITORED, Task
 
-Task = Literal["binary_classification", "multiclass_classification", "regression"]
-METRICS: dict[Task, tuple[str, ...]] = {
-    "binary_classification": (
-        "roc_auc",
-        "average_precision",
-        "log_loss",
-        "brier",
-        "f1",
-        "precision",
-        "recall",
-        "balanced_accuracy",
-    ),
-    "multiclass_classification": ("roc_auc_ovr", "f1_macro", "f1_weighted", "accuracy", "log_loss"),
-    "regression": ("mae", "rmse", "r2", "median_absolute_error"),
-}
-# What NannyML estimates without labels (CBPE for classification, DLE for regression).
-MONITORED: dict[Task, tuple[str, ...]] = {
-    "binary_classification": ("roc_auc", "average_precision", "f1", "precision", "recall", "accuracy"),
-    "multiclass_classification": ("roc_auc", "f1", "precision", "recall", "accuracy"),
-    "regression": ("mae", "rmse"),
-}
 # Columns that the steps write beside the features.
 RESERVED = ("label", "prediction", "request", "row", "time")
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
 
 class Target(Section):
@@ -129,87 +107,6 @@ class Evaluate(Section):
     resamples: Annotated[int, Field(ge=100)]
     level: Annotated[float, Field(gt=0.5, lt=1)]
     slices: tuple[Slice, ...] = ()
-
-
-class Gate(Section):
-    severity: Literal["block", "warn"] = "block"
-
-
-class Rows(Gate):
-    """At least `bound` test rows."""
-
-    kind: Literal["rows"]
-    bound: Annotated[int, Field(ge=1)]
-
-
-class Bound(Gate):
-    """The metric is at least (`floor`) or at most (`ceiling`) the bound; `by: interval` asks it of the worse end."""
-
-    kind: Literal["floor", "ceiling"]
-    metric: str
-    bound: float
-    by: Literal["value", "interval"] = "value"
-
-
-class Baseline(Gate):
-    """The metric is better than that of a model that ignores its input."""
-
-    kind: Literal["baseline"]
-    metric: str
-
-
-class Champion(Gate):
-    """Non-inferiority: the paired interval shows the metric worse than the champion's by no more than the margin."""
-
-    kind: Literal["champion"]
-    metric: str
-    margin: Annotated[float, Field(ge=0)]
-
-
-class SliceBound(Gate):
-    """The metric reaches the bound in every part of the slice that has at least `rows` rows; smaller ones warn."""
-
-    kind: Literal["slice"]
-    slice: str
-    metric: str
-    bound: float
-    rows: Annotated[int, Field(ge=1)]
-
-
-class Gap(Gate):
-    """The metric's best and worst parts of the slice lie at most the bound apart; parts below `rows` rows warn."""
-
-    kind: Literal["gap"]
-    slice: str
-    metric: str
-    bound: Annotated[float, Field(gt=0)]
-    rows: Annotated[int, Field(ge=1)]
-
-
-class Calibration(Gate):
-    """The expected calibration error, the mean distance between probability and share, is at most the bound."""
-
-    kind: Literal["calibration"]
-    bound: Annotated[float, Field(gt=0, le=1)]
-
-
-class Parity(Gate):
-    """The largest difference between the ONNX and the scikit-learn model is at most the bound."""
-
-    kind: Literal["parity"]
-    bound: Annotated[float, Field(gt=0)]
-
-
-class Latency(Gate):
-    """The median time for one row, in milliseconds, is at most the bound."""
-
-    kind: Literal["latency"]
-    bound: Annotated[float, Field(gt=0)]
-
-
-AnyGate = Annotated[
-    Rows | Bound | Baseline | Champion | SliceBound | Gap | Calibration | Parity | Latency, Field(discriminator="kind")
-]
 
 
 class Freeze(Section):
@@ -314,4 +211,4 @@ def load(path: Path) -> Config:
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        raise InputError(f"{path}: {problems.told(error, Config)}.") from error
+        raise InputError(f"{path}: {told(error, Config)}.") from error

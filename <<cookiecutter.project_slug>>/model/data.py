@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model import InputError, config, files
+from model.tasks import Task
 
 LABEL = "label"
 
@@ -105,7 +106,7 @@ def _check_values(column: pd.Series, name: str, feature: config.Feature, path: s
         )
 
 
-def label(column: pd.Series, task: config.Task, target: config.Target, path: str) -> pd.Series:
+def label(column: pd.Series, task: Task, target: config.Target, path: str) -> pd.Series:
     """What the model learns: the number, or the code of the class (0, 1, ...) in the order of `classes`."""
     if empty := int(column.isna().sum()):
         raise InputError(f"The target {column.name} of {path} is missing in {empty} rows; drop them.")

@@ -12,6 +12,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from model import InputError, config, data, directory, files, metrics, record
 from model.predictor import Predictions, Predictor
+from model.tasks import Task
 
 LATENCY_CALLS = 500
 
@@ -31,7 +32,7 @@ def columns(frame: pd.DataFrame, predictor: Predictor) -> dict[str, np.ndarray[A
     }
 
 
-def baseline(task: config.Task, train: pd.Series, rows: int) -> Predictions:
+def baseline(task: Task, train: pd.Series, rows: int) -> Predictions:
     """The answers of a model that knows only the training labels: the shares of their classes, or their mean."""
     nothing = np.zeros((rows, 1))
     if task == "regression":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model import InputError, config, files, metrics, record
+from model import InputError, config, files, metrics, policy, record
 from model.record import Evaluation, Measure, Outcome, Verdict
 
 Said = tuple[Outcome, str]
@@ -12,12 +12,12 @@ def _shown(measure: Measure) -> str:
     return f"{measure.value:.4g} [{measure.low:.4g}, {measure.high:.4g}]"
 
 
-def _rows(gate: config.Rows, evaluation: Evaluation) -> Said:
+def _rows(gate: policy.Rows, evaluation: Evaluation) -> Said:
     outcome: Outcome = "pass" if evaluation.rows >= gate.bound else "fail"
     return outcome, f"{evaluation.rows:,} test rows, at least {gate.bound:,} needed"
 
 
-def _bound(gate: config.Bound, evaluation: Evaluation) -> Said:
+def _bound(gate: policy.Bound, evaluation: Evaluation) -> Said:
     measure = evaluation.metrics[gate.metric]
     floor = gate.kind == "floor"
     judged = measure.value if gate.by == "value" else measure.low if floor else measure.high
@@ -28,13 +28,13 @@ def _bound(gate: config.Bound, evaluation: Evaluation) -> Said:
     )
 
 
-def _baseline(gate: config.Baseline, evaluation: Evaluation) -> Said:
+def _baseline(gate: policy.Baseline, evaluation: Evaluation) -> Said:
     candidate, trivial = evaluation.metrics[gate.metric], evaluation.baseline[gate.metric]
     better = metrics.sign(gate.metric) * (candidate.value - trivial.value) > 0
     return "pass" if better else "fail", f"{_shown(candidate)}, better than {trivial.value:.4g} of the baseline needed"
 
 
-def _champion(gate: config.Champion, evaluation: Evaluation) -> Said:
+def _champion(gate: policy.Champion, evaluation: Evaluation) -> Said:
     """Non-inferior when the worse end of the paired interval stays within the margin."""
     if evaluation.champion is None:
         return "skipped", "no champion to compare with"
@@ -48,7 +48,7 @@ def _champion(gate: config.Champion, evaluation: Evaluation) -> Said:
     )
 
 
-def _slice(gate: config.SliceBound, evaluation: Evaluation) -> Said:
+def _slice(gate: policy.SliceBound, evaluation: Evaluation) -> Said:
     """Every large enough part reaches the bound; a small one or one without the metric warns instead of deciding."""
     failed, unsure, held = [], [], 0
     for part in (part for part in evaluation.slices if part.column == gate.slice):
@@ -68,7 +68,7 @@ def _slice(gate: config.SliceBound, evaluation: Evaluation) -> Said:
     return "fail" if failed else "warn" if unsure else "pass", "; ".join(text)
 
 
-def _gap(gate: config.Gap, evaluation: Evaluation) -> Said:
+def _gap(gate: policy.Gap, evaluation: Evaluation) -> Said:
     """The distance between the extremes of the parts that are large enough; fewer than two of them warn."""
     parts = [part for part in evaluation.slices if part.column == gate.slice and gate.metric in part.metrics]
     judged = sorted((part.metrics[gate.metric].value, part.part) for part in parts if part.rows >= gate.rows)
@@ -88,7 +88,7 @@ def calibration_error(evaluation: Evaluation) -> float:
     return sum(part.rows * abs(part.predicted - part.observed) for part in evaluation.calibration) / rows
 
 
-def _calibration(gate: config.Calibration, evaluation: Evaluation) -> Said:
+def _calibration(gate: policy.Calibration, evaluation: Evaluation) -> Said:
     error = calibration_error(evaluation)
     return (
         "pass" if error <= gate.bound else "fail",
@@ -96,35 +96,35 @@ def _calibration(gate: config.Calibration, evaluation: Evaluation) -> Said:
     )
 
 
-def _parity(gate: config.Parity, evaluation: Evaluation) -> Said:
+def _parity(gate: policy.Parity, evaluation: Evaluation) -> Said:
     outcome: Outcome = "pass" if evaluation.parity <= gate.bound else "fail"
     return outcome, f"ONNX differs by at most {evaluation.parity:.1e}, {gate.bound:g} allowed"
 
 
-def _latency(gate: config.Latency, evaluation: Evaluation) -> Said:
+def _latency(gate: policy.Latency, evaluation: Evaluation) -> Said:
     outcome: Outcome = "pass" if evaluation.latency <= gate.bound else "fail"
     return outcome, f"{evaluation.latency:.3g} ms for one row, at most {gate.bound:g} ms needed"
 
 
-def _said(gate: config.AnyGate, evaluation: Evaluation) -> Said:
+def _said(gate: policy.AnyGate, evaluation: Evaluation) -> Said:
     match gate:
-        case config.Rows():
+        case policy.Rows():
             return _rows(gate, evaluation)
-        case config.Bound():
+        case policy.Bound():
             return _bound(gate, evaluation)
-        case config.Baseline():
+        case policy.Baseline():
             return _baseline(gate, evaluation)
-        case config.Champion():
+        case policy.Champion():
             return _champion(gate, evaluation)
-        case config.SliceBound():
+        case policy.SliceBound():
             return _slice(gate, evaluation)
-        case config.Gap():
+        case policy.Gap():
             return _gap(gate, evaluation)
-        case config.Calibration():
+        case policy.Calibration():
             return _calibration(gate, evaluation)
-        case config.Parity():
+        case policy.Parity():
             return _parity(gate, evaluation)
-        case config.Latency():
+        case policy.Latency():
             return _latency(gate, evaluation)
 
 
@@ -136,10 +136,10 @@ def decide(settings: config.Config, evaluation: Evaluation) -> record.Decision:
         if outcome == "fail" and gate.severity == "warn":
             outcome = "warn"
         verdicts.append(Verdict(gate=gate.model_dump(), outcome=outcome, reason=reason))
-    policy = files.sha256("\n".join(gate.model_dump_json() for gate in settings.gates).encode())
+    rules = files.sha256("\n".join(gate.model_dump_json() for gate in settings.gates).encode())
     return record.Decision(
         passed=all(verdict.outcome != "fail" for verdict in verdicts),
-        policy=policy,
+        policy=rules,
         gates=tuple(verdicts),
         evaluation=evaluation,
     )

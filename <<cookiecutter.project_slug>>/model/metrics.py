@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from model.config import METRICS, Task
 from model.predictor import Predictions
+from model.tasks import METRICS, Task
 
 Array = np.ndarray[Any, Any]
 LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse", "median_absolute_error"}

@@ -6,19 +6,16 @@ Reports, pull requests, manifests and MLflow tags are rendered from it, so that 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from model import InputError, files, problems
-from model.config import Task
+from model import InputError, files
+from model.documents import Section, told
+from model.tasks import Task
 
 DIGEST = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}"
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Measure(Part):
+class Measure(Section):
     """A metric on the test rows with its bootstrap interval."""
 
     value: float
@@ -26,7 +23,7 @@ class Measure(Part):
     high: float
 
 
-class Origin(Part):
+class Origin(Section):
     """Where a model comes from; periods are in UTC, from the first day up to and without the second."""
 
     version: str
@@ -42,7 +39,7 @@ class Origin(Part):
     features: tuple[str, ...]
 
 
-class Champion(Part):
+class Champion(Section):
     """The model in production on the same test rows; `differences` are candidate minus champion, paired."""
 
     origin: Origin
@@ -50,7 +47,7 @@ class Champion(Part):
     differences: dict[str, Measure]
 
 
-class SlicePart(Part):
+class SlicePart(Section):
     """One part of a slice; a metric that is undefined there is left out."""
 
     column: str
@@ -59,7 +56,7 @@ class SlicePart(Part):
     metrics: dict[str, Measure]
 
 
-class Bin(Part):
+class Bin(Section):
     """Test rows with a probability of the last class in one tenth: its mean, and the share of the class."""
 
     rows: int
@@ -67,7 +64,7 @@ class Bin(Part):
     observed: float
 
 
-class Evaluation(Part):
+class Evaluation(Section):
     """A candidate on the test rows, beside the baseline and the champion."""
 
     schema_version: Literal[1] = 1
@@ -89,7 +86,7 @@ class Evaluation(Part):
 Outcome = Literal["pass", "fail", "warn", "skipped"]
 
 
-class Verdict(Part):
+class Verdict(Section):
     """What one gate said: `fail` blocks, `warn` does not, `skipped` had nothing to compare with."""
 
     gate: dict[str, str | float | int]
@@ -97,14 +94,14 @@ class Verdict(Part):
     reason: str
 
 
-class Images(Part):
+class Images(Section):
     """The images that a release runs, by digest."""
 
     serve: Annotated[str, Field(pattern=f"^{DIGEST}$")]
     monitor: Annotated[str, Field(pattern=f"^{DIGEST}$")]
 
 
-class Decision(Part):
+class Decision(Section):
     """The record; `policy` is the hash of the gates that decided, `images` is there after release."""
 
     schema_version: Literal[1] = 1
@@ -115,15 +112,15 @@ class Decision(Part):
     images: Images | None = None
 
 
-def dump(part: Part) -> str:
+def dump(part: Section) -> str:
     return part.model_dump_json(indent=1) + "\n"
 
 
-def _parse[T: Part](kind: type[T], content: str | bytes, path: Path, step: str) -> T:
+def _parse[T: Section](kind: type[T], content: str | bytes, path: Path, step: str) -> T:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        said = problems.told(error, kind)
+        said = told(error, kind)
         raise InputError(f"{path} is damaged or foreign ({said}); run `make {step}` again.") from error
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from model.config import Task
+from model.tasks import Task
 
 os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
 Kind = Literal["estimated", "realised"]

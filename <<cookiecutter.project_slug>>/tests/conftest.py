@@ -17,12 +17,13 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from model import config, data, evaluate, gate, record, report, train
+from model.tasks import Task
 
 # A busy machine is not a defect.
 hypothesis_settings.register_profile("ours", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("ours")
 
-TASKS: tuple[config.Task, ...] = ("binary_classification", "multiclass_classification", "regression")
+TASKS: tuple[Task, ...] = ("binary_classification", "multiclass_classification", "regression")
 ROWS, TRAIN_DAYS, TEST_DAYS = 4000, 20, 10
 TARGETS: dict[str, dict[str, Any]] = {
     "binary_classification": {"column": "outcome", "cuts": [0], "classes": ["no", "yes"]},
@@ -105,7 +106,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class Trained:
     """A build folder with everything from data to report, and the configuration that made it."""
 
-    def __init__(self, task: config.Task, folder: Path) -> None:
+    def __init__(self, task: Task, folder: Path) -> None:
         self.task = task
         self.folder = folder
         self.build = folder / "build"
@@ -152,10 +153,10 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[config.Task], Trained]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Task], Trained]:
     made: dict[str, Trained] = {}
 
-    def make(task: config.Task) -> Trained:
+    def make(task: Task) -> Trained:
         if task not in made:
             made[task] = Trained(task, tmp_path_factory.mktemp(task))
             pipeline(made[task].settings, made[task].build)
@@ -165,13 +166,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[config.Task], 
 
 
 @pytest.fixture(params=TASKS)
-def trained(request: pytest.FixtureRequest, models: Callable[[config.Task], Trained]) -> Trained:
+def trained(request: pytest.FixtureRequest, models: Callable[[Task], Trained]) -> Trained:
     """The model of each task in turn."""
     return models(request.param)
 
 
 @pytest.fixture
-def binary(models: Callable[[config.Task], Trained]) -> Trained:
+def binary(models: Callable[[Task], Trained]) -> Trained:
     return models("binary_classification")
 
 

@@ -8,6 +8,7 @@ import pytest
 from conftest import TASKS, document, rows, save, settings
 
 from model import InputError, config, data
+from model.tasks import Task
 
 
 def prepared(frame: pd.DataFrame, folder: Path, **changes: Any) -> config.Config:
@@ -32,7 +33,7 @@ def test_rows_are_split_by_time_and_labelled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_label_is_a_code_in_the_order_of_the_classes_or_the_number(task: config.Task, tmp_path: Path) -> None:
+def test_a_label_is_a_code_in_the_order_of_the_classes_or_the_number(task: Task, tmp_path: Path) -> None:
     target = settings(document(task, tmp_path, "0" * 64)).data.target
     label = data.label(pd.Series([-2.0, 0.0, 2.0], name="outcome"), task, target, "a file")
     expected: dict[str, list[float]] = {

@@ -8,11 +8,12 @@ import pytest
 from conftest import LOCK, Trained, pipeline
 
 from model import InputError, config, data, evaluate, record, train
+from model.tasks import METRICS, Task
 
 
 def test_candidate_baseline_and_intervals_are_there_for_every_metric(trained: Trained) -> None:
     found = record.evaluation(trained.build / "evaluation.json")
-    assert set(found.metrics) == set(config.METRICS[trained.task])
+    assert set(found.metrics) == set(METRICS[trained.task])
     assert set(found.baseline) == set(found.metrics)
     assert all(m.low <= m.value <= m.high for m in found.metrics.values())
     assert found.rows == 960
@@ -84,7 +85,7 @@ def test_a_champion_that_learnt_from_the_test_rows_is_refused(binary: Trained, t
         evaluate.run(binary.settings, binary.build, tmp_path / "newer" / "model")
 
 
-def test_a_champion_of_another_task_is_refused(models: Callable[[config.Task], Trained]) -> None:
+def test_a_champion_of_another_task_is_refused(models: Callable[[Task], Trained]) -> None:
     binary, other = models("binary_classification"), models("multiclass_classification")
     with pytest.raises(InputError, match="cannot be compared"):
         evaluate.run(binary.settings, binary.build, other.build / "model")

@@ -6,7 +6,7 @@ from conftest import Trained
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model import InputError, config, gate, record
+from model import InputError, config, gate, policy, record
 from model.record import Measure, SlicePart
 
 Verdicts = dict[str, str]
@@ -64,21 +64,21 @@ def bins(*values: tuple[int, float, float]) -> tuple[record.Bin, ...]:
     return tuple(record.Bin(rows=rows, predicted=predicted, observed=observed) for rows, predicted, observed in values)
 
 
-def outcome(rule: config.AnyGate, given_evaluation: record.Evaluation) -> str:
+def outcome(rule: policy.AnyGate, given_evaluation: record.Evaluation) -> str:
     return gate._said(rule, given_evaluation)[0]
 
 
-FLOOR = config.Bound(kind="floor", metric="roc_auc", bound=0.8)
-CEILING = config.Bound(kind="ceiling", metric="log_loss", bound=0.4)
-ROWS = config.Rows(kind="rows", bound=1000)
-BASELINE = config.Baseline(kind="baseline", metric="log_loss")
-HIGHER = config.Champion(kind="champion", metric="roc_auc", margin=0.02)
-LOWER = config.Champion(kind="champion", metric="log_loss", margin=0.02)
-SLICE = config.SliceBound(kind="slice", slice="colour", metric="roc_auc", bound=0.8, rows=100)
-GAP = config.Gap(kind="gap", slice="colour", metric="roc_auc", bound=0.125, rows=100)
-CALIBRATION = config.Calibration(kind="calibration", bound=0.0625)
-PARITY = config.Parity(kind="parity", bound=1e-5)
-LATENCY = config.Latency(kind="latency", bound=2)
+FLOOR = policy.Bound(kind="floor", metric="roc_auc", bound=0.8)
+CEILING = policy.Bound(kind="ceiling", metric="log_loss", bound=0.4)
+ROWS = policy.Rows(kind="rows", bound=1000)
+BASELINE = policy.Baseline(kind="baseline", metric="log_loss")
+HIGHER = policy.Champion(kind="champion", metric="roc_auc", margin=0.02)
+LOWER = policy.Champion(kind="champion", metric="log_loss", margin=0.02)
+SLICE = policy.SliceBound(kind="slice", slice="colour", metric="roc_auc", bound=0.8, rows=100)
+GAP = policy.Gap(kind="gap", slice="colour", metric="roc_auc", bound=0.125, rows=100)
+CALIBRATION = policy.Calibration(kind="calibration", bound=0.0625)
+PARITY = policy.Parity(kind="parity", bound=1e-5)
+LATENCY = policy.Latency(kind="latency", bound=2)
 
 # For each kind: a better candidate, an equal one (at the bound, or as good as what it is compared with), a worse one.
 CASES: dict[str, tuple[Any, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
@@ -144,7 +144,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("rule", "better", "equal", "worse"), CASES.values(), ids=CASES)
 def test_a_better_and_an_equal_candidate_pass_and_a_worse_one_fails(
-    rule: config.AnyGate, better: dict[str, Any], equal: dict[str, Any], worse: dict[str, Any]
+    rule: policy.AnyGate, better: dict[str, Any], equal: dict[str, Any], worse: dict[str, Any]
 ) -> None:
     assert outcome(rule, evaluation(**better)) == "pass"
     assert outcome(rule, evaluation(**equal)) == "pass"
@@ -185,41 +185,41 @@ def test_a_gap_cannot_be_judged_from_one_part() -> None:
     assert outcome(GAP, evaluation(slices=(part("red", 500, 0.9), part("blue", 500, None)))) == "warn"
 
 
-def policy(binary: Trained, *gates: config.AnyGate) -> config.Config:
+def rules(binary: Trained, *gates: policy.AnyGate) -> config.Config:
     return binary.settings.model_copy(update={"gates": gates})
 
 
 @pytest.mark.parametrize(("rule", "_better", "_equal", "worse"), CASES.values(), ids=CASES)
 def test_one_failed_gate_refuses_unless_it_only_warns(
-    rule: config.AnyGate, _better: object, _equal: object, worse: dict[str, Any], binary: Trained
+    rule: policy.AnyGate, _better: object, _equal: object, worse: dict[str, Any], binary: Trained
 ) -> None:
     others = tuple(case[0] for case in CASES.values())
-    assert gate.decide(policy(binary, *others), evaluation()).passed
+    assert gate.decide(rules(binary, *others), evaluation()).passed
     bad = evaluation(**worse)
-    assert not gate.decide(policy(binary, rule), bad).passed
-    lenient = gate.decide(policy(binary, rule.model_copy(update={"severity": "warn"})), bad)
+    assert not gate.decide(rules(binary, rule), bad).passed
+    lenient = gate.decide(rules(binary, rule.model_copy(update={"severity": "warn"})), bad)
     assert lenient.passed
     assert lenient.gates[0].outcome == "warn"
-    assert gate.decide(policy(binary), bad).passed, "without the gate nothing refuses it"
+    assert gate.decide(rules(binary), bad).passed, "without the gate nothing refuses it"
 
 
 @given(st.floats(-0.2, 0.2), st.floats(0, 0.1), st.floats(0, 0.1))
 def test_no_candidate_passes_whose_interval_reaches_beyond_the_margin(value: float, half: float, margin: float) -> None:
     found = record.Champion.model_construct(origin=None, metrics={}, differences={"roc_auc": measure(value, half)})
-    rule = config.Champion(kind="champion", metric="roc_auc", margin=margin)
+    rule = policy.Champion(kind="champion", metric="roc_auc", margin=margin)
     assert (outcome(rule, evaluation(champion=found)) == "pass") == (value - half > -margin)
 
 
 def test_the_policy_is_named_by_its_gates(binary: Trained) -> None:
-    one, other = (gate.decide(policy(binary, rule), evaluation()).policy for rule in (FLOOR, CEILING))
+    one, other = (gate.decide(rules(binary, rule), evaluation()).policy for rule in (FLOOR, CEILING))
     assert one != other
-    assert one == gate.decide(policy(binary, FLOOR), evaluation(rows=7)).policy
+    assert one == gate.decide(rules(binary, FLOOR), evaluation(rows=7)).policy
 
 
 def test_the_record_is_written_before_the_candidate_is_refused(binary: Trained, tmp_path: Path) -> None:
     build = binary.copy(tmp_path)
     (build / "decision.json").unlink()
-    strict = policy(binary, config.Bound(kind="floor", metric="roc_auc", bound=0.999))
+    strict = rules(binary, policy.Bound(kind="floor", metric="roc_auc", bound=0.999))
     with pytest.raises(InputError, match=r"is refused by 1 gate: floor roc_auc \(.*at least 0.999 needed\)"):
         gate.run(strict, build)
     assert not record.decision(build / "decision.json").passed

@@ -3,8 +3,8 @@ import pytest
 import sklearn.metrics as sk
 
 from model import metrics
-from model.config import METRICS, Task
 from model.predictor import Predictions
+from model.tasks import METRICS, Task
 
 RNG = np.random.default_rng(7)
 N = 600

@@ -1,8 +1,14 @@
-"""Says in words what pydantic found wrong with a document: the key, what stood there, what is allowed."""
+"""Documents that refuse what they do not know, and say in words what is wrong and what is allowed."""
 
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Section(BaseModel):
+    """A frozen part of a document without unknown keys, NaN or infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
 
 def told(error: ValidationError, kind: type[BaseModel]) -> str:
