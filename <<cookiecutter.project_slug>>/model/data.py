@@ -164,6 +164,18 @@ def run(settings: config.Config, build: Path) -> str:
     return f"{counts['train']:,} rows to train on, {counts['test']:,} later rows to test on"
 
 
+def inputs(frame: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
+    """The named columns as a served model receives them: float32 numbers, text with '' for a missing category."""
+    return pd.DataFrame(
+        {
+            name: frame[name].astype("float32")
+            if kind == "number"
+            else frame[name].astype("object").where(frame[name].notna(), "")
+            for name, kind in kinds.items()
+        }
+    )
+
+
 def write(frame: pd.DataFrame, origin: dict[str, Any], path: Path) -> None:
     rows = pa.Table.from_pandas(frame, preserve_index=False)
     pq.write_table(rows.replace_schema_metadata({**rows.schema.metadata, b"origin": json.dumps(origin)}), path)

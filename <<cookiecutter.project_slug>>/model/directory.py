@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,21 @@ class Model:
     metadata: dict[str, Any]
     columns: tuple[Column, ...]
 
-    @property
+    @cached_property
     def version(self) -> str:
         version: str = self.metadata["version"]
         return version
 
-    @property
+    @cached_property
     def task(self) -> str:
         task: str = self.metadata["task"]
         return task
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.metadata["classes"])
 
-    @property
+    @cached_property
     def context(self) -> tuple[str, ...]:
         return (self.metadata["time"], *self.metadata["key"])
 

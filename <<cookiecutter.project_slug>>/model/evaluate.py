@@ -24,12 +24,8 @@ def columns(frame: pd.DataFrame, predictor: Predictor) -> dict[str, np.ndarray[A
             f"The model {predictor.model.version} needs {', '.join(missing)}, which the test rows lack; "
             "keep the column in the data file."
         )
-    return {
-        column.name: frame[column.name].to_numpy("float32")
-        if column.type == "number"
-        else frame[column.name].astype("object").where(frame[column.name].notna(), "").to_numpy()
-        for column in predictor.model.columns
-    }
+    rows = data.inputs(frame, {column.name: column.type for column in predictor.model.columns})
+    return {name: rows[name].to_numpy() for name in rows}
 
 
 def baseline(task: Task, train: pd.Series, rows: int) -> Predictions:
@@ -129,8 +125,9 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     if candidate.model.metadata["contract"] != data.contract(settings):
         raise InputError("build/model was trained on other data than build/data holds; run `make train` again.")
     truth = test[data.LABEL].to_numpy()
+    inputs = columns(test, candidate)
     models = {
-        "candidate": candidate.predict(columns(test, candidate)),
+        "candidate": candidate.predict(inputs),
         "baseline": baseline(settings.task, train[data.LABEL], len(test)),
     }
     champion = None
@@ -151,7 +148,6 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
             origin=origin(champion.model), metrics=measured["champion"], differences=measures(gained, paired, level)
         )
     served = models["candidate"]
-    one = {name: values[:1] for name, values in columns(test, candidate).items()}
     evaluation = record.Evaluation(
         name=settings.name,
         task=settings.task,
@@ -165,7 +161,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         calibration=()
         if served.probabilities is None
         else calibration(truth == len(candidate.model.classes) - 1, served.probabilities[:, -1]),
-        latency=latency(candidate, one),
+        latency=latency(candidate, {name: values[:1] for name, values in inputs.items()}),
         parity=json.loads((build / "model" / "parity.json").read_text())["largest"],
         bytes=(build / "model" / "model.onnx").stat().st_size,
     )

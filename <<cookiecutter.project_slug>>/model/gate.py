@@ -8,7 +8,8 @@ from model.record import Evaluation, Measure, Outcome, Verdict
 Said = tuple[Outcome, str]
 
 
-def _shown(measure: Measure) -> str:
+def shown(measure: Measure) -> str:
+    """A metric with its interval."""
     return f"{measure.value:.4g} [{measure.low:.4g}, {measure.high:.4g}]"
 
 
@@ -23,7 +24,7 @@ def _bound(gate: policy.Bound, evaluation: Evaluation) -> Said:
     judged = measure.value if gate.by == "value" else measure.low if floor else measure.high
     holds = judged >= gate.bound if floor else judged <= gate.bound
     needed = f"{'at least' if floor else 'at most'} {gate.bound:g} needed"
-    return "pass" if holds else "fail", f"{_shown(measure)}, {needed}" + (
+    return "pass" if holds else "fail", f"{shown(measure)}, {needed}" + (
         " of its interval" if gate.by == "interval" else ""
     )
 
@@ -31,7 +32,7 @@ def _bound(gate: policy.Bound, evaluation: Evaluation) -> Said:
 def _baseline(gate: policy.Baseline, evaluation: Evaluation) -> Said:
     candidate, trivial = evaluation.metrics[gate.metric], evaluation.baseline[gate.metric]
     better = metrics.sign(gate.metric) * (candidate.value - trivial.value) > 0
-    return "pass" if better else "fail", f"{_shown(candidate)}, better than {trivial.value:.4g} of the baseline needed"
+    return "pass" if better else "fail", f"{shown(candidate)}, better than {trivial.value:.4g} of the baseline needed"
 
 
 def _champion(gate: policy.Champion, evaluation: Evaluation) -> Said:

@@ -42,11 +42,12 @@ def lines(
     request: str, model: Model, rows: list[dict[str, Any]], answers: list[dict[str, Any]], now: datetime
 ) -> bytes:
     """The log lines of one request: the context (time, key) and the features that came in, and what went out."""
+    logged = now.isoformat()
     records = [
         {
             "request": request,
             "row": index,
-            "logged": now.isoformat(),
+            "logged": logged,
             "version": model.version,
             "context": {name: row[name] for name in model.context if name in row},
             "features": {column.name: row.get(column.name) for column in model.columns},

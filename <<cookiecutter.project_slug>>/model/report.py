@@ -13,8 +13,12 @@ LIMIT = 65_000
 COLOURS = {"candidate": "#1f6feb", "champion": "#8250df", "baseline": "#8c959f"}
 
 
-def shown(measure: record.Measure) -> str:
-    return f"{measure.value:.4g} [{measure.low:.4g}, {measure.high:.4g}]"
+def bars(points: list[record.Measure]) -> dict[str, list[float]]:
+    """Intervals as plotly draws them, by their distance from the points."""
+    return {
+        "array": [point.high - point.value for point in points],
+        "arrayminus": [point.value - point.low for point in points],
+    }
 
 
 def intervals(evaluation: record.Evaluation) -> go.Figure:
@@ -29,10 +33,7 @@ def intervals(evaluation: record.Evaluation) -> go.Figure:
             name=name,
             x=[f"{metric} {'↑' if sign(metric) > 0 else '↓'}" for metric in measures],
             y=[point.value for point in points],
-            error_y={
-                "array": [point.high - point.value for point in points],
-                "arrayminus": [point.value - point.low for point in points],
-            },
+            error_y=bars(points),
             mode="markers",
             marker={"color": COLOURS[name], "size": 9},
         )
@@ -47,10 +48,7 @@ def differences(champion: record.Champion) -> go.Figure:
         go.Scatter(
             x=[point.value for point in points.values()],
             y=list(points),
-            error_x={
-                "array": [point.high - point.value for point in points.values()],
-                "arrayminus": [point.value - point.low for point in points.values()],
-            },
+            error_x=bars(list(points.values())),
             mode="markers",
             marker={"color": COLOURS["candidate"], "size": 9},
         )
@@ -68,10 +66,7 @@ def slices(evaluation: record.Evaluation) -> go.Figure:
         go.Scatter(
             x=[point.value for point in points],
             y=[f"{part.column}: {html.escape(part.part)} ({part.rows:,})" for part in parts],
-            error_x={
-                "array": [point.high - point.value for point in points],
-                "arrayminus": [point.value - point.low for point in points],
-            },
+            error_x=bars(points),
             mode="markers",
             marker={"color": COLOURS["candidate"], "size": 9},
         )
@@ -115,7 +110,7 @@ def _render(template: str, decision: record.Decision, **values: object) -> str:
         "signs": SIGNS,
         "title": gate.title,
         "calibration_error": gate.calibration_error,
-        "shown": shown,
+        "shown": gate.shown,
     }
     return pages.render(template, **known, **values)
 

@@ -18,18 +18,8 @@ GOLDEN_ROWS = 3
 
 
 def inputs(frame: pd.DataFrame, settings: Config) -> pd.DataFrame:
-    """The features as the model receives them when served: float32 numbers, text with '' for a missing category."""
-    missing = set(settings.data.features) - set(frame)
-    if missing:
-        raise InputError(f"build/data lacks the feature {', '.join(sorted(missing))}; run `make data` again.")
-    return pd.DataFrame(
-        {
-            name: frame[name].astype("float32")
-            if feature.type == "number"
-            else frame[name].astype("object").where(frame[name].notna(), "")
-            for name, feature in settings.data.features.items()
-        }
-    )
+    """The configured features as the model receives them when served."""
+    return data.inputs(frame, {name: feature.type for name, feature in settings.data.features.items()})
 
 
 def fit(train: pd.DataFrame, settings: Config) -> Pipeline:
