@@ -48,6 +48,12 @@ def _report(options: argparse.Namespace) -> str:
     return report.run(options.build)
 
 
+def _register(options: argparse.Namespace) -> str:
+    from model import register
+
+    return register.run(options.build)
+
+
 def _release(options: argparse.Namespace) -> str:
     from model import record, release
 
@@ -102,6 +108,7 @@ STEPS: dict[str, tuple[Callable[[argparse.Namespace], str], str]] = {
     "evaluate": (_evaluate, "measure the model on the test rows, beside baseline and champion"),
     "gate": (_gate, "decide; exit 1 when a blocking gate fails"),
     "report": (_report, "render the decision for people"),
+    "register": (_register, "log the decision to MLflow; an accepted model becomes a version in its registry"),
     "release": (_release, "write an accepted model to an environment"),
     "promote": (_promote, "copy the release of one environment to the next"),
     "rollback": (_rollback, "restore an environment's earlier release"),

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from model import InputError
 from model.documents import Section, told
-from model.policy import AnyGate, Calibration, Gap, SliceBound
-from model.tasks import METRICS, MONITORED, Task
+from model.policy import AnyGate, Calibration, Fairness, Gap, SliceBound
+from model.tasks import FAIRNESS, METRICS, MONITORED, Task
 
 # Columns that the steps write beside the features.
 RESERVED = ("label", "prediction", "request", "row", "time")
@@ -93,20 +93,37 @@ class Train(Section):
     parity: Annotated[float, Field(gt=0)]
 
 
+class Groups(Section):
+    """The parts of a slice are groups that should be treated alike; those with fewer than `rows` rows are left out."""
+
+    rows: Annotated[int, Field(ge=1)]
+
+
 class Slice(Section):
-    """A part of the test rows: each value of a category, or a number cut into ranges (a cut belongs below it)."""
+    """A part of the test rows: each value of a column, or a number cut into ranges (a cut belongs below it)."""
 
     column: str
     cuts: tuple[float, ...] = ()
+    fairness: Groups | None = None
+
+
+class Explain(Section):
+    """Permutation importance of every feature on a sample of so many test rows, shuffled `repeats` times each, and
+    the partial dependence of the most important `features`."""
+
+    rows: Annotated[int, Field(ge=100)]
+    repeats: Annotated[int, Field(ge=2)]
+    features: Annotated[int, Field(ge=0)]
 
 
 class Evaluate(Section):
-    """Intervals come from `resamples` bootstrap resamples at the confidence `level`."""
+    """Intervals at the confidence `level`; those without a closed form come from `resamples` bootstrap resamples."""
 
     seed: int
     resamples: Annotated[int, Field(ge=100)]
     level: Annotated[float, Field(gt=0.5, lt=1)]
     slices: tuple[Slice, ...] = ()
+    explain: Explain
 
 
 class Freeze(Section):
@@ -173,10 +190,16 @@ class Config(Section):
         if self.task == "regression" and any(isinstance(gate, Calibration) for gate in self.gates):
             raise ValueError("gates names calibration, which regression does not have")
         slices = {part.column for part in self.evaluate.slices}
+        if len(slices) < len(self.evaluate.slices):
+            raise ValueError("evaluate.slices names a column twice")
+        groups = {part.column for part in self.evaluate.slices if part.fairness}
+        fairness = [gate for gate in self.gates if isinstance(gate, Fairness)]
+        measured = {gate.metric for gate in self.gates if hasattr(gate, "metric") and gate not in fairness}
         for place, names, allowed in [
-            ("gates", {gate.metric for gate in self.gates if hasattr(gate, "metric")}, set(METRICS[self.task])),
+            ("gates", measured, set(METRICS[self.task])),
+            ("gates", {gate.metric for gate in fairness}, set(FAIRNESS[self.task])),
             ("gates", {gate.slice for gate in self.gates if isinstance(gate, SliceBound | Gap)}, slices),
-            ("evaluate.slices", slices, set(self.data.features)),
+            ("gates", {gate.slice for gate in fairness}, groups),
             ("monitor.metrics", set(self.monitor.metrics), set(MONITORED[self.task])),
             ("monitor.alert.metrics", set(self.monitor.alert.metrics), set(self.monitor.metrics)),
             ("promote.freeze", {freeze.environment for freeze in self.promote.freeze}, set(self.promote.order)),

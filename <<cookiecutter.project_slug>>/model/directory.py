@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from model import InputError, files
+from model.tasks import Task
 
 FORMAT = 1
 
@@ -37,8 +38,8 @@ class Model:
         return version
 
     @cached_property
-    def task(self) -> str:
-        task: str = self.metadata["task"]
+    def task(self) -> Task:
+        task: Task = self.metadata["task"]
         return task
 
     @cached_property

@@ -1,31 +1,31 @@
-"""Measures the served model on the test rows, beside a trivial baseline and the champion, with intervals."""
+"""Measures the served model on the test rows, beside a trivial baseline and the champion, and explains it."""
 
 import json
 import time
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from model import InputError, config, data, directory, files, metrics, record
+from model import InputError, calibration, config, data, directory, drift, files, git, importance, record, slices
+from model.intervals import differences, estimates, measures
+from model.metrics import Array
 from model.predictor import Predictions, Predictor
-from model.tasks import Task
+from model.tasks import METRICS, Task
 
-LATENCY_CALLS = 500
+ROW_CALLS, BATCH_CALLS = 500, 20
+NAMED = 20  # commits and files that a record names
 
 
-def columns(frame: pd.DataFrame, predictor: Predictor) -> dict[str, np.ndarray[Any, Any]]:
-    """A model's inputs from the test rows, each (n,); raises InputError when the rows lack one."""
+def columns(frame: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
+    """A model's inputs from the test rows; raises InputError when the rows lack one."""
     if missing := [column.name for column in predictor.model.columns if column.name not in frame]:
         raise InputError(
             f"The model {predictor.model.version} needs {', '.join(missing)}, which the test rows lack; "
             "keep the column in the data file."
         )
-    rows = data.inputs(frame, {column.name: column.type for column in predictor.model.columns})
-    return {name: rows[name].to_numpy() for name in rows}
+    return data.inputs(frame, {column.name: column.type for column in predictor.model.columns})
 
 
 def baseline(task: Task, train: pd.Series, rows: int) -> Predictions:
@@ -37,50 +37,13 @@ def baseline(task: Task, train: pd.Series, rows: int) -> Predictions:
     return Predictions(dummy.predict(nothing), dummy.predict_proba(nothing))
 
 
-def parts(frame: pd.DataFrame, part: config.Slice) -> dict[str, np.ndarray[Any, Any]]:
-    """The rows of each part, (n,) of booleans: of each value of a category, or of each range of a number."""
-    column = frame[part.column]
-    if part.cuts:
-        edges = [f"{cut:g}" for cut in part.cuts]
-        between = [f"{low} to {high}" for low, high in pairwise(edges)]
-        names = [f"up to {edges[0]}", *between, f"over {edges[-1]}"]
-        values = np.array(names)[np.searchsorted(part.cuts, column, side="left")]
-    else:
-        values = column.astype(str).to_numpy()
-        names = sorted(set(values[column.notna()]))
-    values = np.where(column.isna(), "missing", values)
-    chosen = {name: values == name for name in [*names, "missing"]}
-    return {name: rows for name, rows in chosen.items() if rows.any()}
-
-
-def measures(
-    points: dict[str, float], drawn: dict[str, np.ndarray[Any, Any]], level: float
-) -> dict[str, record.Measure]:
-    """Points with their intervals; a metric that is undefined on the rows is left out."""
-    found = {}
-    for name, value in points.items():
-        if not np.isnan(value):
-            low, high = metrics.interval(drawn[name], level)
-            found[name] = record.Measure(value=value, low=low, high=high)
-    return found
-
-
-def calibration(truth: np.ndarray[Any, Any], probability: np.ndarray[Any, Any]) -> tuple[record.Bin, ...]:
-    """Ten equal ranges of the probability of the last class, those without rows left out."""
-    codes = np.minimum((probability * 10).astype(int), 9)
-    return tuple(
-        record.Bin(rows=int(chosen.sum()), predicted=probability[chosen].mean(), observed=truth[chosen].mean())
-        for chosen in (codes == code for code in range(10))
-        if chosen.any()
-    )
-
-
-def latency(predictor: Predictor, row: dict[str, np.ndarray[Any, Any]]) -> float:
-    """Median milliseconds of one prediction for one row."""
+def latency(predictor: Predictor, rows: pd.DataFrame, calls: int) -> float:
+    """Median milliseconds of one prediction for all of the rows."""
+    inputs = {name: rows[name].to_numpy() for name in rows}
     spent = []
-    for _ in range(LATENCY_CALLS):
+    for _ in range(calls):
         start = time.perf_counter()
-        predictor.predict(row)
+        predictor.predict(inputs)
         spent.append(time.perf_counter() - start)
     return float(np.median(spent) * 1000)
 
@@ -102,6 +65,33 @@ def origin(model: directory.Model) -> record.Origin:
     )
 
 
+def rows_of(frame: pd.DataFrame, settings: config.Config) -> record.Part:
+    """What the rows of one period hold."""
+    label = frame[data.LABEL]
+    if settings.task == "regression":
+        target = {name: getattr(label, name)() for name in ("mean", "std", "min", "median", "max")}
+    else:
+        shares = label.value_counts(normalize=True)
+        target = {name: float(shares[code]) for code, name in enumerate(settings.data.target.classes)}
+    return record.Part(rows=len(frame), target=target)
+
+
+def described(train: pd.DataFrame, test: pd.DataFrame, settings: config.Config) -> record.Data:
+    """What the model learnt from and is tested on, and how far apart they lie."""
+    return record.Data(
+        train=rows_of(train, settings),
+        test=rows_of(test, settings),
+        features={
+            name: record.Column(
+                missing_train=train[name].isna().mean(),
+                missing_test=test[name].isna().mean(),
+                drift=drift.distance(train[name], test[name]),
+            )
+            for name in settings.data.features
+        },
+    )
+
+
 def _comparable(champion: directory.Model, candidate: directory.Model) -> None:
     """Refuse a champion that answers another question, or that learnt from the candidate's test rows."""
     if (champion.task, champion.classes) != (candidate.task, candidate.classes):
@@ -117,6 +107,26 @@ def _comparable(champion: directory.Model, candidate: directory.Model) -> None:
         )
 
 
+def code(champion: str, candidate: str) -> record.Code | None:
+    """What changed between two commits; None where git does not know."""
+    found = git.between(champion, candidate) if champion and candidate else None
+    if found is None:
+        return None
+    subjects, changed = found
+    return record.Code(
+        commits=len(subjects), subjects=tuple(subjects[:NAMED]), changed=len(changed), files=tuple(changed[:NAMED])
+    )
+
+
+def _explained(
+    predictor: Predictor, rows: pd.DataFrame, truth: Array, settings: config.Evaluate
+) -> tuple[dict[str, record.Importance], tuple[record.Dependence, ...]]:
+    served = importance.Served(predictor)
+    few, known = importance.sample(rows, truth, settings.explain.rows, settings.seed)
+    found = importance.importances(served, few, known, settings)
+    return found, tuple(importance.dependence(served, few, list(found)[: settings.explain.features]))
+
+
 def run(settings: config.Config, build: Path, champion_directory: Path | None) -> str:
     """Write `evaluation.json` under `build`."""
     test, _ = data.read(build / "data" / "test.parquet", settings)
@@ -125,70 +135,51 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     if candidate.model.metadata["contract"] != data.contract(settings):
         raise InputError("build/model was trained on other data than build/data holds; run `make train` again.")
     truth = test[data.LABEL].to_numpy()
-    inputs = columns(test, candidate)
-    models = {
-        "candidate": candidate.predict(inputs),
-        "baseline": baseline(settings.task, train[data.LABEL], len(test)),
-    }
+    rows = columns(test, candidate)
+    served = importance.Served(candidate)(rows)
+    models = {"candidate": served, "baseline": baseline(settings.task, train[data.LABEL], len(test))}
     champion = None
     if champion_directory is not None:
         champion = Predictor(champion_directory)
         _comparable(champion.model, candidate.model)
-        models["champion"] = champion.predict(columns(test, champion))
+        models["champion"] = importance.Served(champion)(columns(test, champion))
 
-    count, seed, level = settings.evaluate.resamples, settings.evaluate.seed, settings.evaluate.level
-    drawn = metrics.bootstrap(settings.task, truth, models, count, seed)
-    points = {name: metrics.point(settings.task, truth, answers) for name, answers in models.items()}
-    measured = {name: measures(points[name], drawn[name], level) for name in models}
+    level = settings.evaluate.level
+    found = estimates(METRICS[settings.task], truth, models, settings.evaluate)
     against = None
     if champion is not None:
-        gained = {name: points["candidate"][name] - points["champion"][name] for name in points["candidate"]}
-        paired = {name: drawn["candidate"][name] - drawn["champion"][name] for name in gained}
         against = record.Champion(
-            origin=origin(champion.model), metrics=measured["champion"], differences=measures(gained, paired, level)
+            origin=origin(champion.model),
+            metrics=measures(found["champion"], level),
+            differences=differences(found["candidate"], found["champion"], level),
+            code=code(champion.model.metadata["commit"], candidate.model.metadata["commit"]),
         )
-    served = models["candidate"]
+    importances, dependence = _explained(candidate, rows, truth, settings.evaluate)
+    batch = rows.head(settings.serve.rows)
     evaluation = record.Evaluation(
         name=settings.name,
         task=settings.task,
+        classes=candidate.model.classes,
         level=level,
         rows=len(test),
         origin=origin(candidate.model),
-        metrics=measured["candidate"],
-        baseline=measured["baseline"],
+        metrics=measures(found["candidate"], level),
+        baseline=measures(found["baseline"], level),
         champion=against,
-        slices=tuple(_slices(settings, test, truth, served)),
-        calibration=()
-        if served.probabilities is None
-        else calibration(truth == len(candidate.model.classes) - 1, served.probabilities[:, -1]),
-        latency=latency(candidate, {name: values[:1] for name, values in inputs.items()}),
+        slices=tuple(slices.measure(settings, test, truth, served)),
+        fairness=tuple(slices.fairness(settings, test, truth, served)),
+        calibration=calibration.bins(truth, served),
+        confusion=calibration.confusion(truth, served),
+        residuals=calibration.residuals(truth, served) if settings.task == "regression" else None,
+        importance=importances,
+        dependence=dependence,
+        shap=json.loads((build / "model" / "shap.json").read_text()),
+        data=described(train, test, settings),
+        latency=latency(candidate, rows.head(1), ROW_CALLS),
+        batch=record.Batch(rows=len(batch), milliseconds=latency(candidate, batch, BATCH_CALLS)),
         parity=json.loads((build / "model" / "parity.json").read_text())["largest"],
         bytes=(build / "model" / "model.onnx").stat().st_size,
     )
     files.write(build / "evaluation.json", record.dump(evaluation))
     against_text = f"against {champion.model.version}" if champion else "without a champion"
     return f"{candidate.model.version} on {len(test):,} test rows {against_text}"
-
-
-def _slices(
-    settings: config.Config, test: pd.DataFrame, truth: np.ndarray[Any, Any], served: Predictions
-) -> list[record.SlicePart]:
-    found = []
-    for part in settings.evaluate.slices:
-        for name, chosen in parts(test, part).items():
-            probabilities = None if served.probabilities is None else served.probabilities[chosen]
-            answers = {"candidate": Predictions(served.labels[chosen], probabilities)}
-            rows = truth[chosen]
-            drawn = metrics.bootstrap(
-                settings.task, rows, answers, settings.evaluate.resamples, settings.evaluate.seed
-            )["candidate"]
-            points = metrics.point(settings.task, rows, answers["candidate"])
-            found.append(
-                record.SlicePart(
-                    column=part.column,
-                    part=name,
-                    rows=len(rows),
-                    metrics=measures(points, drawn, settings.evaluate.level),
-                )
-            )
-    return found

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from model import InputError, config, files, metrics, policy, record
+from model import InputError, config, files, policy, record
 from model.record import Evaluation, Measure, Outcome, Verdict
+from model.tasks import sign
 
-Said = tuple[Outcome, str]
+Said = tuple[Outcome, str, str]  # the outcome, what was found, what is needed
 
 
 def shown(measure: Measure) -> str:
@@ -13,40 +14,48 @@ def shown(measure: Measure) -> str:
     return f"{measure.value:.4g} [{measure.low:.4g}, {measure.high:.4g}]"
 
 
+def change(difference: Measure) -> str:
+    """A difference with its interval."""
+    return f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
+
+
 def _rows(gate: policy.Rows, evaluation: Evaluation) -> Said:
     outcome: Outcome = "pass" if evaluation.rows >= gate.bound else "fail"
-    return outcome, f"{evaluation.rows:,} test rows, at least {gate.bound:,} needed"
+    return outcome, f"{evaluation.rows:,} test rows", f"at least {gate.bound:,}"
 
 
 def _bound(gate: policy.Bound, evaluation: Evaluation) -> Said:
-    measure = evaluation.metrics[gate.metric]
     floor = gate.kind == "floor"
-    judged = measure.value if gate.by == "value" else measure.low if floor else measure.high
-    holds = judged >= gate.bound if floor else judged <= gate.bound
-    needed = f"{'at least' if floor else 'at most'} {gate.bound:g} needed"
-    return "pass" if holds else "fail", f"{shown(measure)}, {needed}" + (
+    needed = f"{'at least' if floor else 'at most'} {gate.bound:g}" + (
         " of its interval" if gate.by == "interval" else ""
     )
+    measure = evaluation.metrics.get(gate.metric)
+    if measure is None:
+        return "fail", "undefined on the test rows", needed
+    judged = measure.value if gate.by == "value" else measure.low if floor else measure.high
+    holds = judged >= gate.bound if floor else judged <= gate.bound
+    return "pass" if holds else "fail", shown(measure), needed
 
 
 def _baseline(gate: policy.Baseline, evaluation: Evaluation) -> Said:
-    candidate, trivial = evaluation.metrics[gate.metric], evaluation.baseline[gate.metric]
-    better = metrics.sign(gate.metric) * (candidate.value - trivial.value) > 0
-    return "pass" if better else "fail", f"{shown(candidate)}, better than {trivial.value:.4g} of the baseline needed"
+    candidate, trivial = evaluation.metrics.get(gate.metric), evaluation.baseline.get(gate.metric)
+    if candidate is None or trivial is None:
+        return "fail", "undefined on the test rows", "better than the baseline"
+    better = sign(gate.metric) * (candidate.value - trivial.value) > 0
+    return "pass" if better else "fail", shown(candidate), f"better than {trivial.value:.4g} of the baseline"
 
 
 def _champion(gate: policy.Champion, evaluation: Evaluation) -> Said:
     """Non-inferior when the worse end of the paired interval stays within the margin."""
+    better = "higher" if sign(gate.metric) > 0 else "lower"
+    needed = f"worse by less than {gate.margin:g} ({better} is better)"
     if evaluation.champion is None:
-        return "skipped", "no champion to compare with"
-    difference = evaluation.champion.differences[gate.metric]
-    worst = difference.low if metrics.sign(gate.metric) > 0 else -difference.high
-    better = "higher" if metrics.sign(gate.metric) > 0 else "lower"
-    return (
-        "pass" if worst > -gate.margin else "fail",
-        f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}] against the champion "
-        f"({better} is better), worse by less than {gate.margin:g} needed",
-    )
+        return "skipped", "no champion to compare with", needed
+    difference = evaluation.champion.differences.get(gate.metric)
+    if difference is None:
+        return "fail", "undefined on the test rows", needed
+    worst = difference.low if sign(gate.metric) > 0 else -difference.high
+    return "pass" if worst > -gate.margin else "fail", f"{change(difference)} against the champion", needed
 
 
 def _slice(gate: policy.SliceBound, evaluation: Evaluation) -> Said:
@@ -56,28 +65,39 @@ def _slice(gate: policy.SliceBound, evaluation: Evaluation) -> Said:
         measure = part.metrics.get(gate.metric)
         if measure is None:
             unsure.append(f"{part.part} (undefined)")
-        elif metrics.sign(gate.metric) * (measure.value - gate.bound) >= 0:
+        elif sign(gate.metric) * (measure.value - gate.bound) >= 0:
             held += 1
         elif part.rows < gate.rows:
             unsure.append(f"{part.part} ({measure.value:.4g} on {part.rows:,} rows, too few to decide)")
         else:
             failed.append(f"{part.part} ({measure.value:.4g} on {part.rows:,} rows)")
-    side = "at least" if metrics.sign(gate.metric) > 0 else "at most"
-    text = [f"{side} {gate.bound:g} needed: {held} of {held + len(failed) + len(unsure)} parts hold"]
-    text += [f"fails: {', '.join(failed)}"] if failed else []
-    text += [f"unsure: {', '.join(unsure)}"] if unsure else []
-    return "fail" if failed else "warn" if unsure else "pass", "; ".join(text)
+    found = [f"{held} of {held + len(failed) + len(unsure)} parts hold"]
+    found += [f"fails: {', '.join(failed)}"] if failed else []
+    found += [f"unsure: {', '.join(unsure)}"] if unsure else []
+    side = "at least" if sign(gate.metric) > 0 else "at most"
+    outcome: Outcome = "fail" if failed else "warn" if unsure else "pass"
+    return outcome, "; ".join(found), f"{side} {gate.bound:g} in each part"
 
 
 def _gap(gate: policy.Gap, evaluation: Evaluation) -> Said:
     """The distance between the extremes of the parts that are large enough; fewer than two of them warn."""
+    needed = f"at most {gate.bound:g} apart"
     parts = [part for part in evaluation.slices if part.column == gate.slice and gate.metric in part.metrics]
     judged = sorted((part.metrics[gate.metric].value, part.part) for part in parts if part.rows >= gate.rows)
     if len(judged) < 2:
-        return "warn", f"{len(judged)} parts have {gate.rows:,} rows, two are needed to decide"
+        return "warn", f"{len(judged)} parts have {gate.rows:,} rows and the metric, two are needed to decide", needed
     (low, lowest), (high, highest) = judged[0], judged[-1]
     outcome: Outcome = "pass" if high - low <= gate.bound else "fail"
-    return outcome, f"{lowest} {low:.4g} to {highest} {high:.4g}, at most {gate.bound:g} apart needed"
+    return outcome, f"{lowest} {low:.4g} to {highest} {high:.4g}", needed
+
+
+def _fairness(gate: policy.Fairness, evaluation: Evaluation) -> Said:
+    needed = f"at most {gate.bound:g}"
+    measured = next((part for part in evaluation.fairness if part.column == gate.slice), None)
+    if measured is None or gate.metric not in measured.differences:
+        return "warn", "fewer than two groups are large enough to compare", needed
+    difference = measured.differences[gate.metric]
+    return "pass" if difference <= gate.bound else "fail", f"{difference:.4g} between groups", needed
 
 
 def calibration_error(evaluation: Evaluation) -> float:
@@ -91,20 +111,18 @@ def calibration_error(evaluation: Evaluation) -> float:
 
 def _calibration(gate: policy.Calibration, evaluation: Evaluation) -> Said:
     error = calibration_error(evaluation)
-    return (
-        "pass" if error <= gate.bound else "fail",
-        f"expected calibration error {error:.4f}, at most {gate.bound:g} needed",
-    )
+    outcome: Outcome = "pass" if error <= gate.bound else "fail"
+    return outcome, f"expected calibration error {error:.4f}", f"at most {gate.bound:g}"
 
 
 def _parity(gate: policy.Parity, evaluation: Evaluation) -> Said:
     outcome: Outcome = "pass" if evaluation.parity <= gate.bound else "fail"
-    return outcome, f"ONNX differs by at most {evaluation.parity:.1e}, {gate.bound:g} allowed"
+    return outcome, f"ONNX differs by at most {evaluation.parity:.1e}", f"at most {gate.bound:g}"
 
 
 def _latency(gate: policy.Latency, evaluation: Evaluation) -> Said:
     outcome: Outcome = "pass" if evaluation.latency <= gate.bound else "fail"
-    return outcome, f"{evaluation.latency:.3g} ms for one row, at most {gate.bound:g} ms needed"
+    return outcome, f"{evaluation.latency:.3g} ms for one row", f"at most {gate.bound:g} ms"
 
 
 def _said(gate: policy.AnyGate, evaluation: Evaluation) -> Said:
@@ -121,6 +139,8 @@ def _said(gate: policy.AnyGate, evaluation: Evaluation) -> Said:
             return _slice(gate, evaluation)
         case policy.Gap():
             return _gap(gate, evaluation)
+        case policy.Fairness():
+            return _fairness(gate, evaluation)
         case policy.Calibration():
             return _calibration(gate, evaluation)
         case policy.Parity():
@@ -133,10 +153,10 @@ def decide(settings: config.Config, evaluation: Evaluation) -> record.Decision:
     """The decision record; a gate of severity `warn` never blocks."""
     verdicts = []
     for gate in settings.gates:
-        outcome, reason = _said(gate, evaluation)
+        outcome, found, needed = _said(gate, evaluation)
         if outcome == "fail" and gate.severity == "warn":
             outcome = "warn"
-        verdicts.append(Verdict(gate=gate.model_dump(), outcome=outcome, reason=reason))
+        verdicts.append(Verdict(gate=gate.model_dump(), outcome=outcome, found=found, needed=needed))
     rules = files.sha256("\n".join(gate.model_dump_json() for gate in settings.gates).encode())
     return record.Decision(
         passed=all(verdict.outcome != "fail" for verdict in verdicts),

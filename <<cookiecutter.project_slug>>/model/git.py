@@ -57,6 +57,18 @@ def content(commit: str, path: Path) -> str | None:
         return None
 
 
+def between(earlier: str, later: str) -> tuple[list[str], list[str]] | None:
+    """The subjects of the commits that only the later one contains, newest first, and the files that differ.
+
+    None when git does not know both, as in a clone without history.
+    """
+    try:
+        subjects = _git("log", "--format=%s", f"{earlier}..{later}").splitlines()
+        return subjects, _git("diff", "--name-only", "--relative", earlier, later).splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
 def is_ancestor(earlier: str, later: str) -> bool:
     """Whether the later commit contains the earlier one; False when git does not know them."""
     try:

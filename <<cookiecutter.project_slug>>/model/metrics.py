@@ -1,84 +1,18 @@
-"""The metrics of each task, computed for many weightings of the same rows at once, and bootstrap intervals from them.
+"""The metrics of each task, in three families by how their spread is found.
 
-A bootstrap resample is a row of counts: how often each test row was drawn. Every metric here takes a matrix of such
-weights of shape (resamples, n), so that a candidate and a champion are compared on the same resamples.
-Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapters 13 and 16 (percentile interval).
+`LINEAR` metrics are means over rows, or areas under ROC curves: each row's influence on them is known in closed form.
+`COUNTED` metrics are functions of the confusion matrix, `WEIGHTED` ones of rows with weights: both are resampled.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from model.predictor import Predictions
-from model.tasks import METRICS, Task
 
 Array = np.ndarray[Any, Any]
-LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse", "median_absolute_error"}
-CHUNK = 100
-
-
-Metric = Callable[[Array, Predictions, Array], Array]
-
-
-def sign(metric: str) -> int:
-    """1 when a higher value is better, -1 when a lower one is."""
-    return -1 if metric in LOWER_IS_BETTER else 1
-
-
-def _divide(numerator: Array, denominator: Array) -> Array:
-    """0 where nothing was counted, as scikit-learn's `zero_division=0`."""
-    divided: Array = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
-    return divided
-
-
-def _curves(positive: Array, score: Array, weights: Array) -> tuple[Array, Array]:
-    """Area under the ROC curve, by trapezoids so that ties count half, and average precision: two of (resamples,).
-
-    The area is NaN where the rows are all of one kind.
-    """
-    order = np.argsort(-score, kind="stable")
-    ends = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
-    drawn = np.take(weights, order, axis=1)
-    called = np.cumsum(drawn, axis=1)[:, ends]
-    drawn *= positive[order]
-    found = np.cumsum(drawn, axis=1)[:, ends]
-    false = called - found
-    pairs = found[:, -1] * false[:, -1]
-    area: Array = np.trapezoid(found, false, axis=1) + found[:, 0] * false[:, 0] / 2
-    gained = np.diff(found, axis=1, prepend=0)
-    precision = _divide((gained * _divide(found, called)).sum(axis=1), found[:, -1])
-    return area / np.where(pairs > 0, pairs, np.nan), precision
-
-
-def _mean(losses: Array, weights: Array) -> Array:
-    return _divide(weights @ losses.astype(weights.dtype), weights.sum(axis=1))
-
-
-def _counts(truth: Array, predictions: Predictions, weights: Array, code: int) -> tuple[Array, Array, Array]:
-    """True positives, predicted positives and actual positives of one class."""
-    predicted, actual = predictions.labels == code, truth == code
-    kind = weights.dtype
-    return weights @ (predicted & actual).astype(kind), weights @ predicted.astype(kind), weights @ actual.astype(kind)
-
-
-def _f1(truth: Array, predictions: Predictions, weights: Array, code: int = 1) -> Array:
-    hits, predicted, actual = _counts(truth, predictions, weights, code)
-    return _divide(2 * hits, predicted + actual)
-
-
-def _precision(truth: Array, predictions: Predictions, weights: Array) -> Array:
-    hits, predicted, _ = _counts(truth, predictions, weights, 1)
-    return _divide(hits, predicted)
-
-
-def _recall(truth: Array, predictions: Predictions, weights: Array, code: int = 1) -> Array:
-    hits, _, actual = _counts(truth, predictions, weights, code)
-    return _divide(hits, actual)
-
-
-def _balanced_accuracy(truth: Array, predictions: Predictions, weights: Array) -> Array:
-    return (_recall(truth, predictions, weights, 0) + _recall(truth, predictions, weights, 1)) / 2
 
 
 def _probabilities(predictions: Predictions) -> Array:
@@ -87,102 +21,185 @@ def _probabilities(predictions: Predictions) -> Array:
     return predictions.probabilities
 
 
-def _log_loss(truth: Array, predictions: Predictions, weights: Array) -> Array:
+def _divide(numerator: Array, denominator: Array) -> Array:
+    """0 where nothing was counted, as scikit-learn's `zero_division=0`."""
+    divided: Array = np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
+    return divided
+
+
+# Linear: (truth, predictions) -> the value, and the influence of each row on it, (n,), whose squares sum to n² times
+# the variance of the value.
+
+
+def _mean(losses: Array) -> tuple[float, Array]:
+    """A mean with Student's interval; NaN for a single row, whose spread is unknown."""
+    rows = len(losses)
+    if rows < 2:
+        return float("nan"), np.full(rows, np.nan)
+    mean = losses.mean()
+    return float(mean), (losses - mean) * np.sqrt(rows / (rows - 1))
+
+
+def area(positive: Array, score: Array) -> tuple[float, Array]:
+    """The area under the ROC curve, ties counted half; NaN with fewer than two rows of either kind.
+
+    Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988); by mid-ranks as Sun and Xu, IEEE Signal
+    Processing Letters 21 (2014).
+    """
+    rows, positives = len(positive), int(positive.sum())
+    negatives = rows - positives
+    influence = np.full(rows, np.nan)
+    if min(positives, negatives) < 2:
+        return float("nan"), influence
+    ranks = rankdata(score)
+    beaten = (ranks[positive] - rankdata(score[positive])) / negatives
+    missed = 1 - (ranks[~positive] - rankdata(score[~positive])) / positives
+    value = beaten.mean()
+    influence[positive] = (beaten - value) * rows / np.sqrt(positives * (positives - 1))
+    influence[~positive] = (missed - value) * rows / np.sqrt(negatives * (negatives - 1))
+    return float(value), influence
+
+
+def _area_ovr(truth: Array, predictions: Predictions) -> tuple[float, Array]:
+    probabilities = _probabilities(predictions)
+    areas = [area(truth == code, probabilities[:, code]) for code in range(probabilities.shape[1])]
+    return float(np.mean([value for value, _ in areas])), np.mean([influence for _, influence in areas], axis=0)
+
+
+def _log_loss(truth: Array, predictions: Predictions) -> Array:
     chosen = _probabilities(predictions)[np.arange(len(truth)), truth]
-    return _mean(-np.log(np.maximum(chosen, np.finfo("float64").eps)), weights)
+    loss: Array = -np.log(np.maximum(chosen, np.finfo("float64").eps))
+    return loss
 
 
-def _brier(truth: Array, predictions: Predictions, weights: Array) -> Array:
-    return _mean((_probabilities(predictions)[:, 1] - truth) ** 2, weights)
+def _percentage(truth: Array, predictions: Predictions) -> Array:
+    """Undefined where the truth is 0."""
+    error: Array = np.divide(
+        np.abs(truth - predictions.labels), np.abs(truth), out=np.full(len(truth), np.nan), where=truth != 0
+    )
+    return error
 
 
-def _over_classes(one: Callable[[int], Array], shares: Array | None, predictions: Predictions) -> Array:
-    """The mean of a metric over the classes, plain or weighted by shares of shape (resamples, classes)."""
-    values: Array = np.stack([one(code) for code in range(_probabilities(predictions).shape[1])], axis=1)
-    mean: Array = values.mean(axis=1) if shares is None else (values * shares).sum(axis=1)
-    return mean
+LINEAR: dict[str, Callable[[Array, Predictions], tuple[float, Array]]] = {
+    "roc_auc": lambda y, p: area(y == 1, _probabilities(p)[:, 1]),
+    "roc_auc_ovr": _area_ovr,
+    "log_loss": lambda y, p: _mean(_log_loss(y, p)),
+    "brier": lambda y, p: _mean((_probabilities(p)[:, 1] - y) ** 2),
+    "accuracy": lambda y, p: _mean((y == p.labels).astype("float64")),
+    "mae": lambda y, p: _mean(np.abs(y - p.labels)),
+    "mape": lambda y, p: _mean(_percentage(y, p)),
+}
+SHARES = {"roc_auc", "roc_auc_ovr", "brier", "accuracy"}  # cannot exceed 1
 
 
-def _f1_weighted(truth: Array, predictions: Predictions, weights: Array) -> Array:
-    classes = _probabilities(predictions).shape[1]
-    totals = np.stack([weights @ (truth == code) for code in range(classes)], axis=1)
-    shares = totals / totals.sum(axis=1, keepdims=True)
-    return _over_classes(lambda code: _f1(truth, predictions, weights, code), shares, predictions)
+# Counted: confusion matrices (r, truth, predicted) -> (r,).
 
 
-def _r2(truth: Array, predictions: Predictions, weights: Array) -> Array:
+def _f1(matrices: Array) -> Array:
+    """Of each class, (r, classes)."""
+    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    return _divide(2 * hits, matrices.sum(axis=1) + matrices.sum(axis=2))
+
+
+def _precision(matrices: Array) -> Array:
+    return _divide(np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(axis=1))
+
+
+def _recall(matrices: Array) -> Array:
+    return _divide(np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(axis=2))
+
+
+def _f1_weighted(matrices: Array) -> Array:
+    shares = matrices.sum(axis=2) / matrices.sum(axis=(1, 2))[:, None]
+    weighted: Array = (_f1(matrices) * shares).sum(axis=1)
+    return weighted
+
+
+COUNTED: dict[str, Callable[[Array], Array]] = {
+    "f1": lambda m: _f1(m)[:, 1],
+    "precision": lambda m: _precision(m)[:, 1],
+    "recall": lambda m: _recall(m)[:, 1],
+    "balanced_accuracy": lambda m: _recall(m).mean(axis=1),
+    "f1_macro": lambda m: _f1(m).mean(axis=1),
+    "f1_weighted": _f1_weighted,
+}
+
+
+def cells(truth: Array, labels: Array, classes: int) -> Array:
+    """For each row the position of its truth and prediction in a flattened confusion matrix."""
+    positions: Array = truth * classes + labels
+    return positions
+
+
+# Weighted: (truth, predictions) -> a function from weights of shape (r, n) to values (r,).
+
+Weighted = Callable[[Array], Array]
+
+
+def _average_precision(truth: Array, predictions: Predictions) -> Weighted:
+    score = _probabilities(predictions)[:, 1]
+    order = np.argsort(-score, kind="stable")
+    positive = (truth[order] == 1).astype("float32")
+    ends = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
+
+    def value(weights: Array) -> Array:
+        drawn = weights[:, order]
+        called = np.cumsum(drawn, axis=1)[:, ends]
+        found = np.cumsum(drawn * positive, axis=1)[:, ends]
+        gained = np.diff(found, axis=1, prepend=0)
+        return _divide((gained * _divide(found, called)).sum(axis=1), found[:, -1])
+
+    return value
+
+
+def _rmse(truth: Array, predictions: Predictions) -> Weighted:
+    squares = (truth - predictions.labels) ** 2
+    return lambda weights: np.sqrt(weights @ squares / weights.sum(axis=1))
+
+
+def _r2(truth: Array, predictions: Predictions) -> Weighted:
+    """NaN where the truth does not vary."""
+    squares = (truth - predictions.labels) ** 2
     centred = truth - truth.mean()  # so that a large mean costs no precision
-    variance = _mean(centred**2, weights) - _mean(centred, weights) ** 2
-    return 1 - _mean((truth - predictions.labels) ** 2, weights) / np.where(variance > 0, variance, np.nan)
+
+    def value(weights: Array) -> Array:
+        variation = weights @ centred**2 - (weights @ centred) ** 2 / weights.sum(axis=1)
+        r2: Array = 1 - weights @ squares / np.where(variation > 0, variation, np.nan)
+        return r2
+
+    return value
 
 
-def _median_absolute_error(truth: Array, predictions: Predictions, weights: Array) -> Array:
+def _median_absolute_error(truth: Array, predictions: Predictions) -> Weighted:
     """The weighted median of the absolute errors; halfway between two where the weights split evenly."""
     errors = np.abs(truth - predictions.labels)
     order = np.argsort(errors)
-    drawn = np.cumsum(weights[:, order], axis=1)
-    half = drawn[:, -1:] / 2
-    low, high = (drawn >= half).argmax(axis=1), (drawn > half).argmax(axis=1)
-    median: Array = (errors[order][low] + errors[order][high]) / 2
-    return median
+    ordered = errors[order]
+
+    def value(weights: Array) -> Array:
+        drawn = np.cumsum(weights[:, order], axis=1)
+        half = drawn[:, -1:] / 2
+        low, high = (drawn >= half).argmax(axis=1), (drawn > half).argmax(axis=1)
+        median: Array = (ordered[low] + ordered[high]) / 2
+        return median
+
+    return value
 
 
-FUNCTIONS: dict[str, Metric] = {
-    "log_loss": _log_loss,
-    "brier": _brier,
-    "f1": _f1,
-    "precision": _precision,
-    "recall": _recall,
-    "balanced_accuracy": _balanced_accuracy,
-    "roc_auc_ovr": lambda y, a, w: _over_classes(lambda c: _curves(y == c, _probabilities(a)[:, c], w)[0], None, a),
-    "f1_macro": lambda y, a, w: _over_classes(lambda c: _f1(y, a, w, c), None, a),
-    "f1_weighted": _f1_weighted,
-    "accuracy": lambda y, a, w: _mean((y == a.labels).astype(float), w),
-    "mae": lambda y, a, w: _mean(np.abs(y - a.labels), w),
-    "rmse": lambda y, a, w: np.sqrt(_mean((y - a.labels) ** 2, w)),
+WEIGHTED: dict[str, Callable[[Array, Predictions], Weighted]] = {
+    "average_precision": _average_precision,
+    "rmse": _rmse,
     "r2": _r2,
     "median_absolute_error": _median_absolute_error,
 }
 
 
-def values(task: Task, truth: Array, predictions: Predictions, weights: Array) -> dict[str, Array]:
-    """Every metric of the task for each row of weights: arrays of shape (resamples,)."""
-    found = {}
-    if task == "binary_classification":
-        curves = _curves(truth == 1, _probabilities(predictions)[:, 1], weights)
-        found = dict(zip(("roc_auc", "average_precision"), curves, strict=True))
-    return found | {name: FUNCTIONS[name](truth, predictions, weights) for name in METRICS[task] if name in FUNCTIONS}
-
-
-def resamples(rows: int, count: int, seed: int) -> Iterator[Array]:
-    """Seeded bootstrap weights in blocks of shape (up to 100, rows), in float32, which holds such counts exactly."""
-    generator = np.random.default_rng(seed)
-    for start in range(0, count, CHUNK):
-        size = min(CHUNK, count - start)
-        drawn = generator.integers(rows, size=(size, rows)) + np.arange(size)[:, None] * rows
-        yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype("float32")
-
-
-def point(task: Task, truth: Array, predictions: Predictions) -> dict[str, float]:
-    """Every metric of the task on the rows as they are."""
-    return {name: float(value[0]) for name, value in values(task, truth, predictions, np.ones((1, len(truth)))).items()}
-
-
-def bootstrap(
-    task: Task, truth: Array, models: dict[str, Predictions], count: int, seed: int
-) -> dict[str, dict[str, Array]]:
-    """Every metric of each model on the same resamples: arrays of shape (count,)."""
-    blocks: dict[str, list[dict[str, Array]]] = {name: [] for name in models}
-    for weights in resamples(len(truth), count, seed):
-        for name, predictions in models.items():
-            blocks[name].append(values(task, truth, predictions, weights))
-    return {
-        name: {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS[task]}
-        for name, parts in blocks.items()
-    }
-
-
-def interval(drawn: Array, level: float) -> tuple[float, float]:
-    """The percentile interval of resampled values."""
-    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def value(metric: str, truth: Array, predictions: Predictions) -> float:
+    """A metric on the rows as they are; NaN where it is undefined."""
+    if metric in LINEAR:
+        return LINEAR[metric](truth, predictions)[0]
+    if metric in WEIGHTED:
+        return float(WEIGHTED[metric](truth, predictions)(np.ones((1, len(truth))))[0])
+    classes = _probabilities(predictions).shape[1]
+    counts = np.bincount(cells(truth, predictions.labels, classes), minlength=classes**2)
+    return float(COUNTED[metric](counts.reshape(1, classes, classes).astype("float64"))[0])

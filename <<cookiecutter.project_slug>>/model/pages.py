@@ -15,6 +15,11 @@ def plain(text: object) -> str:
     return html.escape(escaped, quote=False).replace("@", "&#64;").replace("#", "&#35;")
 
 
+def cut(text: str, longest: int) -> str:
+    """Text of at most so many characters; an ellipsis where it was cut."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def render(template: str, **values: Any) -> str:
     """Fill a template of `model/templates`; HTML is escaped, Markdown escapes with the filter `plain`."""
     environment = jinja2.Environment(
@@ -25,14 +30,15 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["plain"] = plain
+    environment.filters |= {"plain": plain, "cut": cut}
     return environment.get_template(template).render(**values)
 
 
 def fragments(figures: list[go.Figure]) -> list[str]:
     """Plots as HTML; the first carries the plotting library, so that the page needs no network."""
     for figure in figures:
-        figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 50, "b": 40}, height=380)
+        figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 60, "b": 40}, title_font_size=14)
+        figure.update_layout(height=figure.layout.height or 380)
         figure.update_yaxes(automargin=True)
     return [
         figure.to_html(

@@ -62,6 +62,15 @@ class Gap(Gate):
     rows: Annotated[int, Field(ge=1)]
 
 
+class Fairness(Gate):
+    """The groups of a slice that is marked with `fairness` differ by at most the bound."""
+
+    kind: Literal["fairness"]
+    slice: str
+    metric: str
+    bound: Annotated[float, Field(gt=0)]
+
+
 class Calibration(Gate):
     """The expected calibration error, the mean distance between probability and share, is at most the bound."""
 
@@ -84,5 +93,6 @@ class Latency(Gate):
 
 
 AnyGate = Annotated[
-    Rows | Bound | Baseline | Champion | SliceBound | Gap | Calibration | Parity | Latency, Field(discriminator="kind")
+    Rows | Bound | Baseline | Champion | SliceBound | Gap | Fairness | Calibration | Parity | Latency,
+    Field(discriminator="kind"),
 ]

@@ -1,10 +1,12 @@
 """The decision record: what was measured and decided on which data, code and model, in one versioned document.
 
 Reports, pull requests, manifests and MLflow tags are rendered from it, so that they cannot disagree.
+`schemas/` has the JSON schema of each version; this module writes the newest and reads the one before it, too.
 """
 
+import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -12,11 +14,12 @@ from model import InputError, files
 from model.documents import Section, told
 from model.tasks import Task
 
+VERSION: Literal[2] = 2
 DIGEST = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}"
 
 
 class Measure(Section):
-    """A metric on the test rows with its bootstrap interval."""
+    """A metric on the test rows with its interval."""
 
     value: float
     low: float
@@ -39,12 +42,22 @@ class Origin(Section):
     features: tuple[str, ...]
 
 
+class Code(Section):
+    """What git says changed since the champion: the number of commits and files, and the first of their names."""
+
+    commits: int
+    subjects: tuple[str, ...]
+    changed: int
+    files: tuple[str, ...]
+
+
 class Champion(Section):
     """The model in production on the same test rows; `differences` are candidate minus champion, paired."""
 
     origin: Origin
     metrics: dict[str, Measure]
     differences: dict[str, Measure]
+    code: Annotated[Code | None, Field(description="null where git does not know the champion's commit")]
 
 
 class SlicePart(Section):
@@ -56,20 +69,108 @@ class SlicePart(Section):
     metrics: dict[str, Measure]
 
 
+class Group(Section):
+    """One group of rows with its rates (classification) or mean error, prediction minus truth (regression)."""
+
+    part: str
+    rows: int
+    rates: dict[str, float]
+
+
+class Fairness(Section):
+    """How much the groups of a slice differ; those with fewer than `smallest` rows are shown and left out of it."""
+
+    column: str
+    smallest: int
+    groups: tuple[Group, ...]
+    differences: dict[str, float]
+
+
 class Bin(Section):
-    """Test rows with a probability of the last class in one tenth: its mean, and the share of the class."""
+    """Test rows with a probability in one tenth: its mean, and the share of them for which it came true.
+
+    The probability is that of the second of two classes, or of the predicted one of more.
+    """
 
     rows: int
     predicted: float
     observed: float
 
 
+class Coverage(Section):
+    """A band around the prediction that held the share `nominal` of the earlier half of the test rows holds the share
+    `observed` of the later half; `width` is half of the band, in the target's unit."""
+
+    nominal: float
+    width: float
+    observed: float
+
+
+class Residuals(Section):
+    """Truth minus prediction on the test rows, in the target's unit: its quantiles, and the coverage of bands."""
+
+    quantiles: dict[str, float]
+    coverage: tuple[Coverage, ...]
+
+
+class Importance(Section):
+    """How much the first metric of the task worsens when a feature is shuffled: mean and deviation of the repeats."""
+
+    mean: float
+    deviation: float
+
+
+class Dependence(Section):
+    """The mean prediction (of the last class's probability, or of the value) with a feature set to each value."""
+
+    feature: str
+    values: tuple[float | str, ...]
+    predictions: tuple[float, ...]
+
+
+class Shap(Section):
+    """Exact SHAP values of one feature on a few test rows, in log-odds of the last class, or in the target's unit."""
+
+    feature: str
+    values: tuple[float | str | None, ...]
+    effects: tuple[float, ...]
+
+
+class Column(Section):
+    """A feature: the shares of rows without it, and the Jensen-Shannon distance (0 to 1) of the test from the train
+    rows."""
+
+    missing_train: float
+    missing_test: float
+    drift: float
+
+
+class Part(Section):
+    """The rows of one period; the target's share of each class, or its mean, deviation and extremes."""
+
+    rows: int
+    target: dict[str, float]
+
+
+class Data(Section):
+    train: Part
+    test: Part
+    features: dict[str, Column]
+
+
+class Batch(Section):
+    """Median milliseconds for so many rows at once."""
+
+    rows: int
+    milliseconds: float
+
+
 class Evaluation(Section):
     """A candidate on the test rows, beside the baseline and the champion."""
 
-    schema_version: Literal[1] = 1
     name: str
     task: Task
+    classes: tuple[str, ...]
     level: float
     rows: int
     origin: Origin
@@ -77,8 +178,16 @@ class Evaluation(Section):
     baseline: dict[str, Measure]
     champion: Champion | None
     slices: tuple[SlicePart, ...]
+    fairness: tuple[Fairness, ...]
     calibration: tuple[Bin, ...]
+    confusion: Annotated[tuple[tuple[int, ...], ...], Field(description="rows: the truth; columns: the prediction")]
+    residuals: Residuals | None
+    importance: dict[str, Importance]
+    dependence: tuple[Dependence, ...]
+    shap: tuple[Shap, ...]
+    data: Data | None
     latency: Annotated[float, Field(description="median milliseconds for one row")]
+    batch: Batch | None
     parity: Annotated[float, Field(description="largest difference between ONNX and scikit-learn")]
     bytes: Annotated[int, Field(description="size of the ONNX file")]
 
@@ -91,7 +200,12 @@ class Verdict(Section):
 
     gate: dict[str, str | float | int]
     outcome: Outcome
-    reason: str
+    found: str
+    needed: str
+
+    @property
+    def reason(self) -> str:
+        return ", ".join(filter(None, (self.found, f"{self.needed} needed" if self.needed else "")))
 
 
 class Images(Section):
@@ -104,7 +218,7 @@ class Images(Section):
 class Decision(Section):
     """The record; `policy` is the hash of the gates that decided, `images` is there after release."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = VERSION
     passed: bool
     policy: str
     gates: tuple[Verdict, ...]
@@ -116,12 +230,32 @@ def dump(part: Section) -> str:
     return part.model_dump_json(indent=1) + "\n"
 
 
+def _from_version_1(document: dict[str, Any]) -> dict[str, Any]:
+    """A record of version 1 as one of version 2: what was not measured then is empty."""
+    evaluation = dict(document["evaluation"])
+    del evaluation["schema_version"]
+    evaluation |= {"residuals": None, "data": None, "batch": None, "importance": {}}
+    evaluation |= dict.fromkeys(("classes", "fairness", "confusion", "dependence", "shap"), ())
+    if evaluation["champion"]:
+        evaluation["champion"] = {**evaluation["champion"], "code": None}
+    gates = [
+        {"gate": gate["gate"], "outcome": gate["outcome"], "found": gate["reason"], "needed": ""}
+        for gate in document["gates"]
+    ]
+    return {**document, "schema_version": VERSION, "gates": gates, "evaluation": evaluation}
+
+
 def _parse[T: Section](kind: type[T], content: str | bytes, path: Path, step: str) -> T:
     try:
-        return kind.model_validate_json(content)
+        document = json.loads(content)
+        if isinstance(document, dict) and document.get("schema_version") == 1:
+            document = _from_version_1(document)
+        return kind.model_validate_json(json.dumps(document))
     except ValidationError as error:
         said = told(error, kind)
-        raise InputError(f"{path} is damaged or foreign ({said}); run `make {step}` again.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        said = f"{type(error).__name__} {error}"
+    raise InputError(f"{path} is damaged or foreign ({said}); run `make {step}` again.")
 
 
 def evaluation(path: Path) -> Evaluation:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
+# The first is the one that explanations and charts are about.
 METRICS: dict[Task, tuple[str, ...]] = {
     "binary_classification": (
         "roc_auc",
@@ -15,7 +16,18 @@ METRICS: dict[Task, tuple[str, ...]] = {
         "balanced_accuracy",
     ),
     "multiclass_classification": ("roc_auc_ovr", "f1_macro", "f1_weighted", "accuracy", "log_loss"),
-    "regression": ("mae", "rmse", "r2", "median_absolute_error"),
+    "regression": ("mae", "rmse", "r2", "median_absolute_error", "mape"),
+}
+LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse", "median_absolute_error", "mape"}
+# How differently groups of rows are treated: the largest difference between two groups in one of these rates.
+ODDS = {
+    "selection_rate_difference": ("selection_rate",),
+    "equalized_odds_difference": ("true_positive_rate", "false_positive_rate"),
+}
+FAIRNESS: dict[Task, dict[str, tuple[str, ...]]] = {
+    "binary_classification": ODDS,
+    "multiclass_classification": ODDS,
+    "regression": {"mean_error_difference": ("mean_error",)},
 }
 # What NannyML estimates without labels (CBPE for classification, DLE for regression).
 MONITORED: dict[Task, tuple[str, ...]] = {
@@ -23,3 +35,8 @@ MONITORED: dict[Task, tuple[str, ...]] = {
     "multiclass_classification": ("roc_auc", "f1", "precision", "recall", "accuracy"),
     "regression": ("mae", "rmse"),
 }
+
+
+def sign(metric: str) -> int:
+    """1 when a higher value is better, -1 when a lower one is."""
+    return -1 if metric in LOWER_IS_BETTER else 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from model import InputError, data, files, git, tracking
+from model import InputError, data, files, git, shapley, tracking
 from model.config import Config
 from model.conversion import convert, parity
 from model.directory import FORMAT
@@ -63,7 +63,7 @@ def run(settings: Config, build: Path, lock: Path) -> str:
         }
         tracking.save(convert(fitted, settings), rows.head(GOLDEN_ROWS), metadata, settings, folder)
         largest = _score(fitted, test, rows, settings, folder)
-        tracking.log(folder, metadata)
+        tracking.log(folder, metadata, {"train": train, "test": test}, settings.data.path)
     return f"{commit.version} on {len(train):,} rows; ONNX differs by at most {largest:.1g}; MLflow run {run_id}"
 
 
@@ -81,6 +81,7 @@ def _score(fitted: Pipeline, test: pd.DataFrame, rows: pd.DataFrame, settings: C
     files.write_json(
         folder / "parity.json", {"largest": largest, "tolerance": settings.train.parity, "rows": len(rows)}
     )
+    files.write_json(folder / "shap.json", shapley.values(fitted, rows, settings.train.seed))
     files.seal(folder)
     return largest
 

@@ -78,7 +78,13 @@ def document(task: str, path: Path, sha256: str) -> dict[str, Any]:
             "test": [days[TRAIN_DAYS], days[TRAIN_DAYS + TEST_DAYS]],
         },
         "train": {"seed": 0, "parameters": {"max_iter": 10, "max_leaf_nodes": 7}, "parity": 1e-5},
-        "evaluate": {"seed": 0, "resamples": 100, "level": 0.95, "slices": [{"column": "colour"}]},
+        "evaluate": {
+            "seed": 0,
+            "resamples": 100,
+            "level": 0.95,
+            "slices": [{"column": "colour", "fairness": {"rows": 50}}],
+            "explain": {"rows": 200, "repeats": 2, "features": 2},
+        },
         "gates": [
             {"kind": "rows", "bound": 500},
             {"kind": better, "metric": METRIC[task], "bound": 0.8},

@@ -44,7 +44,11 @@ def refused(values: object, folder: Path) -> str:
         ("data.features.number.mn", 1, "data.features.number.mn is not a known key; allowed are type, min, max"),
         ("train.seed", ..., "train.seed is missing; add it"),
         ("task", "binary", "binary_classification, multiclass_classification or regression"),
-        ("gates.0.kind", "row", "rows, floor, ceiling, baseline, champion, slice, gap, calibration, parity, latency"),
+        (
+            "gates.0.kind",
+            "row",
+            "rows, floor, ceiling, baseline, champion, slice, gap, fairness, calibration, parity, latency",
+        ),
         ("gates.1.metric", "mae", "gates names mae; allowed are average_precision"),
         ("gates.1.bound", "high", "gates.1.floor.bound: should be a valid number"),
         ("gates.1.bound", float("nan"), "should be a finite number"),
@@ -60,7 +64,17 @@ def refused(values: object, folder: Path) -> str:
         ("split.train", ["2020-02-01", "2020-01-01"], "must begin before it ends"),
         ("split.test", ["2020-01-02", "2020-01-03"], "before train ends"),
         ("evaluate.level", 1.5, "less than 1"),
-        ("evaluate.slices", [{"column": "size"}], "evaluate.slices names size; allowed are colour, number"),
+        ("evaluate.slices", [{"column": "colour"}, {"column": "colour"}], "evaluate.slices names a column twice"),
+        (
+            "gates",
+            [{"kind": "fairness", "slice": "number", "metric": "selection_rate_difference", "bound": 1}],
+            "gates names number; allowed are colour",
+        ),
+        (
+            "gates",
+            [{"kind": "fairness", "slice": "colour", "metric": "roc_auc", "bound": 1}],
+            "gates names roc_auc; allowed are equalized_odds_difference, selection_rate_difference",
+        ),
         ("monitor.metrics", ["mae"], "monitor.metrics names mae; allowed are accuracy"),
         ("monitor.alert.windows", 4, "windows (4) cannot exceed of (3)"),
         (

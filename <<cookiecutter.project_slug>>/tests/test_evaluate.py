@@ -2,10 +2,8 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-from conftest import LOCK, Trained, pipeline
+from conftest import LOCK, Git, Trained, pipeline
 
 from model import InputError, config, data, evaluate, record, train
 from model.tasks import METRICS, Task
@@ -28,21 +26,28 @@ def test_slices_cover_the_test_rows(trained: Trained) -> None:
     assert sum(part.rows for part in found.slices) == found.rows
 
 
-def test_a_number_is_sliced_at_its_cuts_and_missing_values_stand_apart() -> None:
-    frame = pd.DataFrame({"number": [-1.0, 0.0, 1.0, 5.0, 6.0, np.nan]})
-    found = evaluate.parts(frame, config.Slice(column="number", cuts=(0, 5)))
-    assert {name: np.flatnonzero(rows).tolist() for name, rows in found.items()} == {
-        "up to 0": [0, 1],
-        "0 to 5": [2, 3],
-        "over 5": [4],
-        "missing": [5],
-    }
+def test_what_explains_the_model_is_there(trained: Trained) -> None:
+    found = record.evaluation(trained.build / "evaluation.json")
+    assert set(found.importance) == {"number", "colour"}
+    assert all(part.mean > 0.02 for part in found.importance.values()), "the outcome depends on both"
+    assert [part.feature for part in found.dependence] == list(found.importance)
+    assert {part.feature for part in found.shap} == {"number", "colour"}
+    assert found.batch
+    assert found.batch.rows == 100
+    assert found.data
+    assert (found.data.train.rows, found.data.test.rows) == (1920, 960)
+    assert found.data.features["number"].missing_test == pytest.approx(0.05, abs=0.02)
+    assert found.data.features["colour"].missing_test == 0
 
 
-def test_calibration_bins_hold_the_share_that_came_true() -> None:
-    bins = evaluate.calibration(np.array([0, 1, 1, 1]), np.array([0.11, 0.19, 1.0, 0.95]))
-    assert [(part.rows, part.observed) for part in bins] == [(2, 0.5), (2, 1.0)]
-    assert bins[0].predicted == pytest.approx(0.15)
+def test_a_classifier_has_confusion_and_calibration_a_regressor_residuals(trained: Trained) -> None:
+    found = record.evaluation(trained.build / "evaluation.json")
+    regression = trained.task == "regression"
+    assert (found.residuals is not None) == regression
+    assert bool(found.calibration) == bool(found.confusion) == (not regression)
+    if not regression:
+        assert sum(map(sum, found.confusion)) == found.rows
+        assert len(found.classes) == len(found.confusion)
 
 
 def later(binary: Trained) -> config.Config:
@@ -106,3 +111,16 @@ def test_a_champion_whose_column_is_gone_is_refused(binary: Trained, tmp_path: P
     test, _ = data.read(binary.build / "data/test.parquet", binary.settings)
     with pytest.raises(InputError, match="needs colour, which the test rows lack"):
         evaluate.columns(test.drop(columns="colour"), Predictor(binary.build / "model"))
+
+
+def test_what_changed_in_the_code_since_the_champion_comes_from_git(
+    binary: Trained, repository: Git, tmp_path: Path
+) -> None:
+    first = repository("rev-parse", "HEAD")
+    Path("notes.txt").write_text("new")
+    second = repository.commit("Add | notes")
+    assert evaluate.code(first, second) == record.Code(
+        commits=1, subjects=("Add | notes",), changed=1, files=("notes.txt",)
+    )
+    assert evaluate.code("0" * 40, second) is None
+    assert evaluate.code("", second) is None

@@ -1,4 +1,6 @@
+import ast
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -41,8 +43,17 @@ def evaluation(**changes: Any) -> record.Evaluation:
         "baseline": {"roc_auc": measure(0.5), "log_loss": measure(0.6)},
         "champion": champion(roc_auc=0, log_loss=0),
         "slices": (part("red", 500, 0.9), part("blue", 500, 0.9)),
+        "classes": ("no", "yes"),
+        "fairness": (groups(0.1),),
         "calibration": bins((1000, 0.5, 0.5)),
+        "confusion": ((500, 100), (100, 300)),
+        "residuals": None,
+        "importance": {"number": record.Importance(mean=0.2, deviation=0.01)},
+        "dependence": (),
+        "shap": (),
+        "data": None,
         "latency": 1.0,
+        "batch": None,
         "parity": 1e-7,
         "bytes": 1000,
     }
@@ -51,9 +62,18 @@ def evaluation(**changes: Any) -> record.Evaluation:
 
 def champion(**differences: float) -> record.Champion:
     """A champion from which the candidate differs by so much, give or take 0.01."""
-    return record.Champion.model_construct(
-        origin=None, metrics={}, differences={name: measure(value) for name, value in differences.items()}
-    )
+    return against({name: measure(value) for name, value in differences.items()})
+
+
+def against(differences: dict[str, Measure]) -> record.Champion:
+    return record.Champion.model_construct(origin=None, metrics={}, differences=differences, code=None)
+
+
+def groups(difference: float | None) -> record.Fairness:
+    """Groups of the slice `colour` that differ by so much, or are too small to differ."""
+    differences = {} if difference is None else {"selection_rate_difference": difference}
+    group = record.Group(part="red", rows=500, rates={"selection_rate": 0.5})
+    return record.Fairness(column="colour", smallest=100, groups=(group,), differences=differences)
 
 
 def part(name: str, rows: int, auc: float | None) -> SlicePart:
@@ -76,6 +96,7 @@ HIGHER = policy.Champion(kind="champion", metric="roc_auc", margin=0.02)
 LOWER = policy.Champion(kind="champion", metric="log_loss", margin=0.02)
 SLICE = policy.SliceBound(kind="slice", slice="colour", metric="roc_auc", bound=0.8, rows=100)
 GAP = policy.Gap(kind="gap", slice="colour", metric="roc_auc", bound=0.125, rows=100)
+FAIRNESS = policy.Fairness(kind="fairness", slice="colour", metric="selection_rate_difference", bound=0.2)
 CALIBRATION = policy.Calibration(kind="calibration", bound=0.0625)
 PARITY = policy.Parity(kind="parity", bound=1e-5)
 LATENCY = policy.Latency(kind="latency", bound=2)
@@ -131,6 +152,12 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"slices": (part("red", 500, 0.75), part("blue", 500, 0.875))},
         {"slices": (part("red", 500, 0.7), part("blue", 500, 0.875))},
     ),
+    "fairness": (
+        FAIRNESS,
+        {"fairness": (groups(0.1),)},
+        {"fairness": (groups(0.2),)},
+        {"fairness": (groups(0.21),)},
+    ),
     "calibration": (
         CALIBRATION,
         {"calibration": bins((100, 0.1, 0.1), (100, 0.5, 0.5))},
@@ -158,12 +185,8 @@ def test_the_baseline_must_be_beaten_not_equalled() -> None:
 
 
 def test_the_champion_is_compared_by_the_worse_end_of_the_interval() -> None:
-    within = record.Champion.model_construct(
-        origin=None, metrics={}, differences={"roc_auc": Measure(value=-0.01, low=-0.019, high=0)}
-    )
-    beyond = record.Champion.model_construct(
-        origin=None, metrics={}, differences={"roc_auc": Measure(value=-0.01, low=-0.021, high=0)}
-    )
+    within = against({"roc_auc": Measure(value=-0.01, low=-0.019, high=0)})
+    beyond = against({"roc_auc": Measure(value=-0.01, low=-0.021, high=0)})
     assert outcome(HIGHER, evaluation(champion=within)) == "pass"
     assert outcome(HIGHER, evaluation(champion=beyond)) == "fail"
 
@@ -183,6 +206,45 @@ def test_a_small_or_undefined_part_of_a_slice_warns_instead_of_deciding() -> Non
 def test_a_gap_cannot_be_judged_from_one_part() -> None:
     assert outcome(GAP, evaluation(slices=(part("red", 500, 0.9), part("blue", 99, 0.1)))) == "warn"
     assert outcome(GAP, evaluation(slices=(part("red", 500, 0.9), part("blue", 500, None)))) == "warn"
+
+
+def test_groups_that_are_too_small_or_not_measured_warn() -> None:
+    other = groups(0.9).model_copy(update={"column": "size"})
+    assert outcome(FAIRNESS, evaluation(fairness=(groups(None),))) == "warn"
+    assert outcome(FAIRNESS, evaluation(fairness=())) == outcome(FAIRNESS, evaluation(fairness=(other,))) == "warn"
+
+
+@pytest.mark.parametrize("rule", [FLOOR, CEILING, BASELINE, HIGHER], ids=lambda rule: rule.kind)
+def test_a_metric_that_is_undefined_on_the_test_rows_does_not_pass(rule: policy.AnyGate) -> None:
+    nothing = evaluation(metrics={}, champion=champion())
+    assert outcome(rule, nothing) == "fail"
+    assert "undefined on the test rows" in gate._said(rule, nothing)[1]
+    assert outcome(BASELINE, evaluation(baseline={})) == "fail"
+
+
+def test_other_slices_do_not_decide() -> None:
+    other = SlicePart(column="size", part="small", rows=500, metrics={"roc_auc": measure(0.1)})
+    parts = (part("red", 500, 0.9), part("blue", 500, 0.9), other)
+    assert outcome(SLICE, evaluation(slices=parts)) == outcome(GAP, evaluation(slices=parts)) == "pass"
+
+
+def test_what_is_needed_says_which_way() -> None:
+    needed = {name: gate._said(case[0], evaluation())[2] for name, case in CASES.items()}
+    assert needed == {
+        "rows": "at least 1,000",
+        "floor": "at least 0.8",
+        "ceiling": "at most 0.4",
+        "champion, higher is better": "worse by less than 0.02 (higher is better)",
+        "champion, lower is better": "worse by less than 0.02 (lower is better)",
+        "slice": "at least 0.8 in each part",
+        "floor of the interval": "at least 0.8 of its interval",
+        "ceiling of the interval": "at most 0.4 of its interval",
+        "gap": "at most 0.125 apart",
+        "fairness": "at most 0.2",
+        "calibration": "at most 0.0625",
+        "parity": "at most 1e-05",
+        "latency": "at most 2 ms",
+    }
 
 
 def rules(binary: Trained, *gates: policy.AnyGate) -> config.Config:
@@ -205,7 +267,7 @@ def test_one_failed_gate_refuses_unless_it_only_warns(
 
 @given(st.floats(-0.2, 0.2), st.floats(0, 0.1), st.floats(0, 0.1))
 def test_no_candidate_passes_whose_interval_reaches_beyond_the_margin(value: float, half: float, margin: float) -> None:
-    found = record.Champion.model_construct(origin=None, metrics={}, differences={"roc_auc": measure(value, half)})
+    found = against({"roc_auc": measure(value, half)})
     rule = policy.Champion(kind="champion", metric="roc_auc", margin=margin)
     assert (outcome(rule, evaluation(champion=found)) == "pass") == (value - half > -margin)
 
@@ -231,3 +293,78 @@ def test_an_evaluation_of_another_task_or_none_is_refused(binary: Trained, tmp_p
         gate.run(other, binary.build)
     with pytest.raises(InputError, match="run `make evaluate` first"):
         gate.run(binary.settings, tmp_path)
+
+
+# Mutation: each comparison in gate.py inverted, each gate replaced by one that passes, and no gate asked at all.
+SOURCE = Path(gate.__file__).read_text()
+INVERSE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    **{ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt},
+    **{
+        ast.Eq: ast.NotEq,
+        ast.NotEq: ast.Eq,
+        ast.Is: ast.IsNot,
+        ast.IsNot: ast.Is,
+        ast.In: ast.NotIn,
+        ast.NotIn: ast.In,
+    },
+}
+
+
+def decisive(tree: ast.Module) -> list[ast.FunctionDef]:
+    """The functions that decide, without those that show or write."""
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [function for function in functions if function.name.startswith("_") or function.name == "decide"]
+
+
+def comparisons(tree: ast.Module) -> list[ast.Compare]:
+    found = [node for function in decisive(tree) for node in ast.walk(function) if isinstance(node, ast.Compare)]
+    return sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
+
+def mutants() -> dict[str, ast.Module]:
+    made = {}
+    for index, original in enumerate(comparisons(ast.parse(SOURCE))):
+        tree = ast.parse(SOURCE)
+        comparison = comparisons(tree)[index]
+        comparison.ops = [INVERSE[type(comparison.ops[0])]()]
+        made[f"line {original.lineno} {ast.unparse(original)} inverted"] = tree
+    kinds = [function.name for function in decisive(ast.parse(SOURCE)) if function.name not in ("_said", "decide")]
+    for kind in kinds:
+        tree = ast.parse(SOURCE)
+        next(f for f in decisive(tree) if f.name == kind).body = ast.parse("return 'pass', '', ''").body
+        made[f"{kind} always passes"] = tree
+    none = ast.parse(SOURCE.replace("for gate in settings.gates:", "for gate in ():"))
+    return {**made, "no gate is asked": none}
+
+
+def suite(binary: Trained) -> None:
+    """Every test above that calls a gate or the decision."""
+    for case in CASES.values():
+        test_a_better_and_an_equal_candidate_pass_and_a_worse_one_fails(*case)
+        test_one_failed_gate_refuses_unless_it_only_warns(*case, binary)
+    test_the_baseline_must_be_beaten_not_equalled()
+    test_the_champion_is_compared_by_the_worse_end_of_the_interval()
+    test_without_a_champion_a_comparison_is_skipped_not_passed()
+    test_a_small_or_undefined_part_of_a_slice_warns_instead_of_deciding()
+    test_a_gap_cannot_be_judged_from_one_part()
+    test_groups_that_are_too_small_or_not_measured_warn()
+    test_other_slices_do_not_decide()
+    test_what_is_needed_says_which_way()
+    for rule in (FLOOR, CEILING, BASELINE, HIGHER):
+        test_a_metric_that_is_undefined_on_the_test_rows_does_not_pass(rule)
+
+
+def test_the_gates_as_they_are_hold(binary: Trained) -> None:
+    suite(binary)
+    assert len(mutants()) > 40
+
+
+@pytest.mark.parametrize("tree", mutants().values(), ids=mutants())
+def test_a_gate_that_is_inverted_or_removed_is_noticed(
+    tree: ast.Module, binary: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant = ModuleType("model.gate")
+    exec(compile(tree, "mutant", "exec"), mutant.__dict__)  # noqa: S102 - our own source, changed in one place
+    monkeypatch.setitem(globals(), "gate", mutant)
+    with pytest.raises((AssertionError, TypeError, KeyError, AttributeError, ValueError)):
+        suite(binary)

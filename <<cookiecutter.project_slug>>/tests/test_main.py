@@ -29,7 +29,8 @@ def test_every_step_is_a_module_a_verb_and_an_entry_in_the_help() -> None:
     told = run("--help").stdout
     verbs = (ROOT / "Makefile").read_text()
     assert list(command.STEPS) == [
-        *("data", "train", "evaluate", "gate", "report", "release", "promote", "rollback", "serve", "monitor", "doctor")
+        *("data", "train", "evaluate", "gate", "report", "register"),
+        *("release", "promote", "rollback", "serve", "monitor", "doctor"),
     ]
     for step, (_, text) in command.STEPS.items():
         assert re.search(rf"^    {step} +{re.escape(text[:20])}", told, flags=re.M)

@@ -1,10 +1,12 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import sklearn.metrics as sk
 
 from model import metrics
 from model.predictor import Predictions
-from model.tasks import METRICS, Task
+from model.tasks import LOWER_IS_BETTER, METRICS, Task, sign
 
 RNG = np.random.default_rng(7)
 N = 600
@@ -28,81 +30,110 @@ def regression() -> tuple[np.ndarray, Predictions]:
     return truth, Predictions(truth + RNG.normal(scale=0.5, size=N), None)
 
 
-def expected(task: Task, y: np.ndarray, p: Predictions, w: np.ndarray) -> dict[str, float]:
-    """What scikit-learn says of the weighted rows."""
-    weighted = {"sample_weight": w}
+def expected(task: Task, y: np.ndarray, p: Predictions) -> dict[str, float]:
+    """What scikit-learn says of the rows."""
     if task == "regression":
         return {
-            "mae": sk.mean_absolute_error(y, p.labels, **weighted),
-            "rmse": sk.root_mean_squared_error(y, p.labels, **weighted),
-            "r2": sk.r2_score(y, p.labels, **weighted),
-            "median_absolute_error": float(np.median(np.repeat(np.abs(y - p.labels), w.astype(int)))),
+            "mae": sk.mean_absolute_error(y, p.labels),
+            "rmse": sk.root_mean_squared_error(y, p.labels),
+            "r2": sk.r2_score(y, p.labels),
+            "median_absolute_error": sk.median_absolute_error(y, p.labels),
+            "mape": sk.mean_absolute_percentage_error(y, p.labels),
         }
     assert p.probabilities is not None
     if task == "multiclass_classification":
-        ranks = [sk.roc_auc_score(y == code, p.probabilities[:, code], **weighted) for code in range(3)]
+        ranks = [sk.roc_auc_score(y == code, p.probabilities[:, code]) for code in range(3)]
         return {
             "roc_auc_ovr": float(np.mean(ranks)),
-            "f1_macro": sk.f1_score(y, p.labels, average="macro", **weighted),
-            "f1_weighted": sk.f1_score(y, p.labels, average="weighted", **weighted),
-            "accuracy": sk.accuracy_score(y, p.labels, **weighted),
-            "log_loss": sk.log_loss(y, p.probabilities, **weighted),
+            "f1_macro": sk.f1_score(y, p.labels, average="macro"),
+            "f1_weighted": sk.f1_score(y, p.labels, average="weighted"),
+            "accuracy": sk.accuracy_score(y, p.labels),
+            "log_loss": sk.log_loss(y, p.probabilities),
         }
     score = p.probabilities[:, 1]
     return {
-        "roc_auc": sk.roc_auc_score(y, score, **weighted),
-        "average_precision": sk.average_precision_score(y, score, **weighted),
-        "log_loss": sk.log_loss(y, score, **weighted),
-        "brier": sk.brier_score_loss(y, score, **weighted),
-        "f1": sk.f1_score(y, p.labels, **weighted),
-        "precision": sk.precision_score(y, p.labels, **weighted),
-        "recall": sk.recall_score(y, p.labels, **weighted),
-        "balanced_accuracy": sk.balanced_accuracy_score(y, p.labels, **weighted),
+        "roc_auc": sk.roc_auc_score(y, score),
+        "average_precision": sk.average_precision_score(y, score),
+        "log_loss": sk.log_loss(y, score),
+        "brier": sk.brier_score_loss(y, score),
+        "f1": sk.f1_score(y, p.labels),
+        "precision": sk.precision_score(y, p.labels),
+        "recall": sk.recall_score(y, p.labels),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, p.labels),
     }
 
 
-@pytest.mark.parametrize("make", [binary, multiclass, regression])
-def test_every_metric_agrees_with_scikit_learn_on_weighted_rows(make: object) -> None:
-    task: Task = {binary: "binary_classification", multiclass: "multiclass_classification"}.get(make, "regression")  # type: ignore[call-overload]
-    truth, predictions = make()  # type: ignore[operator]
-    weights = RNG.integers(0, 4, size=(3, N)).astype(float)
-    found = metrics.values(task, truth, predictions, weights)
-    assert set(found) == set(METRICS[task])
-    for index, weight in enumerate(weights):
-        for name, value in expected(task, truth, predictions, weight).items():
-            assert found[name][index] == pytest.approx(value, abs=1e-12), name
+MAKERS: dict[Task, Callable[[], tuple[np.ndarray, Predictions]]] = {
+    "binary_classification": binary,
+    "multiclass_classification": multiclass,
+    "regression": regression,
+}
 
 
-def test_a_metric_is_undefined_where_the_rows_are_of_one_class() -> None:
+def repeated(truth: np.ndarray, predictions: Predictions, counts: np.ndarray) -> tuple[np.ndarray, Predictions]:
+    """Each row as often as its count says."""
+    chosen = np.repeat(np.arange(len(truth)), counts.astype(int))
+    probabilities = None if predictions.probabilities is None else predictions.probabilities[chosen]
+    return truth[chosen], Predictions(predictions.labels[chosen], probabilities)
+
+
+@pytest.mark.parametrize("task", MAKERS)
+def test_every_metric_agrees_with_scikit_learn(task: Task) -> None:
+    for counts in RNG.integers(0, 4, size=(3, N)):
+        truth, predictions = repeated(*MAKERS[task](), counts)
+        found = {name: metrics.value(name, truth, predictions) for name in METRICS[task]}
+        assert found == pytest.approx(expected(task, truth, predictions), abs=1e-12)
+
+
+@pytest.mark.parametrize("task", MAKERS)
+def test_a_weight_counts_as_that_many_rows(task: Task) -> None:
+    truth, predictions = MAKERS[task]()
+    weights = RNG.integers(0, 4, size=(3, N)).astype("float32")
+    for name in METRICS[task]:
+        if name in metrics.WEIGHTED:
+            found = metrics.WEIGHTED[name](truth, predictions)(weights)
+            each = [metrics.value(name, *repeated(truth, predictions, row)) for row in weights]
+            assert found == pytest.approx(each, rel=1e-5), name
+
+
+def test_every_metric_belongs_to_one_family() -> None:
+    known = {name for names in METRICS.values() for name in names}
+    families = (metrics.LINEAR, metrics.COUNTED, metrics.WEIGHTED)
+    assert all(sum(name in family for family in families) == 1 for name in known)
+
+
+def test_the_influence_on_an_area_is_delongs() -> None:
+    """The variance of the structural components, from every pair of a positive and a negative row."""
     truth, predictions = binary()
-    assert np.isnan(metrics.point("binary_classification", np.ones_like(truth), predictions)["roc_auc"])
+    assert predictions.probabilities is not None
+    score, positive = predictions.probabilities[:, 1], truth == 1
+    pairs = np.sign(score[positive][:, None] - score[~positive][None, :]) / 2 + 0.5
+    variance = pairs.mean(axis=1).var(ddof=1) / positive.sum() + pairs.mean(axis=0).var(ddof=1) / (~positive).sum()
+    value, influence = metrics.area(positive, score)
+    assert value == pytest.approx(pairs.mean())
+    assert (influence**2).sum() / N**2 == pytest.approx(variance)
 
 
-def test_resamples_are_seeded_and_draw_as_many_rows_as_there_are() -> None:
-    first, second = (np.concatenate(list(metrics.resamples(50, 150, 3))) for _ in range(2))
-    assert first.shape == (150, 50)
-    assert (first == second).all()
-    assert (first.sum(axis=1) == 50).all()
-    assert not (first == np.concatenate(list(metrics.resamples(50, 150, 4)))).all()
-
-
-def test_two_models_are_drawn_on_the_same_rows() -> None:
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
+def test_ranks_do_not_depend_on_the_order_of_rows(name: str) -> None:
     truth, predictions = binary()
-    drawn = metrics.bootstrap("binary_classification", truth, {"a": predictions, "b": predictions}, 100, 0)
-    assert (drawn["a"]["roc_auc"] == drawn["b"]["roc_auc"]).all()
+    order = RNG.permutation(N)
+    assert predictions.probabilities is not None
+    shuffled = Predictions(predictions.labels[order], predictions.probabilities[order])
+    assert metrics.value(name, truth[order], shuffled) == pytest.approx(metrics.value(name, truth, predictions))
 
 
-def test_the_interval_agrees_with_the_closed_form_of_a_mean() -> None:
-    truth, predictions = regression()
-    errors = np.abs(truth - predictions.labels)
-    drawn = metrics.bootstrap("regression", truth, {"a": predictions}, 4000, 0)["a"]["mae"]
-    low, high = metrics.interval(drawn, 0.95)
-    half = 1.96 * errors.std() / np.sqrt(N)
-    assert low == pytest.approx(errors.mean() - half, abs=half * 0.1)
-    assert high == pytest.approx(errors.mean() + half, abs=half * 0.1)
+def test_a_metric_is_undefined_where_the_rows_cannot_tell() -> None:
+    truth, predictions = binary()
+    assert np.isnan(metrics.value("roc_auc", np.ones_like(truth), predictions))
+    values = Predictions(np.array([1.0, 2.0]), None)
+    assert np.isnan(metrics.value("mape", np.array([0.0, 2.0]), values))
+    assert np.isnan(metrics.value("r2", np.array([2.0, 2.0]), values))
+    assert np.isnan(metrics.value("mae", np.array([1.0]), Predictions(np.array([1.0]), None)))
 
 
 def test_lower_is_better_for_losses_only() -> None:
     known = {name for names in METRICS.values() for name in names}
-    assert {name for name in known if metrics.sign(name) < 0} == metrics.LOWER_IS_BETTER
-    assert metrics.sign("roc_auc") == metrics.sign("r2") == 1
+    assert known >= LOWER_IS_BETTER
+    assert {name for name in known if sign(name) < 0} == LOWER_IS_BETTER
+    assert sign("roc_auc") == sign("r2") == 1

@@ -76,7 +76,7 @@ def test_a_promotion_copies_one_directory(decision: record.Decision, repository:
 
 def test_a_refused_candidate_is_not_released(decision: record.Decision, repository: Git) -> None:
     before = contents("dev")
-    failed = record.Verdict(gate={"kind": "rows"}, outcome="fail", reason="few")
+    failed = record.Verdict(gate={"kind": "rows"}, outcome="fail", found="few", needed="more")
     refused = decision.model_copy(update={"passed": False, "gates": (failed,)})
     with pytest.raises(InputError, match="was refused by 1 gate"):
         release.run(refused, IMAGES, "dev", SETTINGS)

@@ -1,0 +1,51 @@
+"""Draws charts as Mermaid text, which GitHub renders in a comment without an image anywhere.
+
+`xychart-beta` has no error bars and no legend, knows no missing value and no exponent, and reads `#` and `;` itself.
+"""
+
+import re
+from collections.abc import Sequence
+from math import floor, log10
+
+LABELS = 12
+LETTERS = 24
+
+
+def label(text: object) -> str:
+    """Text from data as a label: other signs than the harmless become a dot, and it is cut."""
+    plain = " ".join(re.sub(r"[^\w .,:/()+-]", "·", str(text)).split())
+    return plain if len(plain) <= LETTERS else f"{plain[: LETTERS - 1]}…"
+
+
+def xychart(
+    title: str,
+    labels: Sequence[str],
+    bars: Sequence[float],
+    lines: Sequence[Sequence[float]] = (),
+    *,
+    axis: str,
+    horizontal: bool = False,
+) -> str:
+    """A fenced chart of the first 12 bars, with lines over them; the axis spans what is drawn."""
+    series = [list(values)[:LABELS] for values in (bars, *lines)]
+    drawn = [value for values in series for value in values]
+    low, high = min(drawn), max(drawn)
+    pad = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
+    digits = min(12, max(0, 3 - floor(log10(pad))))
+
+    def numbers(values: Sequence[float]) -> str:
+        return ", ".join(f"{value:.{digits}f}" for value in values)
+
+    names = ", ".join(f'"{label(text)}"' for text in labels[:LABELS])
+    return "\n".join(
+        [
+            "```mermaid",
+            f"xychart-beta{' horizontal' if horizontal else ''}",
+            f'  title "{title}"',
+            f"  x-axis [{names}]",
+            f'  y-axis "{axis}" {low - pad:.{digits}f} --> {high + pad:.{digits}f}',
+            f"  bar [{numbers(series[0])}]",
+            *(f"  line [{numbers(values)}]" for values in series[1:]),
+            "```",
+        ]
+    )
