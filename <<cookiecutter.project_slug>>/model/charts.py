@@ -1,6 +1,7 @@
 """Draws charts as Mermaid text, which GitHub renders in a comment without an image anywhere.
 
-`xychart-beta` has no error bars and no legend, knows no missing value and no exponent, and reads `#` and `;` itself.
+`xychart-beta` has no error bars and no legend, takes no missing value, no exponent and no empty label, and reads `#`
+and `;` itself.
 """
 
 import re
@@ -12,8 +13,8 @@ LETTERS = 24
 
 
 def label(text: object) -> str:
-    """Text from data as a label: other signs than the harmless become a dot, and it is cut."""
-    plain = " ".join(re.sub(r"[^\w .,:/()+-]", "·", str(text)).split())
+    """Text from data as a label: other signs than the harmless become a dot, as does an empty text; it is cut."""
+    plain = " ".join(re.sub(r"[^\w .,:/()+-]", "·", str(text)).split()) or "·"
     return plain if len(plain) <= LETTERS else f"{plain[: LETTERS - 1]}…"
 
 
@@ -25,13 +26,15 @@ def xychart(
     *,
     axis: str,
     horizontal: bool = False,
+    zero: bool = True,
 ) -> str:
-    """A fenced chart of the first 12 bars, with lines over them; the axis spans what is drawn."""
+    """A fenced chart of the first 12 bars, with lines over them; the axis spans what is drawn, with 0 or without."""
     series = [list(values)[:LABELS] for values in (bars, *lines)]
-    drawn = [value for values in series for value in values]
+    drawn = [value for values in series for value in values] + [0.0] * zero
     low, high = min(drawn), max(drawn)
     pad = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
     digits = min(12, max(0, 3 - floor(log10(pad))))
+    low, high = low - pad * (low != 0), high + pad * (high != 0 or low == 0)
 
     def numbers(values: Sequence[float]) -> str:
         return ", ".join(f"{value:.{digits}f}" for value in values)
@@ -43,7 +46,7 @@ def xychart(
             f"xychart-beta{' horizontal' if horizontal else ''}",
             f'  title "{title}"',
             f"  x-axis [{names}]",
-            f'  y-axis "{axis}" {low - pad:.{digits}f} --> {high + pad:.{digits}f}',
+            f'  y-axis "{axis}" {low:.{digits}f} --> {high:.{digits}f}',
             f"  bar [{numbers(series[0])}]",
             *(f"  line [{numbers(values)}]" for values in series[1:]),
             "```",

@@ -134,6 +134,7 @@ def _intervals(evaluation: Evaluation) -> list[str]:
             [point.value for point in points],
             [[point.low for point in points], [point.high for point in points]],
             axis=metric,
+            zero=False,
         )
     ]
 
