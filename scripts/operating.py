@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit, logit
-from sklearn.ensemble import HistGradientBoostingClassifier
-
 from model import config, gate, intervals, metrics, policy, record
 from model.predictor import Predictions
+from scipy.special import expit, logit
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 Array = np.ndarray
 PROJECT = Path(__file__).resolve().parents[1] / "<<cookiecutter.project_slug>>"

@@ -34,9 +34,12 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(template: Pa
     verbs = re.findall(r"^ +[0-9.]+ s  make ([a-z]+)", said, flags=re.M)
     assert verbs.count("gate") == 3
     assert set(verbs) == {
-        *("data", "train", "evaluate", "gate", "report", "release", "promote", "rollback", "serve", "monitor")
+        *("data", "train", "evaluate", "gate", "report", "register"),
+        *("release", "promote", "rollback", "serve", "monitor"),
     }
     assert re.search(r"make gate +\S+ is refused by 2 gates: champion roc_auc", said)
+    assert len(re.findall(r"make register +\S+ is version [12] of flight-delay in the registry", said)) == 2
+    assert re.search(r"make register +\S+ is not registered, because it was refused", said)
     assert re.search(r"make monitor +\S+ ALERT on 30,\d+ predictions, 0 of them labelled", said)
     assert "the same bytes as before the second release" in said
     assert re.search(r"Total: \d+ s. The story with plots: .*/demo/index.html", said)

@@ -75,13 +75,13 @@ def differences(candidate: dict[str, Estimate], champion: dict[str, Estimate], l
 
 
 def resamples(rows: int, settings: Evaluate) -> Iterator[Array]:
-    """How often each row was drawn, in blocks of shape (r, rows); float32 holds such counts exactly."""
+    """How often each row was drawn, in blocks of shape (r, rows)."""
     generator = np.random.default_rng(settings.seed)
     size = max(1, BLOCK // rows)
     for start in range(0, settings.resamples, size):
         count = min(size, settings.resamples - start)
         drawn = generator.integers(rows, size=(count, rows)) + np.arange(count)[:, None] * rows
-        yield np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows).astype("float32")
+        yield np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows)
 
 
 def confusions(truth: Array, models: dict[str, Predictions], settings: Evaluate) -> dict[str, Array]:

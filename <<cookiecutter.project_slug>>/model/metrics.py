@@ -137,17 +137,19 @@ Weighted = Callable[[Array], Array]
 
 
 def _average_precision(truth: Array, predictions: Predictions) -> Weighted:
+    """The mean over the positive rows of the precision among all rows with at least their score."""
     score = _probabilities(predictions)[:, 1]
     order = np.argsort(-score, kind="stable")
-    positive = (truth[order] == 1).astype("float32")
-    ends = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
+    positives = np.flatnonzero(truth[order] == 1)
+    ends = np.searchsorted(-score[order], -score[order][positives], side="right") - 1  # the last row of an equal score
+    last = np.searchsorted(positives, ends, side="right") - 1  # the last positive row among them
 
     def value(weights: Array) -> Array:
-        drawn = weights[:, order]
-        called = np.cumsum(drawn, axis=1)[:, ends]
-        found = np.cumsum(drawn * positive, axis=1)[:, ends]
-        gained = np.diff(found, axis=1, prepend=0)
-        return _divide((gained * _divide(found, called)).sum(axis=1), found[:, -1])
+        drawn = np.take(weights, order, axis=1)
+        called = np.take(np.cumsum(drawn, axis=1), ends, axis=1)
+        gained = np.take(drawn, positives, axis=1)
+        found = np.take(np.cumsum(gained, axis=1), last, axis=1)
+        return _divide((gained * found / np.maximum(called, 1)).sum(axis=1), gained.sum(axis=1))
 
     return value
 
@@ -177,7 +179,7 @@ def _median_absolute_error(truth: Array, predictions: Predictions) -> Weighted:
     ordered = errors[order]
 
     def value(weights: Array) -> Array:
-        drawn = np.cumsum(weights[:, order], axis=1)
+        drawn = np.cumsum(np.take(weights, order, axis=1), axis=1)
         half = drawn[:, -1:] / 2
         low, high = (drawn >= half).argmax(axis=1), (drawn > half).argmax(axis=1)
         median: Array = (ordered[low] + ordered[high]) / 2

@@ -32,14 +32,14 @@ def intervals(evaluation: record.Evaluation) -> go.Figure:
     if evaluation.champion:
         columns.insert(1, ("champion", CHAMPION, evaluation.champion.metrics))
     names = [f"{name} ({'higher' if sign(name) > 0 else 'lower'} is better)" for name in evaluation.metrics]
-    figure = make_subplots(rows=len(names), cols=1, subplot_titles=names, vertical_spacing=0.3 / len(names))
+    figure = make_subplots(rows=len(names), cols=1, subplot_titles=names, vertical_spacing=0.6 / len(names))
     for index, metric in enumerate(evaluation.metrics, start=1):
         for name, colour, measures in columns:
             if point := measures.get(metric):
                 marks = {"color": colour, "size": 9}
                 trace = go.Scatter(x=[point.value], y=[name], error_x=_distances([point]), mode="markers", marker=marks)
                 figure.add_trace(trace, row=index, col=1)
-    return figure.update_layout(title="Metrics with intervals", showlegend=False, height=80 + 110 * len(names))
+    return figure.update_layout(title="Metrics with intervals", showlegend=False, height=100 + 120 * len(names))
 
 
 def differences(champion: record.Champion) -> go.Figure:
@@ -161,27 +161,24 @@ def shap(parts: tuple[record.Shap, ...]) -> go.Figure:
     """The effect of each feature on single rows, coloured by the feature's value from low to high."""
     figure = go.Figure()
     for index, part in enumerate(parts):
-        numbers = [value for value in part.values if isinstance(value, float)]
-        ranks = {value: rank / max(len(set(numbers)) - 1, 1) for rank, value in enumerate(sorted(set(numbers)))}
+        numbers = sorted({value for value in part.values if isinstance(value, float)})
+        ranks = {value: rank / len(numbers) for rank, value in enumerate(numbers)}
+        colours = [ranks[value] if isinstance(value, float) else 0.5 for value in part.values]
         figure.add_scatter(
             x=part.effects,
             y=[-index + 0.3 * ((row * 0.618) % 1 - 0.5) for row in range(len(part.effects))],
             text=[html.escape(f"{part.feature} = {value}") for value in part.values],
             hovertemplate="%{text}<br>%{x}<extra></extra>",
             mode="markers",
-            marker={
-                "size": 6,
-                "color": [ranks.get(value, 0.5) if isinstance(value, float) else 0.5 for value in part.values],
-                "colorscale": "RdBu_r",
-                "cmin": 0,
-                "cmax": 1,
-            },
+            marker={"size": 6, "color": colours, "colorscale": "Bluered", "cmin": 0, "cmax": 1}
+            if numbers
+            else {"size": 6, "color": BASELINE},
         )
     figure.add_vline(x=0, line_dash="dot")
     figure.update_yaxes(
         tickvals=[-index for index in range(len(parts))], ticktext=[html.escape(part.feature) for part in parts]
     )
-    title = "SHAP values of single rows (blue: a low value, red: a high one)"
+    title = "SHAP values of single rows (blue: low, red: high)"
     return figure.update_layout(title=title, showlegend=False, height=_tall(2 * len(parts)))
 
 

@@ -31,6 +31,7 @@ def check(decision: record.Decision, build: Path) -> None:
         assert run.data.metrics[f"{name}/low"] == pytest.approx(measure.low)
         assert f"baseline/{name}" in run.data.metrics
     assert (run.data.tags["verdict"], run.data.tags["policy"]) == ("accepted", decision.policy)
+    assert run.inputs
     rows = {given.dataset.name: given.dataset for given in run.inputs.dataset_inputs}
     assert set(rows) == {"train", "test"}
     assert all(row.digest == origin.data[:36] for row in rows.values())
@@ -45,6 +46,7 @@ def check(decision: record.Decision, build: Path) -> None:
 
     uri = f"models:/{evaluation.name}/{version.version}"
     loaded = mlflow.pyfunc.load_model(uri)
+    assert loaded.metadata.saved_input_example_info
     assert loaded.metadata.signature.inputs.input_names() == list(origin.features)
     fetched = Path(mlflow.artifacts.download_artifacts(uri))
     assert Predictor(fetched).model.sha256 == origin.model

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -90,6 +91,14 @@ class Life:
         self.repository.make("gate", fails=refused)
         self.repository.make("report")
 
+    def logged[T](self, then: Callable[[], T]) -> T:
+        """Log the decision to MLflow beside what comes next."""
+        with ThreadPoolExecutor() as pool:
+            kept = pool.submit(self.repository.make, "register")
+            found = then()
+            kept.result()
+        return found
+
     def release(self) -> str:
         """Release to dev and promote to production, each a pull request; returns what production would get."""
         images = {target.upper(): self.repository.image(target) for target in ("serve", "monitor")}
@@ -117,7 +126,7 @@ class Life:
         console.act("1. The first model is trained, passes its gates and is promoted to production")
         self.decide()
         self.keep("1-first-model", "decision.json")
-        first = self.release()
+        first = self.logged(self.release)
 
         console.act("2. It is served; the flights of July to September arrive")
         self.installed()
@@ -139,7 +148,7 @@ class Life:
         self.decide(champion, refused=True)
         self.keep("4-worse-model", "decision.json")
         self.repository.open("Train faster", (self.repository.path / "build/report.md").read_text())
-        self.repository.make("release", fails=True)
+        self.logged(lambda: self.repository.make("release", fails=True))
 
         console.act("5. Retrained on newer flights, a candidate beats the champion and is promoted")
         self.repository.branch("retrain")
@@ -154,7 +163,7 @@ class Life:
         self.keep("5-retrained-model", "decision.json")
         self.repository.open("Retrain", (self.repository.path / "build/report.md").read_text())
         self.repository.merge("Retrain on the flights until July")
-        second = self.release()
+        second = self.logged(self.release)
         self.serve("2013-10-01", "2014-01-01")
         self.watch(labels=True)
         self.keep("5-monitor-after-retraining", "monitor/summary.json")

@@ -1,0 +1,60 @@
+"""Opens a page in headless Chromium without a network and tells what came of it."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Only what this machine shows: no names are looked up, no updates are asked for.
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND"),
+    *("--virtual-time-budget=10000", "--hide-scrollbars"),
+]
+PROBE = """<script>
+const errors = [];
+addEventListener("error", event => errors.push(event.message || "a resource failed"), true);
+addEventListener("load", () => setTimeout(() => {
+  const found = {
+    errors,
+    fetched: performance.getEntriesByType("resource").map(entry => entry.name),
+    drawn: [...document.querySelectorAll(".plotly-graph-div")].map(div => div.querySelectorAll(".main-svg").length > 0),
+    cut: [...document.querySelectorAll(".plotly-graph-div")].filter(div => div.scrollWidth > innerWidth).length,
+    wide: document.documentElement.scrollWidth,
+    inner: innerWidth,
+    text: document.body.innerText.length,
+  };
+  parent.postMessage(JSON.stringify(found), "*");
+}, 1000));
+</script>"""
+# A window cannot be as narrow as a phone, a frame in it can.
+FRAME = """<script>addEventListener("message", event => document.documentElement.dataset.found = event.data)</script>
+<iframe src="page.html" style="width: {width}px; height: 3000px; border: 0"></iframe>"""
+
+
+def browser() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def opened(page: Path, width: int) -> dict[str, Any]:
+    """What a window so many pixels wide shows: script errors, fetched addresses, which plots are drawn, its width."""
+    command = browser()
+    assert command
+    with tempfile.TemporaryDirectory() as name:
+        probed = Path(name) / "page.html"
+        probed.write_text(page.read_text().replace("<head>", f"<head>{PROBE}", 1))
+        frame = Path(name) / "frame.html"
+        frame.write_text(FRAME.replace("{width}", str(width)))
+        flags = [*FLAGS, f"--user-data-dir={name}/profile", "--window-size=1400,3000"]
+        dom = subprocess.run(
+            [command, *flags, "--dump-dom", frame.as_uri()], check=True, capture_output=True, text=True, timeout=120
+        ).stdout
+    found = re.search(r'data-found="([^"]*)"', dom)
+    assert found, f"{page} did not load: {dom[:500]}"
+    measured: dict[str, Any] = json.loads(html.unescape(found[1]))
+    return measured

@@ -1,0 +1,22 @@
+"""How often the gates that we ship are right."""
+
+import os
+import re
+
+from conftest import ROOT, run
+
+
+def test_at_10000_rows_equal_and_better_models_pass_and_worse_ones_do_not() -> None:
+    """Over 200 seeded repetitions; `scripts/operating` prints the table for other numbers of rows."""
+    said = run(["scripts/operating", "10000"], ROOT, OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "1"))
+    assert "Margins: roc_auc 0.01, f1 0.03; worse and better by 0.02 ROC AUC; 200 repetitions." in said
+    row = r"^\| 10,000 \| {} \| ([0-9.]+)% \| ([0-9.]+)% \| ([0-9.]+)% \|$"
+    found = re.search(row.format("all"), said, flags=re.M)
+    assert found, said
+    equal_passes, worse_is_refused, better_is_refused = map(float, found.groups())
+    assert equal_passes >= 98
+    assert worse_is_refused >= 99
+    assert better_is_refused <= 1
+    naive = re.search(row.format("candidate >= champion"), said, flags=re.M)
+    assert naive
+    assert float(naive[1]) < 65, "a plain comparison refuses about half of the equal models"
