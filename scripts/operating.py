@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from model import config, gate, intervals, metrics, policy, record
+from model.metrics import Array
 from model.predictor import Predictions
 from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-Array = np.ndarray
 PROJECT = Path(__file__).resolve().parents[1] / "<<cookiecutter.project_slug>>"
 FEATURES, TRAIN_ROWS, MODELS, REPETITIONS = 8, 40_000, 24, 200
 NOISE_ROWS = 250_000
@@ -97,7 +97,8 @@ def main() -> int:
             ):
                 for name, passed in passes(settings, truth, candidate, champion).items():
                     counts.setdefault(name, np.zeros(3))[column] += passed == (column == 0)
-        for name, (equal, worse, better) in ((name, found / REPETITIONS) for name, found in counts.items()):
+        for name, found in counts.items():
+            equal, worse, better = found / REPETITIONS
             print(f"| {size:,} | {name} | {equal:.1%} | {worse:.1%} | {better:.1%} |", flush=True)
     return 0
 

@@ -57,6 +57,14 @@ def check(decision: record.Decision, build: Path) -> None:
         assert (kept / name).read_bytes() == (build / name).read_bytes()
 
 
+@pytest.fixture(autouse=True)
+def _back() -> Iterator[None]:
+    """MLflow remembers the last address that it was given."""
+    before = os.environ["MLFLOW_TRACKING_URI"]
+    yield
+    mlflow.set_tracking_uri(before)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real MLflow server with a store of its own."""
