@@ -15,6 +15,7 @@ def distance(train: pd.Series, test: pd.Series) -> float:
     """
     both = pd.concat([train, test], ignore_index=True)
     if pd.api.types.is_numeric_dtype(both):
+        both = both.astype("float64")
         edges = np.unique(np.nanquantile(both, np.linspace(0, 1, BINS + 1))) if both.notna().any() else np.array([0.0])
         codes = np.where(both.isna(), -1, np.searchsorted(edges, both, side="left"))
     else:

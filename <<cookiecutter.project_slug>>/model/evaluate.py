@@ -173,11 +173,11 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         residuals=calibration.residuals(truth, served) if settings.task == "regression" else None,
         importance=importances,
         dependence=dependence,
-        shap=json.loads((build / "model" / "shap.json").read_text()),
+        shap=json.loads(files.read(build / "model" / "shap.json", "train")),
         data=described(train, test, settings),
         latency=latency(candidate, rows.head(1), ROW_CALLS),
         batch=record.Batch(rows=len(batch), milliseconds=latency(candidate, batch, BATCH_CALLS)),
-        parity=json.loads((build / "model" / "parity.json").read_text())["largest"],
+        parity=json.loads(files.read(build / "model" / "parity.json", "train"))["largest"],
         bytes=(build / "model" / "model.onnx").stat().st_size,
     )
     files.write(build / "evaluation.json", record.dump(evaluation))

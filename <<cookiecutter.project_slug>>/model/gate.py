@@ -16,7 +16,7 @@ def shown(measure: Measure) -> str:
 
 def change(difference: Measure) -> str:
     """A difference with its interval."""
-    return f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
+    return f"{difference.value:+.3g} [{difference.low:+.3g}, {difference.high:+.3g}]"
 
 
 def _rows(gate: policy.Rows, evaluation: Evaluation) -> Said:

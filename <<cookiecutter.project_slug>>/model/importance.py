@@ -84,13 +84,13 @@ def importances(served: Served, rows: pd.DataFrame, truth: Array, settings: Eval
 def dependence(served: Served, rows: pd.DataFrame, features: list[str]) -> Iterator[Dependence]:
     """The mean prediction with a feature set to each of up to 20 of its values: quantiles, or the most frequent."""
     for name in features:
-        column = rows[name]
-        if pd.api.types.is_numeric_dtype(column):
-            values = np.unique(np.nanquantile(column, np.linspace(0.05, 0.95, GRID)))
+        known = rows[name].dropna()
+        if known.empty:
+            continue
+        if pd.api.types.is_numeric_dtype(known):
+            values = np.unique(np.quantile(known, np.linspace(0.05, 0.95, GRID)))
         else:
-            values = np.sort(column.value_counts().index[:GRID].to_numpy())
-        if len(values) and not pd.isna(values).any():
-            found = partial_dependence(
-                served, rows.head(DEPENDENCE_ROWS), [name], custom_values={name: values}, kind="average"
-            )
-            yield Dependence(feature=name, values=tuple(values.tolist()), predictions=tuple(found["average"][-1]))
+            values = np.sort(known.value_counts().index[:GRID].to_numpy())
+        few = rows.head(DEPENDENCE_ROWS)
+        found = partial_dependence(served, few, [name], custom_values={name: values}, kind="average")
+        yield Dependence(feature=name, values=tuple(values.tolist()), predictions=tuple(found["average"][-1]))

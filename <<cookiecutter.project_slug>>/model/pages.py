@@ -1,12 +1,33 @@
-"""Renders templates and plots to text that opens without a network."""
+"""What a page is made of, and how it becomes text that opens without a network."""
 
 import html
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import plotly.graph_objects as go
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a head; `whole` when no row may be cut to save space."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: sentences, then tables, then charts as Mermaid text."""
+
+    title: str
+    lines: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    charts: Sequence[str] = ()
 
 
 def plain(text: object) -> str:

@@ -36,14 +36,12 @@ def _explained(fitted: Pipeline, rows: pd.DataFrame) -> tuple[list[str], Array] 
     if len(fitted) != 2 or not isinstance(fitted[0], ColumnTransformer) or (owners := _owners(fitted[0])) is None:
         return None
     encoded = fitted[0].transform(rows)
-    if hasattr(fitted[-1], "coef_"):
-        explainer = shap.LinearExplainer(fitted[-1], encoded)
-    else:
-        try:
-            explainer = shap.TreeExplainer(fitted[-1])
-        except Exception:  # shap raises an exception of its own kind for each estimator that it does not know
-            return None
-    effects = explainer(encoded).values
+    try:
+        linear = hasattr(fitted[-1], "coef_")
+        explainer = shap.LinearExplainer(fitted[-1], encoded) if linear else shap.TreeExplainer(fitted[-1])
+        effects = explainer(encoded).values
+    except Exception:  # shap raises an exception of its own kind for each estimator that it does not know
+        return None
     return owners, effects[:, :, -1] if effects.ndim == 3 else effects
 
 

@@ -35,6 +35,7 @@ def _server(build: Path) -> Iterator[str]:
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's own seven take four minutes
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(build / 'mlflow.db').resolve()}"
     try:
         mlflow.set_tracking_uri(uri)

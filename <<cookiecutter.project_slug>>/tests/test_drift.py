@@ -28,3 +28,8 @@ def test_a_missing_value_counts_and_a_unit_does_not() -> None:
     assert drift.distance(pd.Series([np.nan] * 5), pd.Series([np.nan] * 7)) == 0
     later = pd.Series(RNG.normal(size=1000) + 0.5)
     assert drift.distance(number * 1000, later * 1000) == pytest.approx(drift.distance(number, later))
+
+
+def test_true_and_false_are_numbers() -> None:
+    assert drift.distance(pd.Series([True, False]), pd.Series([False, True])) == 0
+    assert drift.distance(pd.Series([True, True]), pd.Series([False, False])) == pytest.approx(1)

@@ -54,6 +54,13 @@ def test_dependence_follows_the_feature(trained: Trained) -> None:
     assert colour.predictions[2] == pytest.approx(answers.mean(), abs=1e-6)
 
 
+def test_a_feature_without_a_value_has_no_dependence(binary: Trained) -> None:
+    served, rows, _ = inputs(binary)
+    assert [part.feature for part in importance.dependence(served, rows.assign(number=np.nan), list(rows))] == [
+        "colour"
+    ]
+
+
 def pipeline(scale: object, last: object) -> Pipeline:
     encode = [("numbers", scale, ["number"]), ("categories", OneHotEncoder(sparse_output=False), ["colour"])]
     return Pipeline([("encode", ColumnTransformer(encode)), ("last", last)])

@@ -158,3 +158,11 @@ def test_a_run_or_a_report_that_is_not_there_is_named(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(InputError, match=r"MLflow at sqlite:///.*empty\.db cannot be used \(.*not found"):
         register.run(build)
+
+
+def test_a_server_that_does_not_answer_is_named_soon(binary: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"MLflow at http://127\.0\.0\.1:9 cannot be used"):
+        register.run(binary.build)
+    assert time.monotonic() - began < 60
