@@ -109,5 +109,5 @@ def test_a_failing_step_stops_the_pipeline_and_still_reports(baked: Baked, tmp_p
     done = subprocess.run(
         ["make", "pipeline"], cwd=baked("regression"), env=environment, capture_output=True, check=False
     )
-    assert said.read_text().split() == ["data", "train", "evaluate", "gate", "report"]
+    assert said.read_text().split() == ["data", "train", "evaluate", "gate", "report", "register"]
     assert done.returncode != 0

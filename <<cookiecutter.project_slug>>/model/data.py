@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import is_numeric_dtype
 
 from model import InputError, config, files
 from model.tasks import Task
@@ -111,7 +112,7 @@ def label(column: pd.Series, task: Task, target: config.Target, path: str) -> pd
     if empty := int(column.isna().sum()):
         raise InputError(f"The target {column.name} of {path} is missing in {empty} rows; drop them.")
     if task == "regression" or target.cuts:
-        if not pd.api.types.is_numeric_dtype(column):
+        if not is_numeric_dtype(column):
             raise InputError(f"The target {column.name} of {path} holds {column.dtype}, not numbers; convert it.")
         if task == "regression":
             return column.astype("float64")
@@ -174,6 +175,11 @@ def inputs(frame: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
             for name, kind in kinds.items()
         }
     )
+
+
+def arrays(rows: pd.DataFrame) -> dict[str, np.ndarray[Any, Any]]:
+    """Inputs as the predictor takes them, each column of shape (n,)."""
+    return {name: rows[name].to_numpy("float32" if is_numeric_dtype(rows[name]) else None) for name in rows}
 
 
 def write(frame: pd.DataFrame, origin: dict[str, Any], path: Path) -> None:

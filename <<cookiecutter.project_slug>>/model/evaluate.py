@@ -39,7 +39,7 @@ def baseline(task: Task, train: pd.Series, rows: int) -> Predictions:
 
 def latency(predictor: Predictor, rows: pd.DataFrame, calls: int) -> float:
     """Median milliseconds of one prediction for all of the rows."""
-    inputs = {name: rows[name].to_numpy() for name in rows}
+    inputs = data.arrays(rows)
     spent = []
     for _ in range(calls):
         start = time.perf_counter()
@@ -136,13 +136,13 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         raise InputError("build/model was trained on other data than build/data holds; run `make train` again.")
     truth = test[data.LABEL].to_numpy()
     rows = columns(test, candidate)
-    served = importance.Served(candidate)(rows)
+    served = candidate.predict(data.arrays(rows))
     models = {"candidate": served, "baseline": baseline(settings.task, train[data.LABEL], len(test))}
     champion = None
     if champion_directory is not None:
         champion = Predictor(champion_directory)
         _comparable(champion.model, candidate.model)
-        models["champion"] = importance.Served(champion)(columns(test, champion))
+        models["champion"] = champion.predict(data.arrays(columns(test, champion)))
 
     level = settings.evaluate.level
     found = estimates(METRICS[settings.task], truth, models, settings.evaluate)

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.inspection import partial_dependence, permutation_importance
 
+from model import data
 from model.config import Evaluate
 from model.metrics import Array, value
 from model.predictor import Predictions, Predictor
@@ -47,10 +48,7 @@ class Served(BaseEstimator):  # type: ignore[misc]
         return self(rows).probabilities
 
     def __call__(self, rows: pd.DataFrame) -> Predictions:
-        kinds = {column.name: column.type for column in self.predictor.model.columns}
-        return self.predictor.predict(
-            {name: rows[name].to_numpy("float32" if kind == "number" else None) for name, kind in kinds.items()}
-        )
+        return self.predictor.predict(data.arrays(rows))
 
 
 def sample(rows: pd.DataFrame, truth: Array, count: int, seed: int) -> tuple[pd.DataFrame, Array]:

@@ -72,7 +72,7 @@ def _score(fitted: Pipeline, test: pd.DataFrame, rows: pd.DataFrame, settings: C
     files.write_json(folder / "golden.json", {"rows": [], "answers": []})
     files.seal(folder)
     predictor = Predictor(folder)
-    served = predictor.predict({name: rows[name].to_numpy() for name in rows})
+    served = predictor.predict(data.arrays(rows))
     largest = parity(fitted, served, rows, settings.train.parity)
     _reference(test, rows, served, settings.data.time, predictor.model.classes, folder / "reference.parquet")
     golden = json.loads(rows.head(GOLDEN_ROWS).to_json(orient="records", double_precision=15))
