@@ -40,7 +40,7 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     before = [helper.make_node("Unsqueeze", [name, "column/axis"], [wide]) for name, wide in matrix.items()]
 
     parts = [f"{name}/matrix" for name in names]
-    after = [helper.make_node("Split", [graph.output[-1].name], parts, axis=1, num_outputs=len(parts))]
+    after = [helper.make_node("Split", [graph.output[-1].name, "column/widths"], parts, axis=1)]
     after += [
         helper.make_node("Squeeze", [wide, "column/axis"], [name]) for wide, name in zip(parts, names, strict=True)
     ]
@@ -49,6 +49,7 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     graph.node.extend(nodes)
     graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None]) for name in names)
     graph.initializer.append(helper.make_tensor("column/axis", TensorProto.INT64, [1], [1]))
+    graph.initializer.append(helper.make_tensor("column/widths", TensorProto.INT64, [len(parts)], [1] * len(parts)))
     checker.check_model(model)
     return model
 

@@ -129,7 +129,8 @@ class Dependence(Section):
 
 
 class Shap(Section):
-    """Exact SHAP values of one feature on a few test rows, in log-odds of the last class, or in the target's unit."""
+    """Exact SHAP values of one feature on a few test rows, in what the estimator adds up: log-odds or probability of
+    the last class, or the target's unit."""
 
     feature: str
     values: tuple[float | str | None, ...]

@@ -1,20 +1,24 @@
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import LOCK, Trained
+from conftest import LOCK, Trained, pipeline
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from model import InputError, config, conversion, data, train
 from model.predictor import Predictions, Predictor
+from model.tasks import Task
 
 
 def test_the_model_directory_is_an_mlflow_model_that_answers_as_it_is_served(trained: Trained) -> None:
@@ -117,6 +121,40 @@ def test_parameters_that_the_estimator_refuses_are_named(
     changed = binary.settings.train.model_copy(update={"parameters": parameters})
     with pytest.raises(InputError, match=sentence):
         train.run(binary.settings.model_copy(update={"train": changed}), binary.build, LOCK)
+
+
+def encoded(numbers: object, last: object) -> Callable[[config.Config], Pipeline]:
+    one_hot = OneHotEncoder(handle_unknown="ignore")
+    encode = ColumnTransformer([("numbers", numbers, ["number"]), ("categories", one_hot, ["colour"])])
+    return lambda _: Pipeline([("encode", encode), ("last", last)])
+
+
+SCALED = make_pipeline(SimpleImputer(), StandardScaler())
+
+
+@pytest.mark.parametrize(
+    ("task", "numbers", "last"),
+    [
+        ("binary_classification", SCALED, LogisticRegression()),
+        ("multiclass_classification", SCALED, LogisticRegression()),
+        ("regression", SCALED, LinearRegression()),
+        ("binary_classification", SimpleImputer(), RandomForestClassifier(10, max_depth=5, random_state=0)),
+        ("regression", SimpleImputer(), RandomForestRegressor(10, max_depth=5, random_state=0)),
+    ],
+)
+def test_other_estimators_are_trained_explained_and_decided(
+    task: Task,
+    numbers: object,
+    last: object,
+    models: Callable[[Task], Trained],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trained = models(task)
+    monkeypatch.setattr(train, "estimator", encoded(numbers, last))
+    found = pipeline(trained.settings, tmp_path / "build", trained.build / "model").evaluation
+    assert found.champion
+    assert {part.feature for part in found.shap} == {"number", "colour"}
 
 
 def test_an_estimator_that_cannot_be_converted_is_refused(
