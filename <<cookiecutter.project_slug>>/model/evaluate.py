@@ -15,6 +15,7 @@ from model.predictor import Predictions, Predictor
 from model.tasks import METRICS, Task
 
 ROW_CALLS, BATCH_CALLS = 500, 20
+RELEASES = "manifests/overlays/*/release/*"  # written by machines
 NAMED = 20  # commits and files that a record names
 
 
@@ -108,8 +109,8 @@ def _comparable(champion: directory.Model, candidate: directory.Model) -> None:
 
 
 def code(champion: str, candidate: str) -> record.Code | None:
-    """What changed between two commits; None where git does not know."""
-    found = git.between(champion, candidate) if champion and candidate else None
+    """What people changed between two commits; None where git does not know."""
+    found = git.between(champion, candidate, RELEASES) if champion and candidate else None
     if found is None:
         return None
     subjects, changed = found

@@ -57,14 +57,16 @@ def content(commit: str, path: Path) -> str | None:
         return None
 
 
-def between(earlier: str, later: str) -> tuple[list[str], list[str]] | None:
+def between(earlier: str, later: str, without: str) -> tuple[list[str], list[str]] | None:
     """The subjects of the commits that only the later one contains, newest first, and the files that differ.
 
-    None when git does not know both, as in a clone without history.
+    Files that the pattern `without` names do not count. None when git does not know both commits,
+    as in a clone without history.
     """
+    files = ("--", ".", f":(exclude){without}")
     try:
-        subjects = _git("log", "--format=%s", f"{earlier}..{later}").splitlines()
-        return subjects, _git("diff", "--name-only", "--relative", earlier, later).splitlines()
+        subjects = _git("log", "--format=%s", f"{earlier}..{later}", *files).splitlines()
+        return subjects, _git("diff", "--name-only", "--relative", earlier, later, *files).splitlines()
     except (OSError, subprocess.CalledProcessError):
         return None
 

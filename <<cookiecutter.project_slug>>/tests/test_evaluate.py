@@ -122,5 +122,7 @@ def test_what_changed_in_the_code_since_the_champion_comes_from_git(
     assert evaluate.code(first, second) == record.Code(
         commits=1, subjects=("Add | notes",), changed=1, files=("notes.txt",)
     )
+    Path("manifests/overlays/dev/release/decision.json").write_text("{}")
+    assert evaluate.code(first, repository.commit("Release")) == evaluate.code(first, second), "a machine wrote it"
     assert evaluate.code("0" * 40, second) is None
     assert evaluate.code("", second) is None
