@@ -85,15 +85,23 @@ def _changed(change: "Change", build: Path) -> str:
 
 
 def _serve(options: argparse.Namespace) -> str:
+    settings = config.load(options.config)
+    if settings.serve.server == "seldon-core":
+        from model import seldon
+
+        return seldon.run(settings, options.model, options.predictions)
     from model import serve
 
-    return serve.run(config.load(options.config), options.model, options.predictions)
+    return serve.run(settings, options.model, options.predictions)
 
 
 def _monitor(options: argparse.Namespace) -> str:
     from model import monitor
 
-    return monitor.run(config.load(options.config), options.build, options.model, options.predictions, options.labels)
+    settings, now = config.load(options.config), datetime.now(UTC)
+    return monitor.run(
+        settings, options.build, options.model, options.predictions or ["predictions"], options.labels, now
+    )
 
 
 def _doctor(options: argparse.Namespace) -> str:
@@ -104,7 +112,7 @@ def _doctor(options: argparse.Namespace) -> str:
 
 STEPS: dict[str, tuple[Callable[[argparse.Namespace], str], str]] = {
     "data": (_data, "check the data file and split it by time"),
-    "train": (_train, "fit the estimator, convert it to ONNX and compare both"),
+    "train": (_train, "fit the estimator, save it as ONNX or with skops, compare both answers"),
     "evaluate": (_evaluate, "measure the model on the test rows, beside baseline and champion"),
     "gate": (_gate, "decide; exit 1 when a blocking gate fails"),
     "report": (_report, "render the decision for people"),
@@ -133,8 +141,11 @@ def parser() -> argparse.ArgumentParser:
     own["release"].add_argument("--monitor", required=True, help="image as registry/name@sha256:<digest>")
     for name in ("serve", "monitor"):
         own[name].add_argument("--model", type=Path, default=Path("build/model"), help="default: %(default)s")
-        own[name].add_argument("--predictions", type=Path, default=Path("predictions"), help="default: %(default)s")
-    own["monitor"].add_argument("--labels", type=Path, help="folder with what came true, as JSON lines")
+    own["serve"].add_argument("--predictions", type=Path, default=Path("predictions"), help="default: %(default)s")
+    own["monitor"].add_argument(
+        "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"
+    )
+    own["monitor"].add_argument("--labels", help="folder or fsspec URI of what came true, as JSON lines")
     return root
 
 

@@ -14,7 +14,7 @@ from model.policy import AnyGate, Calibration, Fairness, Gap, SliceBound
 from model.tasks import FAIRNESS, METRICS, MONITORED, Task
 
 # Columns that the steps write beside the features.
-RESERVED = ("label", "prediction", "request", "row", "time")
+RESERVED = ("chunk", "label", "prediction", "request", "row", "time")
 
 
 class Target(Section):
@@ -58,6 +58,8 @@ class Data(Section):
             raise ValueError("the target and the time column cannot be features")
         if taken := [name for name in self.features if name in RESERVED or name.startswith("probability_")]:
             raise ValueError(f"{', '.join(taken)} is a name that the steps use; rename the feature")
+        if len({name.lower() for name in self.features}) < len(self.features):
+            raise ValueError("two features differ in upper and lower case only; rename one")
         return self
 
 
@@ -85,7 +87,7 @@ class Split(Section):
 
 class Train(Section):
     """The estimator's parameters, as `model/estimator.py` takes them; `threshold` is the probability from which a row
-    gets the second of two classes, `parity` the largest difference between the ONNX and the scikit-learn model."""
+    gets the second of two classes, `parity` the largest difference between the served and the scikit-learn model."""
 
     seed: int
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -140,20 +142,36 @@ class Promote(Section):
     freeze: tuple[Freeze, ...] = ()
 
 
-class Serve(Section):
-    """The HTTP service: its port (the operator's variable comes first), the largest request, the prediction log."""
+class Log(Section):
+    """The prediction log: the largest file in bytes, and whether requests are refused or served when it fails."""
 
+    enabled: bool = True
+    bytes: Annotated[int, Field(ge=1)]
+    failure: Literal["refuse", "serve"]
+
+
+class Serve(Section):
+    """The HTTP service: which server, its port (the operator's variable comes first), the largest request in rows and
+    bytes, and whether a category that training has not seen is accepted as unknown or refused."""
+
+    server: Literal["asgi", "seldon-core"]
     port: Annotated[int, Field(ge=1, le=65535)]
     rows: Annotated[int, Field(ge=1)]
     bytes: Annotated[int, Field(ge=1)]
+    unknown_categories: Literal["accept", "refuse"]
+    log: Log
 
 
 class Alert(Section):
-    """Raised when one of the metrics falls out of its thresholds in `windows` of the last `of` windows."""
+    """Raised when one of the metrics falls out of its bounds in `windows` of the last `of` windows, or the share of a
+    column's rows that are missing, unseen or out of range exceeds the reference's by more than `quality`; raised again
+    after more than `cooldown` windows."""
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    quality: Annotated[float, Field(ge=0, le=1)]
     windows: Annotated[int, Field(ge=1)]
     of: Annotated[int, Field(ge=1)]
+    cooldown: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Self:
@@ -163,10 +181,13 @@ class Alert(Section):
 
 
 class Monitor(Section):
-    """What is estimated, for how many rows at a time."""
+    """What is estimated, in windows of so many rows or of a period in UTC; of windows with more than `sample` rows a
+    sample of that many is taken, and what was logged more than `days` days ago is not read."""
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
-    window: Annotated[int, Field(ge=100)]
+    window: Annotated[int, Field(ge=100)] | Literal["hour", "day", "week", "month"]
+    sample: Annotated[int, Field(ge=100)]
+    days: Annotated[int, Field(ge=1)]
     alert: Alert
 
 

@@ -11,7 +11,7 @@ import yaml
 from model import InputError, files
 from model.tasks import Task
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class Model:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.metadata["classes"])
+
+    @cached_property
+    def threshold(self) -> float:
+        threshold: float = self.metadata["threshold"]
+        return threshold
+
+    @cached_property
+    def categories(self) -> dict[str, frozenset[str]]:
+        """What training saw in each category column."""
+        return {name: frozenset(seen) for name, seen in json.loads((self.path / "categories.json").read_text()).items()}
 
     @cached_property
     def context(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The model that is trained: yours to change, as long as it is a scikit-learn estimator that skl2onnx converts."""
+"""The model that is trained: yours to change, as long as it is a scikit-learn estimator."""
 
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor

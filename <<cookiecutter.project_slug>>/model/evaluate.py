@@ -179,7 +179,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         latency=latency(candidate, rows.head(1), ROW_CALLS),
         batch=record.Batch(rows=len(batch), milliseconds=latency(candidate, batch, BATCH_CALLS)),
         parity=json.loads(files.read(build / "model" / "parity.json", "train"))["largest"],
-        bytes=(build / "model" / "model.onnx").stat().st_size,
+        bytes=(build / "model" / f"model.{candidate.runtime}").stat().st_size,
     )
     files.write(build / "evaluation.json", record.dump(evaluation))
     against_text = f"against {champion.model.version}" if champion else "without a champion"

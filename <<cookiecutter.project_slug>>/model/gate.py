@@ -117,7 +117,7 @@ def _calibration(gate: policy.Calibration, evaluation: Evaluation) -> Said:
 
 def _parity(gate: policy.Parity, evaluation: Evaluation) -> Said:
     outcome: Outcome = "pass" if evaluation.parity <= gate.bound else "fail"
-    return outcome, f"ONNX differs by at most {evaluation.parity:.1e}", f"at most {gate.bound:g}"
+    return outcome, f"the served model differs by at most {evaluation.parity:.1e}", f"at most {gate.bound:g}"
 
 
 def _latency(gate: policy.Latency, evaluation: Evaluation) -> Said:

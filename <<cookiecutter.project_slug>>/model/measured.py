@@ -171,7 +171,7 @@ def cost(decision: record.Decision) -> Section:
     if evaluation.batch:
         rows.append((f"{evaluation.batch.rows:,} rows at once", f"{evaluation.batch.milliseconds:.3g} ms"))
     rows += [
-        ("size of the ONNX model", f"{evaluation.bytes / 1000:,.0f} kB"),
-        ("largest difference between ONNX and scikit-learn", f"{evaluation.parity:.1e}"),
+        ("size of the served model", f"{evaluation.bytes / 1000:,.0f} kB"),
+        ("largest difference between the served model and scikit-learn", f"{evaluation.parity:.1e}"),
     ]
     return Section("Cost", tables=[Table(("served model", "median"), rows)])

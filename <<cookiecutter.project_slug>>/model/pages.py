@@ -2,13 +2,16 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import plotly.graph_objects as go
+
+LIMIT = 65_000
+ROWS, CELL = 30, 300  # of a table or list, and of a text in it, in Markdown
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,57 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters |= {"plain": plain, "cut": cut}
     return environment.get_template(template).render(**values)
+
+
+def markdown(verdict: str, setting: Sequence[str], sections: Sequence[Section], whole: str) -> str:
+    """A report for a comment or an issue, at most 65,000 characters; `whole` names the page that has all of it.
+
+    Long tables end with how many rows they lack. If that is not enough, whole sections are left out, the longest
+    first, and named; the first is kept.
+    """
+    left_out: list[str] = []
+
+    def cut() -> str:
+        found = [section for section in sections if section.title not in left_out]
+        return render(
+            "report.md",
+            verdict=verdict,
+            setting=setting,
+            sections=found,
+            left_out=left_out,
+            whole=whole,
+            most=ROWS,
+            longest=CELL,
+        )
+
+    first = sections[0].title
+    lengths = {part.split("\n", 1)[0]: len(part) for part in cut().split("\n### ")[1:]}
+    for title in sorted(lengths.keys() - {first}, key=lambda name: -lengths[name]):
+        if len(text := cut()) <= LIMIT:
+            return text
+        left_out.append(title)
+    note = f"\n\n_{first}: the rest was cut here; {whole} has all of it._\n"
+    text = cut()
+    return text if len(text) <= LIMIT else text[: LIMIT - len(note)].rsplit("\n", 1)[0] + note
+
+
+def page(
+    verdict: str,
+    setting: Sequence[str],
+    sections: Sequence[Section],
+    figures: Mapping[str, Sequence[go.Figure]],
+    good: bool,
+) -> str:
+    """A report as one self-contained HTML page, with plots by section."""
+    drawn = iter(fragments([figure for group in figures.values() for figure in group]))
+    return render(
+        "report.html",
+        good=good,
+        verdict=verdict,
+        setting=setting,
+        sections=sections,
+        plots={title: [next(drawn) for _ in group] for title, group in figures.items()},
+    )
 
 
 def fragments(figures: list[go.Figure]) -> list[str]:

@@ -79,7 +79,7 @@ class Calibration(Gate):
 
 
 class Parity(Gate):
-    """The largest difference between the ONNX and the scikit-learn model is at most the bound."""
+    """The largest difference between the served and the scikit-learn model is at most the bound."""
 
     kind: Literal["parity"]
     bound: Annotated[float, Field(gt=0)]

@@ -5,129 +5,176 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
-from model import InputError, directory
+from model import InputError, directory, runtimes
 from model.directory import Column
 
+type Array = np.ndarray[Any, Any]
+type Columns = Mapping[str, Sequence[Any]]
+# Beyond float32 the model would see infinity.
+LIMIT = 3.4e38
 
-class RowError(ValueError):
-    """A row that the model cannot take, as one sentence with the row and the column."""
+
+class RequestError(ValueError):
+    """A request that cannot be answered, as one sentence; `reason` is the word under which it is counted."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
 class Predictions:
     """For n rows: `labels` (n,) holds the codes of classes or the values; `probabilities` (n, classes) or None."""
 
-    labels: np.ndarray[Any, Any]
-    probabilities: np.ndarray[Any, Any] | None
+    labels: Array
+    probabilities: Array | None
 
 
 class Predictor:
-    """A model directory in memory; raises InputError when it is damaged, foreign or of another format."""
+    """A model directory in memory; raises InputError when it is damaged, foreign or of another format.
 
-    def __init__(self, path: Path) -> None:
+    With `unknown_categories` a category that training has not seen is answered, otherwise it is refused.
+    """
+
+    def __init__(self, path: Path, unknown_categories: bool = True) -> None:
         self.model = directory.load(path)
+        self.runtime = self.model.metadata["runtime"]
         self._known = {column.name for column in self.model.columns} | set(self.model.context)
+        self._numbers = [column for column in self.model.columns if column.type == "number"]
+        self._needed = np.array([not column.missing for column in self._numbers], dtype=bool)
+        self._texts = [column for column in self.model.columns if column.type == "category"]
+        self._seen = None if unknown_categories else self.model.categories
         self._golden = json.loads((path / "golden.json").read_text())
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            (path / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
+        names = [column.name for column in self.model.columns]
+        self._run = runtimes.load(self.runtime, path, names, self.model.task)
+
+    def inputs(self, columns: Columns) -> dict[str, Array]:
+        """The model's inputs, each (n,), from columns of n JSON values; raises RequestError where one does not fit.
+
+        A column that may be missing may be left out; None and NaN are missing values.
+        """
+        if unknown := columns.keys() - self._known:
+            raise RequestError(
+                "column", f"The request has the unknown column {', '.join(sorted(unknown))}; leave it out."
+            )
+        count = len(next(iter(columns.values())))
+        self._check_time(columns)
+        absent = [None] * count
+        numbers = [columns.get(column.name, absent) for column in self._numbers]
+        texts = [columns.get(column.name, absent) for column in self._texts]
+        found: dict[str, Array] = {}
+        if numbers:
+            matrix = self._matrix(numbers)
+            found |= {column.name: matrix[index] for index, column in enumerate(self._numbers)}
+        kinds = set(map(type, chain.from_iterable(texts)))
+        for column, values in zip(self._texts, texts, strict=True):
+            if kinds != {str}:
+                values = [self._text(value, column, index) for index, value in enumerate(values)]
+            if self._seen is not None and not self._seen[column.name].issuperset(values):
+                self._refuse_unseen(values, column)
+            found[column.name] = np.array(values, dtype="object")
+        return found
+
+    def _matrix(self, numbers: Sequence[Sequence[Any]]) -> Array:
+        """Number columns as one (columns, n) array of float32: one conversion is much faster than many."""
+        if set(map(type, chain.from_iterable(numbers))) <= {float, int, type(None)}:
+            try:
+                matrix = np.array(numbers, dtype="float64")
+            except OverflowError:  # of an integer that no float holds
+                matrix = np.full((len(numbers), 1), math.inf)
+            odd = ~(np.abs(matrix) < LIMIT)
+            if not odd.any() or (np.isnan(matrix[odd]).all() and not odd[self._needed].any()):
+                return matrix.astype("float32")
+        return np.array(
+            [
+                [_number(value, column, index) for index, value in enumerate(values)]
+                for column, values in zip(self._numbers, numbers, strict=True)
+            ],
+            dtype="float32",
         )
 
-    def columns_of(self, rows: Sequence[Any]) -> dict[str, np.ndarray[Any, Any]]:
-        """The model's inputs from rows of JSON values, each (n,); raises RowError where one does not fit."""
-        for index, row in enumerate(rows):
-            if not isinstance(row, Mapping):
-                raise RowError(f"Row {index} is not an object of column names and values.")
-            if unknown := row.keys() - self._known:
-                raise RowError(f"Row {index} has the unknown column {', '.join(sorted(unknown))}; leave it out.")
-            _check_time(row.get(self.model.metadata["time"]), self.model.metadata["time"], index)
-        return {
-            column.name: np.array(
-                [_value(row.get(column.name), column, index) for index, row in enumerate(rows)],
-                dtype="object" if column.type == "category" else "float32",
-            )
-            for column in self.model.columns
-        }
+    def _text(self, value: Any, column: Column, index: int) -> str:
+        if isinstance(value, str):
+            return value
+        if value is None and column.missing:
+            return ""
+        raise _unfit(value, column, index, "a text")
 
-    def predict(self, columns: Mapping[str, np.ndarray[Any, Any]]) -> Predictions:
+    def _refuse_unseen(self, values: Sequence[str], column: Column) -> None:
+        seen = self._seen[column.name] if self._seen else frozenset()
+        for index, value in enumerate(values):
+            if value not in seen and not (value == "" and column.missing):
+                raise RequestError(
+                    "category",
+                    f"Row {index} has {_shown(value)} in the column {column.name}, which training has not seen; "
+                    "correct it, or set serve.unknown_categories to accept.",
+                )
+
+    def _check_time(self, columns: Columns) -> None:
+        """A row's own moment is logged and not predicted from, but the monitor must be able to read it."""
+        name = self.model.context[0]
+        for index, value in enumerate(columns.get(name, ())):
+            try:
+                if value is not None:
+                    datetime.fromisoformat(value)
+            except (TypeError, ValueError):
+                sentence = f"Row {index} has {_shown(value)} in the column {name}; give it an ISO 8601 time."
+                raise RequestError("value", sentence) from None
+
+    def predict(self, columns: Mapping[str, Array]) -> Predictions:
         """Predict n rows from arrays of shape (n,): float32 with NaN for a missing number, text for a category."""
-        outputs = self._session.run(None, {column.name: columns[column.name] for column in self.model.columns})
+        outputs = self._run(columns)
         if self.model.task == "regression":
-            return Predictions(outputs[0].astype("float64"), None)
-        probabilities = np.column_stack(outputs).astype("float64")
+            return Predictions(outputs.astype("float64"), None)
+        probabilities = outputs.astype("float64")
         if self.model.task == "binary_classification":
-            return Predictions((probabilities[:, 1] >= self.model.metadata["threshold"]).astype("int64"), probabilities)
+            return Predictions((probabilities[:, 1] >= self.model.threshold).astype("int64"), probabilities)
         return Predictions(probabilities.argmax(axis=1), probabilities)
 
     def answers(self, predictions: Predictions) -> list[dict[str, Any]]:
         """Predictions as JSON values: the value, or the class with the probability of each."""
         if predictions.probabilities is None:
             return [{"prediction": value} for value in predictions.labels.tolist()]
+        classes = self.model.classes
         return [
-            {"prediction": self.model.classes[code], "probabilities": dict(zip(self.model.classes, row, strict=True))}
+            {"prediction": classes[code], "probabilities": dict(zip(classes, row, strict=True))}
             for code, row in zip(predictions.labels.tolist(), predictions.probabilities.tolist(), strict=True)
         ]
 
     def check(self) -> None:
         """Answer the golden rows that were recorded at training; raises InputError when an answer differs."""
-        answers = self.answers(self.predict(self.columns_of(self._golden["rows"])))
+        rows = self._golden["rows"]
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        answers = self.answers(self.predict(self.inputs(columns)))
         for answer, expected in zip(answers, self._golden["answers"], strict=True):
             pairs = [(answer["prediction"], expected["prediction"])]
             pairs += [(answer["probabilities"][name], p) for name, p in expected.get("probabilities", {}).items()]
             if not all(a == b if isinstance(b, str) else math.isclose(a, b, abs_tol=1e-4) for a, b in pairs):
                 raise InputError(
                     f"The model {self.model.version} answers {answer} to a golden row, not {expected}; "
-                    "serve it with the versions in locks/serve.txt."
+                    "serve it with the versions in its lock file."
                 )
 
-    def describe(self) -> dict[str, Any]:
-        """Name, version and inputs, as Seldon's metadata has them."""
-        return {
-            "name": self.model.metadata["name"],
-            "versions": [self.model.version],
-            "platform": "onnxruntime",
-            "inputs": [
-                {"name": column.name, "datatype": "BYTES" if column.type == "category" else "FP32", "shape": [-1]}
-                for column in self.model.columns
-            ],
-            "outputs": [
-                {"name": name, "datatype": "FP64", "shape": [-1]} for name in self.model.classes or ("prediction",)
-            ],
-            "custom": {"task": self.model.task, "sha256": self.model.sha256},
-        }
 
-
-def _value(value: Any, column: Column, index: int) -> Any:
-    if value is None:
+def _number(value: Any, column: Column, index: int) -> Any:
+    if value is None or value != value:
         if column.missing:
-            return math.nan if column.type == "number" else ""
-        raise RowError(f"Row {index} lacks the column {column.name}; give it a {column.type}.")
-    if column.type == "category":
-        if isinstance(value, str):
-            return value
-        raise RowError(f"Row {index} has {_shown(value)} in the column {column.name}; give it a text.")
-    # Beyond float32 the model would see infinity.
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 3.4e38:
+            return math.nan
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LIMIT:
         return value
-    raise RowError(f"Row {index} has {_shown(value)} in the column {column.name}; give it a finite number.")
+    raise _unfit(value, column, index, "a finite number")
 
 
-def _check_time(value: Any, name: str, index: int) -> None:
-    """A row's own moment is logged and not predicted from, but the monitor must be able to read it."""
+def _unfit(value: Any, column: Column, index: int, wanted: str) -> RequestError:
     if value is None:
-        return
-    try:
-        datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise RowError(f"Row {index} has {_shown(value)} in the column {name}; give it an ISO 8601 time.") from None
+        return RequestError("column", f"Row {index} lacks the column {column.name}; give it {wanted}.")
+    return RequestError("value", f"Row {index} has {_shown(value)} in the column {column.name}; give it {wanted}.")
 
 
 def _shown(value: Any) -> str:

@@ -189,8 +189,8 @@ class Evaluation(Section):
     data: Data | None
     latency: Annotated[float, Field(description="median milliseconds for one row")]
     batch: Batch | None
-    parity: Annotated[float, Field(description="largest difference between ONNX and scikit-learn")]
-    bytes: Annotated[int, Field(description="size of the ONNX file")]
+    parity: Annotated[float, Field(description="largest difference between the served model and scikit-learn")]
+    bytes: Annotated[int, Field(description="size of the served model's file")]
 
 
 Outcome = Literal["pass", "fail", "warn", "skipped"]

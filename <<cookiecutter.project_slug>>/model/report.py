@@ -4,56 +4,18 @@ from pathlib import Path
 
 from model import files, pages, plots, record, sections
 
-LIMIT = 65_000
-ROWS, CELL = 30, 300  # of a table or list, and of a text in it, in Markdown
-
-
-def _cut(decision: record.Decision, left_out: list[str]) -> str:
-    found = [section for section in sections.of(decision) if section.title not in left_out]
-    return pages.render(
-        "report.md",
-        verdict=sections.verdict(decision),
-        setting=sections.setting(decision.evaluation),
-        sections=found,
-        left_out=left_out,
-        most=ROWS,
-        longest=CELL,
-    )
-
 
 def markdown(decision: record.Decision) -> str:
-    """The report for a pull request, at most 65,000 characters.
-
-    Long tables end with how many rows they lack. If that is not enough, whole sections are left out, the longest
-    first, and named; gates are kept.
-    """
-    left_out: list[str] = []
-    lengths = {title: len(text) for title, text in _split(_cut(decision, left_out)).items() if title != "Gates"}
-    for title in sorted(lengths, key=lambda name: -lengths[name]):
-        if len(text := _cut(decision, left_out)) <= LIMIT:
-            return text
-        left_out.append(title)
-    note = "\n\n_The gates were cut here; build/report.html has all of them._\n"
-    text = _cut(decision, left_out)
-    return text if len(text) <= LIMIT else text[: LIMIT - len(note)].rsplit("\n", 1)[0] + note
-
-
-def _split(text: str) -> dict[str, str]:
-    return {part.split("\n", 1)[0]: part for part in text.split("\n### ")[1:]}
+    """The report for a pull request."""
+    verdict, setting = sections.verdict(decision), sections.setting(decision.evaluation)
+    return pages.markdown(verdict, setting, sections.of(decision), "build/report.html")
 
 
 def page(decision: record.Decision) -> str:
     """The report as one self-contained HTML page."""
+    verdict, setting = sections.verdict(decision), sections.setting(decision.evaluation)
     figures = plots.sections(decision.evaluation)
-    drawn = iter(pages.fragments([figure for group in figures.values() for figure in group]))
-    return pages.render(
-        "report.html",
-        passed=decision.passed,
-        verdict=sections.verdict(decision),
-        setting=sections.setting(decision.evaluation),
-        sections=sections.of(decision),
-        plots={title: [next(drawn) for _ in group] for title, group in figures.items()},
-    )
+    return pages.page(verdict, setting, sections.of(decision), figures, decision.passed)
 
 
 def run(build: Path) -> str:

@@ -1,157 +1,216 @@
-"""Answers HTTP requests in Seldon's protocol with one model, and logs each prediction before the answer leaves."""
+"""Answers HTTP requests in Seldon's protocol and in the Open Inference Protocol: Starlette on uvicorn."""
 
 import os
+import signal
 import socket
-import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from urllib.parse import parse_qs
 
 import orjson
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from model import InputError, config, predictions
-from model.predictor import Predictor, RowError
+from model import InputError, config, description, messages, openinference
+from model.predictor import RequestError
+from model.service import Answer, Service
 
-
-def rows_of(body: Any) -> list[dict[str, Any]]:
-    """Rows from a Seldon message: `jsonData` with a list of objects, or `data` with `names` and `ndarray`."""
-    if not isinstance(body, dict):
-        raise RowError(
-            "The body is not a JSON object; send jsonData with a list of rows, or data with names and ndarray."
-        )
-    rows = body.get("jsonData")
-    if rows is None:
-        block = body.get("data")
-        names, values = (block.get("names"), block.get("ndarray")) if isinstance(block, dict) else (None, None)
-        if not isinstance(names, list) or not isinstance(values, list):
-            raise RowError("The body has neither jsonData with a list of rows, nor data with names and ndarray.")
-        if len(set(map(str, names))) != len(names):
-            raise RowError("data.names has a column twice; name each once.")
-        for index, value in enumerate(values):
-            if not isinstance(value, list) or len(value) != len(names):
-                raise RowError(
-                    f"Row {index} of data.ndarray is not a list of {len(names)} values, one for each of data.names."
-                )
-        rows = [dict(zip(map(str, names), value, strict=True)) for value in values]
-    if not isinstance(rows, list) or not rows:
-        raise RowError("jsonData or data.ndarray is not a list with at least one row.")
-    return rows
+GRACE = 20  # seconds that requests in flight have to end after SIGTERM
+TYPES = ("application/json", "application/octet-stream", "application/x-www-form-urlencoded")
 
 
-class Service:
-    """The routes of one predictor with its log; `limits` are the largest batch and body."""
+class Post:
+    """An ASGI endpoint that hands a body within the limits to `answer`; without Starlette's request it is quicker."""
 
-    def __init__(
-        self, predictor: Predictor, log: predictions.Log, limits: config.Serve, environment: dict[str, str]
-    ) -> None:
-        self._predictor = predictor
-        self._log = log
-        self._limits = limits
-        unit, image = environment.get("PREDICTIVE_UNIT_ID", "model"), environment.get("PREDICTIVE_UNIT_IMAGE", "")
-        self._path = {unit: image}
+    def __init__(self, service: Service, protocol: str, answer: Callable[[Scope, Headers, bytes], Answer]) -> None:
+        self._service, self._protocol, self._answer = service, protocol, answer
 
-    async def predict(self, request: Request) -> Response:
-        body = await self._body(request)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
         try:
-            rows = rows_of(body)
-            if len(rows) > self._limits.rows:
-                raise HTTPException(
-                    413, f"The request has {len(rows)} rows; send at most {self._limits.rows} at a time."
-                )
-            columns = self._predictor.columns_of(rows)
-        except RowError as error:
-            raise HTTPException(400, str(error)) from error
-        answers = self._predictor.answers(self._predictor.predict(columns))
-        identity, now = request.headers.get("seldon-puid") or uuid.uuid4().hex, predictions.utc_now()
-        model = self._predictor.model
-        self._log.append(predictions.lines(identity, model, rows, answers, now), now)
-        meta = {"puid": identity, "requestPath": self._path, "tags": {"version": model.version}}
-        if "jsonData" in body:
-            return _json({"jsonData": answers, "meta": meta})
-        names = list(self._predictor.model.classes) or ["prediction"]
-        table = [list(answer.get("probabilities", {"": answer["prediction"]}).values()) for answer in answers]
-        return _json({"data": {"names": names, "ndarray": table}, "meta": meta})
+            answer = self._answer(scope, headers, await self._body(headers, receive))
+        except RequestError as error:
+            answer = self._service.refuse(error, self._protocol)
+        kind = b"application/json" if answer.header is None else b"application/octet-stream"
+        told = [(b"content-type", kind), (b"content-length", str(len(answer.content)).encode())]
+        if answer.header is not None:
+            told.append((b"inference-header-content-length", str(answer.header).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": told})
+        await send({"type": "http.response.body", "body": answer.content})
 
-    async def _body(self, request: Request) -> Any:
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > self._limits.bytes:
-                raise HTTPException(
-                    413, f"The body is larger than {self._limits.bytes} bytes; send fewer rows at a time."
-                )
-        try:
-            return orjson.loads(content)
-        except orjson.JSONDecodeError as error:
-            raise HTTPException(400, f"The body is not valid JSON ({error}); correct it.") from error
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        limit = self._service.settings.bytes
+        kind = headers.get("content-type", TYPES[0]).partition(";")[0].strip().lower()
+        if kind not in TYPES or headers.get("content-encoding", "identity") != "identity":
+            raise RequestError("content_type", "The body is not plain application/json; send it so, not compressed.")
+        content, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RequestError("body", "The connection was closed before the body's end.")
+            content += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(content) > limit:
+                raise RequestError("size", f"The body is larger than {limit} bytes; send fewer rows at a time.")
+        if kind == TYPES[2]:  # Seldon's own client sends the message as a form's field
+            content = parse_qs(content.decode("latin-1")).get("json", [""])[0].encode()
+        return content
 
-    async def ping(self, _: Request) -> Response:
-        return PlainTextResponse("pong")
 
-    async def status(self, _: Request) -> Response:
+def application(service: Service, environment: Mapping[str, str]) -> Starlette:
+    """The routes of both protocols, of probes, of metrics and of the description."""
+    predictor = service.predictor
+
+    def predict(_: Scope, headers: Headers, content: bytes) -> Answer:
+        return service.predict(content, headers.get("seldon-puid"))
+
+    def infer(scope: Scope, headers: Headers, content: bytes) -> Answer:
+        place = scope["path_params"]
+        header = headers.get("inference-header-content-length")
+        return service.infer(content, header, headers.get("seldon-puid"), place["name"], place.get("version"))
+
+    def feedback(_: Scope, __: Headers, content: bytes) -> Answer:
+        return service.feedback(content)
+
+    def ready() -> None:
         """Ready means that the golden rows come out right."""
         try:
-            self._predictor.check()
+            predictor.check()
         except InputError as error:
             raise HTTPException(503, str(error)) from error
+
+    async def status(_: Request) -> Response:
+        ready()
         return _json({"jsonData": "healthy"})
 
-    async def metadata(self, _: Request) -> Response:
-        return _json(self._predictor.describe())
+    async def v2_ready(request: Request) -> Response:
+        _known(service, request)
+        ready()
+        return _json({"ready": True})
 
-    def application(self) -> Starlette:
-        routes = [
-            Route("/api/v1.0/predictions", self.predict, methods=["POST"]),
-            Route("/predict", self.predict, methods=["POST"]),
-            Route("/health/ping", self.ping),
-            Route("/health/status", self.status),
-            Route("/api/v1.0/health/status", self.status),
-            Route("/metadata", self.metadata),
-            Route("/api/v1.0/metadata", self.metadata),
-        ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: _refusal})
+    async def ping(_: Request) -> Response:
+        return PlainTextResponse("pong")
+
+    async def live(_: Request) -> Response:
+        return _json({"live": True})
+
+    async def metadata(_: Request) -> Response:
+        return _json(description.seldon(predictor))
+
+    async def server(_: Request) -> Response:
+        return _json({"name": "model", "version": predictor.model.version, "extensions": ["binary_tensor_data"]})
+
+    async def model(request: Request) -> Response:
+        _known(service, request)
+        return _json(openinference.metadata(predictor))
+
+    async def metrics(_: Request) -> Response:
+        return Response(service.telemetry.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def openapi(_: Request) -> Response:
+        return _json(description.openapi(predictor, service.settings))
+
+    posts = {
+        "/api/v1.0/predictions": Post(service, "seldon", predict),
+        "/predict": Post(service, "seldon", predict),
+        "/api/v0.1/predictions": Post(service, "seldon", predict),
+        "/v2/models/{name}/infer": Post(service, "v2", infer),
+        "/v2/models/{name}/versions/{version}/infer": Post(service, "v2", infer),
+        "/api/v1.0/feedback": Post(service, "feedback", feedback),
+        "/send-feedback": Post(service, "feedback", feedback),
+    }
+    gets: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        "/health/status": status,
+        "/api/v1.0/health/status": status,
+        "/ready": status,
+        "/health/ping": ping,
+        "/live": live,
+        "/metadata": metadata,
+        "/api/v1.0/metadata": metadata,
+        "/v2": server,
+        "/v2/health/live": live,
+        "/v2/health/ready": v2_ready,
+        "/v2/models/{name}": model,
+        "/v2/models/{name}/ready": v2_ready,
+        "/v2/models/{name}/versions/{version}": model,
+        "/v2/models/{name}/versions/{version}/ready": v2_ready,
+        "/metrics": metrics,
+        environment.get("PREDICTIVE_UNIT_METRICS_ENDPOINT", "/prometheus"): metrics,
+        "/openapi.json": openapi,
+        "/seldon.json": openapi,
+    }
+    routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()]
+    routes += [Route(path, endpoint) for path, endpoint in gets.items()]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refusal})
 
 
-def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def _known(service: Service, request: Request) -> None:
+    if "name" in request.path_params:
+        try:
+            service.known(request.path_params["name"], request.path_params.get("version"))
+        except RequestError as error:
+            raise HTTPException(404, str(error)) from error
+
+
+def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(content), status, headers, "application/json")
 
 
-async def _refusal(_: Request, error: Exception) -> Response:
-    """An error in Seldon's form: one sentence, with the HTTP status as code."""
+async def _refusal(request: Request, error: Exception) -> Response:
+    """A status of HTTP in the form of the protocol that was spoken."""
     if not isinstance(error, HTTPException):
         raise error
-    status = {"status": 1, "info": error.detail, "code": error.status_code, "reason": "MICROSERVICE_BAD_DATA"}
-    return _json({"status": status}, error.status_code, headers=error.headers)
+    form = openinference.refusal if request.url.path.startswith("/v2") else messages.refusal
+    content = form(error.detail, error.status_code)
+    return Response(content, error.status_code, error.headers, "application/json")
+
+
+def _ports(environment: Mapping[str, str], own: int) -> list[int]:
+    """Where to listen: the operator names a port for requests and another for metrics."""
+    port = environment.get("PREDICTIVE_UNIT_HTTP_SERVICE_PORT", environment.get("PREDICTIVE_UNIT_SERVICE_PORT", own))
+    metrics = environment.get("PREDICTIVE_UNIT_METRICS_SERVICE_PORT", port)
+    return list(dict.fromkeys([int(port), int(metrics)]))
+
+
+def listener(port: int) -> socket.socket:
+    """A socket on the port; raises InputError when it is taken."""
+    found = socket.socket(proto=socket.IPPROTO_TCP)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(("0.0.0.0", port))  # noqa: S104 - a container is reached from outside
+    except OSError as error:
+        found.close()
+        raise InputError(
+            f"Port {port} is taken ({error.strerror}); stop what listens there, or change serve.port."
+        ) from error
+    return found
 
 
 def run(settings: config.Config, model: Path, folder: Path) -> str:
     """Serve until SIGTERM; raises InputError when the model is missing, damaged or answers its golden rows wrongly."""
-    predictor = Predictor(model)
-    predictor.check()
     environment = dict(os.environ)
-    try:
-        log = predictions.Log(folder)
-    except OSError as error:
-        raise InputError(f"The prediction log {folder} cannot be written ({error}); name another folder.") from error
-    application = Service(predictor, log, settings.serve, environment).application()
-    port = int(environment.get("PREDICTIVE_UNIT_HTTP_SERVICE_PORT", settings.serve.port))
-    listener = socket.socket(proto=socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("0.0.0.0", port))  # noqa: S104 - a container is reached from outside
-    except OSError as error:
-        listener.close()
-        raise InputError(
-            f"Port {port} is taken ({error.strerror}); stop what listens there, or change serve.port."
-        ) from error
-    server = uvicorn.Server(uvicorn.Config(application, access_log=False, log_level="warning"))
-    print(f"serve: {predictor.model.version} on port {port}, predictions in {folder}", flush=True)
-    server.run([listener])
-    log.close()
-    return f"stopped {predictor.model.version}"
+    service = Service(model, folder, settings.serve, environment)
+    ports = _ports(environment, settings.serve.port)
+    listeners = [listener(port) for port in ports]
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(service, environment),
+            access_log=False,
+            date_header=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE,
+        )
+    )
+    where = f"predictions in {folder}" if settings.serve.log.enabled else "predictions are not logged"
+    print(f"serve: {service.predictor.model.version} on port {ports[0]}, {where}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn ends on it, and then raises it again
+    server.run(listeners)
+    service.close()
+    return f"stopped {service.predictor.model.version}"

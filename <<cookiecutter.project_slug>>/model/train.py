@@ -1,18 +1,22 @@
-"""Fits the estimator, converts it to ONNX, and refuses a conversion that answers otherwise."""
+"""Fits the estimator and saves it as ONNX, or with skops where a conversion would answer otherwise."""
 
 import io
 import json
+import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from model import InputError, data, files, git, shapley, tracking
 from model.config import Config
-from model.conversion import convert, parity
+from model.conversion import ConversionError, Parity, convert, parity
 from model.directory import FORMAT
 from model.estimator import estimator
 from model.predictor import Predictions, Predictor
+from model.runtimes import RUNTIMES
 
 GOLDEN_ROWS = 3
 
@@ -34,7 +38,7 @@ def fit(train: pd.DataFrame, settings: Config) -> Pipeline:
 
 
 def run(settings: Config, build: Path, lock: Path) -> str:
-    """Write `model/` under `build`: an MLflow model (ONNX, signature, example) with its reference and golden rows.
+    """Write `model/` under `build`: an MLflow model (signature, example) with its reference and golden rows.
 
     The test rows are scored, for the reference and the parity, and never learnt from.
     """
@@ -42,7 +46,6 @@ def run(settings: Config, build: Path, lock: Path) -> str:
     test, tested = data.read(build / "data" / "test.parquet", settings)
     commit, locked = git.head(), files.sha256(files.read(lock, "lock"))
     fitted = fit(train, settings)
-    rows = inputs(test, settings)
     with tracking.run(settings, commit.version, build) as run_id, files.replaced(build / "model") as folder:
         metadata = {
             "format": FORMAT,
@@ -61,29 +64,95 @@ def run(settings: Config, build: Path, lock: Path) -> str:
             "lock": locked,
             "parameters": settings.train.parameters,
         }
-        tracking.save(convert(fitted, settings), rows.head(GOLDEN_ROWS), metadata, settings, folder)
-        largest = _score(fitted, test, rows, settings, folder)
+        served = _serveable(fitted, train, inputs(test, settings), metadata, settings, folder)
+        _record(served, fitted, test, settings, folder)
         tracking.log(folder, metadata, {"train": train, "test": test}, settings.data.path)
-    return f"{commit.version} on {len(train):,} rows; ONNX differs by at most {largest:.1g}; MLflow run {run_id}"
+    return (
+        f"{commit.version} on {len(train):,} rows; {served.runtime} differs by at most {served.parity.largest:.1g}"
+        f"{f' ({served.refused})' if served.refused else ''}; MLflow run {run_id}"
+    )
 
 
-def _score(fitted: Pipeline, test: pd.DataFrame, rows: pd.DataFrame, settings: Config, folder: Path) -> float:
-    """Add what the served model says of the test rows to its directory and seal it; returns the parity."""
-    files.write_json(folder / "golden.json", {"rows": [], "answers": []})
-    files.seal(folder)
-    predictor = Predictor(folder)
-    served = predictor.predict(data.arrays(rows))
-    largest = parity(fitted, served, rows, settings.train.parity)
-    _reference(test, rows, served, settings.data.time, predictor.model.classes, folder / "reference.parquet")
-    golden = json.loads(rows.head(GOLDEN_ROWS).to_json(orient="records", double_precision=15))
-    answers = predictor.answers(predictor.predict(predictor.columns_of(golden)))
+@dataclass(frozen=True)
+class Served:
+    """The model as it is served: its format, its answers to the test rows, and why it is not ONNX if it is not."""
+
+    runtime: str
+    predictor: Predictor
+    rows: pd.DataFrame
+    answers: Predictions
+    parity: Parity
+    refused: str
+
+
+def _serveable(
+    fitted: Pipeline,
+    train: pd.DataFrame,
+    rows: pd.DataFrame,
+    metadata: dict[str, Any],
+    settings: Config,
+    folder: Path,
+) -> Served:
+    """Save the model as ONNX or, where that fails or answers otherwise, with skops; every test row is compared.
+
+    Raises InputError when neither answers as the fitted estimator does.
+    """
+    refused = ""
+    for runtime in RUNTIMES:
+        for path in folder.iterdir():
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+        try:
+            model = convert(fitted, settings) if runtime == "onnx" else fitted
+        except ConversionError as error:
+            refused = f"skl2onnx cannot convert the estimator: {error}"
+            continue
+        tracking.save(model, rows.head(GOLDEN_ROWS), metadata | {"runtime": runtime}, settings, folder)
+        files.write_json(folder / "categories.json", _categories(train, settings))
+        files.write_json(folder / "golden.json", {"rows": [], "answers": []})
+        files.seal(folder)
+        predictor = Predictor(folder)
+        answers = predictor.predict(data.arrays(rows))
+        found = parity(fitted, answers, rows, settings.train.threshold)
+        if found.holds(settings.train.parity):
+            return Served(runtime, predictor, rows, answers, found, refused)
+        refused = (
+            f"as {runtime} it would differ from scikit-learn by {found.largest:.2g}, with {found.flips} other labels "
+            f"in {found.rows} rows"
+        )
+    raise InputError(
+        f"The model cannot be served: {refused}; change the estimator in model/estimator.py, or raise train.parity."
+    )
+
+
+def _categories(train: pd.DataFrame, settings: Config) -> dict[str, list[str]]:
+    """What training saw in each category column."""
+    names = [name for name, feature in settings.data.features.items() if feature.type == "category"]
+    return {name: sorted(map(str, train[name].dropna().unique())) for name in names}
+
+
+def _record(served: Served, fitted: Pipeline, test: pd.DataFrame, settings: Config, folder: Path) -> None:
+    """Add what the served model says of the test rows to its directory and seal it."""
+    rows, predictor = served.rows, served.predictor
+    classes = predictor.model.classes
+    _reference(test, rows, served.answers, settings.data.time, classes, folder / "reference.parquet")
+    golden = json.loads(_familiar(rows, predictor).to_json(orient="records", double_precision=15))
+    columns = {name: [row[name] for row in golden] for name in rows}
+    answers = predictor.answers(predictor.predict(predictor.inputs(columns)))
     files.write_json(folder / "golden.json", {"rows": golden, "answers": answers})
     files.write_json(
-        folder / "parity.json", {"largest": largest, "tolerance": settings.train.parity, "rows": len(rows)}
+        folder / "parity.json",
+        {**asdict(served.parity), "tolerance": settings.train.parity, "runtime": served.runtime, "why": served.refused},
     )
     files.write_json(folder / "shap.json", shapley.values(fitted, rows, settings.train.seed))
     files.seal(folder)
-    return largest
+
+
+def _familiar(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
+    """The first rows of which training saw every category, so that no service refuses them."""
+    known = pd.Series(True, index=rows.index)
+    for name, seen in predictor.model.categories.items():
+        known &= rows[name].isin(seen | {""})
+    return rows[known].head(GOLDEN_ROWS)
 
 
 def _reference(

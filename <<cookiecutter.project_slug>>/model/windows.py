@@ -1,135 +1,44 @@
-"""Estimated and realised performance for windows of rows, by NannyML; no other module knows it.
+"""Cuts rows into windows in order of their time: so many rows each, or a period each; only whole windows count."""
 
-Estimation without labels: CBPE for classification, DLE for regression
-(https://nannyml.readthedocs.io/en/stable/how_it_works/performance_estimation.html). Both see a change in the inputs,
-neither a change in what the inputs mean.
-"""
+from typing import Any
 
-import logging
-import os
-import warnings
-from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
+import duckdb
 import pandas as pd
 
-from model.tasks import Task
-
-os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
-Kind = Literal["estimated", "realised"]
-LABEL, PREDICTION, TIME = "label", "prediction", "time"
+SMALLEST = 100  # rows of a period, below which it tells nothing
+SEED = 0
 
 
-@dataclass(frozen=True)
-class Window:
-    """A metric of `rows` rows from `begin` to `end`; `alert` when it lies outside of `low` and `high`.
+def cut(connection: duckdb.DuckDBPyConnection, table: str, window: int | str, sample: int) -> None:
+    """Fill the table `cut` with the rows of `table` (id, time, request, row) that lie in whole windows.
 
-    The bounds lie three standard deviations around the mean of the reference windows; None where there is none.
+    It adds `chunk`, the window counted from 0, and `size`, how many rows the window has. Of a window with more than
+    `sample` rows a seeded sample of that many is taken. The first and the last period are left out: nothing says that
+    they are whole.
     """
+    if isinstance(window, int):
+        place = "(row_number() over (order by time, request, row) - 1) // $window"
+        whole = "size = $window"
+    else:
+        place = "dense_rank() over (order by date_trunc($window, time)) - 1"
+        whole = f"place > 0 and place < (select max(place) from placed) and size >= {SMALLEST}"  # noqa: S608
+    connection.execute(
+        f"""
+        create or replace table cut as
+        with placed as (select *, {place} as place from {table}),
+        sized as (select *, count(*) over (partition by place) as size from placed),
+        kept as (select * exclude (place), dense_rank() over (order by place) - 1 as chunk from sized where {whole})
+        select * from kept
+        qualify row_number() over (partition by chunk order by hash(request, row, {SEED}), request, row) <= $sample
+        """,  # noqa: S608 - our own words
+        {"window": window, "sample": sample},
+    )
 
-    kind: Kind
-    metric: str
-    reference: bool
-    begin: str
-    end: str
-    rows: int
-    value: float | None
-    low: float | None
-    high: float | None
-    alert: bool
 
-
-def _arguments(task: Task, classes: tuple[str, ...], metrics: tuple[str, ...], size: int) -> dict[str, Any]:
-    from nannyml import SizeBasedChunker
-
-    kinds = {
-        "binary_classification": "classification_binary",
-        "multiclass_classification": "classification_multiclass",
-        "regression": "regression",
+def spans(frame: pd.DataFrame) -> dict[int, dict[str, Any]]:
+    """By chunk: its `begin` and `end`, the first and last moment, and how many `rows` were looked at."""
+    times = frame.groupby("chunk")["time"].agg(["min", "max", "size"])
+    return {
+        int(chunk): {"begin": begin.isoformat(), "end": end.isoformat(), "rows": int(rows)}
+        for chunk, begin, end, rows in times.itertuples()
     }
-    arguments: dict[str, Any] = {
-        "metrics": list(metrics),
-        "y_pred": PREDICTION,
-        "y_true": LABEL,
-        "chunker": SizeBasedChunker(chunk_size=size, incomplete="drop"),
-    }
-    if task == "binary_classification":
-        arguments["y_pred_proba"] = f"probability_{classes[1]}"
-    if task == "multiclass_classification":
-        arguments["y_pred_proba"] = {name: f"probability_{name}" for name in classes}
-    return arguments | {"problem_type": kinds[task]}
-
-
-def estimated(
-    reference: pd.DataFrame,
-    analysis: pd.DataFrame,
-    task: Task,
-    classes: tuple[str, ...],
-    metrics: tuple[str, ...],
-    size: int,
-    features: list[str],
-) -> list[Window]:
-    """Performance that the predictions let expect; the frames hold features, prediction and probabilities."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import nannyml
-
-        arguments = _arguments(task, classes, metrics, size)
-        if task == "regression":
-            import lightgbm  # NannyML's estimator of errors
-
-            lightgbm.register_logger(logging.getLogger(__name__))
-            del arguments["problem_type"]
-            estimator = nannyml.DLE(feature_column_names=features, **arguments)
-        else:
-            estimator = nannyml.CBPE(**arguments)
-        result = estimator.fit(reference).estimate(analysis)
-    return _windows("estimated", result.to_df(), reference, analysis, metrics)
-
-
-def realised(
-    reference: pd.DataFrame,
-    analysis: pd.DataFrame,
-    task: Task,
-    classes: tuple[str, ...],
-    metrics: tuple[str, ...],
-    size: int,
-) -> list[Window]:
-    """Performance against the labels that have come."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import nannyml
-
-        calculator = nannyml.PerformanceCalculator(**_arguments(task, classes, metrics, size))
-        result = calculator.fit(reference).calculate(analysis)
-    return _windows("realised", result.to_df(), reference, analysis, metrics)
-
-
-def _windows(
-    kind: Kind, table: pd.DataFrame, reference: pd.DataFrame, analysis: pd.DataFrame, metrics: tuple[str, ...]
-) -> list[Window]:
-    windows = []
-    for _, row in table.iterrows():
-        frame = reference if row[("chunk", "period")] == "reference" else analysis
-        begin, end = int(row[("chunk", "start_index")]), int(row[("chunk", "end_index")])
-        for metric in metrics:
-            windows.append(
-                Window(
-                    kind=kind,
-                    metric=metric,
-                    reference=frame is reference,
-                    begin=frame[TIME].iloc[begin].isoformat(),
-                    end=frame[TIME].iloc[end].isoformat(),
-                    rows=end - begin + 1,
-                    value=_finite(row[(metric, "value")]),
-                    low=_finite(row[(metric, "lower_threshold")]),
-                    high=_finite(row[(metric, "upper_threshold")]),
-                    alert=bool(row[(metric, "alert")]),
-                )
-            )
-    return windows
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if value is not None and np.isfinite(value) else None

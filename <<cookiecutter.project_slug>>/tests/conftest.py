@@ -1,10 +1,17 @@
 """Tiny data with a known truth, and models trained on it once for each task."""
 
+import contextlib
 import copy
 import hashlib
+import http.client
+import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +22,9 @@ import pytest
 import yaml
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from starlette.testclient import TestClient
 
-from model import config, data, evaluate, gate, record, report, train
+from model import config, data, evaluate, gate, record, report, serve, service, train
 from model.tasks import Task
 
 # A busy machine is not a defect.
@@ -92,11 +100,20 @@ def document(task: str, path: Path, sha256: str) -> dict[str, Any]:
             {"kind": "champion", "metric": METRIC[task], "margin": 0.05},
         ],
         "promote": {"order": ["dev", "staging", "production"]},
-        "serve": {"port": 9000, "rows": 100, "bytes": 100_000},
+        "serve": {
+            "server": "asgi",
+            "port": 9000,
+            "rows": 100,
+            "bytes": 100_000,
+            "unknown_categories": "accept",
+            "log": {"bytes": 1_000_000, "failure": "refuse"},
+        },
         "monitor": {
             "metrics": [MONITORED[task]],
             "window": 100,
-            "alert": {"metrics": [MONITORED[task]], "windows": 2, "of": 3},
+            "sample": 1000,
+            "days": 90,
+            "alert": {"metrics": [MONITORED[task]], "quality": 0.05, "windows": 2, "of": 3, "cooldown": 3},
         },
     }
 
@@ -123,6 +140,84 @@ class Trained:
         """A build folder of one's own, to change or to break."""
         shutil.copytree(self.build, folder / "build")
         return folder / "build"
+
+
+class Client(TestClient):
+    """A caller of a service without a server."""
+
+    def __init__(self, own: service.Service, environment: dict[str, str]) -> None:
+        super().__init__(serve.application(own, environment))
+        self.service = own
+
+
+def client(trained: Trained, folder: Path, environment: dict[str, str] | None = None, **changes: Any) -> Client:
+    """Calls a trained model that logs to the folder; `changes` are other values of `config.yaml: serve`."""
+    settings = trained.settings.serve.model_copy(update=changes)
+    own = service.Service(trained.build / "model", folder, settings, environment or {})
+    return Client(own, environment or {})
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Process:
+    """The service as a process of its own, of another environment's Python when that is named."""
+
+    def __init__(
+        self,
+        trained: Trained,
+        folder: Path,
+        model: Path | None = None,
+        python: str = sys.executable,
+        **environment: str,
+    ) -> None:
+        self.port = free_port()
+        settings = folder / "config.yaml"
+        settings.write_text(yaml.safe_dump(trained.document))
+        command = [python, "-m", "model", "--config", str(settings), "serve"]
+        command += ["--model", str(model or trained.build / "model"), "--predictions", str(folder / "predictions")]
+        self.running = subprocess.Popen(
+            command,
+            cwd=Path(serve.__file__).parents[1],
+            env={**os.environ, "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": str(self.port), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> "Process":
+        """Wait until it is ready."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                self.get("/health/status")
+                return self
+            except OSError:
+                assert self.running.poll() is None, self.running.communicate()
+                time.sleep(0.02)
+        raise AssertionError("The service was not ready within 30 s.")
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End it and the processes that it started, which would hold its output open."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.running.pid, signal.SIGKILL)
+        self.running.communicate()
+
+    def get(self, url: str, port: int | None = None) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}{url}", timeout=5) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
 
 
 LOCK = Path(__file__).parents[1] / "locks" / "train.txt"

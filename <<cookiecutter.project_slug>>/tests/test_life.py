@@ -35,4 +35,4 @@ def test_a_model_is_trained_released_served_and_watched(
     assert released["passed"]
     assert released["evaluation"]["origin"]["version"] == seen["version"]
     assert released["evaluation"]["origin"]["commit"] == repository("rev-parse", "HEAD")
-    assert {w["kind"] for w in seen["windows"]} == {"estimated", "realised"}
+    assert {w["kind"] for w in seen["windows"]} >= {"estimated", "realised"}

@@ -1,59 +1,26 @@
 import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pandas as pd
 import pytest
-from conftest import ROWS, TASKS, Trained, rows
-from starlette.testclient import TestClient
+from conftest import TASKS, Trained, client, rows
 
-from model import InputError, config, directory, files, monitor, predictions, serve
+from model import InputError, files, findings, monitor, pages
 from model.predictor import Predictor
-from model.windows import Window
+from model.summary import Summary
 
-RULE = config.Alert(metrics=("f1",), windows=2, of=3)
-
-
-def window(alert: bool, kind: Any = "estimated", metric: str = "f1", reference: bool = False) -> Window:
-    return Window(kind, metric, reference, "2020-01-01", "2020-01-02", 100, 0.5, 0.6, 0.9, alert)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "raised"),
-    [
-        ("", None),
-        ("x", False),
-        ("xx", True),
-        ("xx.", True),
-        ("x.x", True),
-        ("xx..", False),
-        ("xxx.x", True),
-        ("...", False),
-    ],
-)
-def test_an_alert_needs_so_many_of_the_last_windows(pattern: str, raised: bool | None) -> None:
-    found = [window(sign == "x") for sign in pattern]
-    told = monitor.alerts(found, RULE)
-    assert [entry["raised"] for entry in told] == ([] if raised is None else [raised])
-
-
-def test_reference_windows_and_other_metrics_raise_no_alert() -> None:
-    found = [window(True, reference=True), window(True, reference=True), window(True, metric="roc_auc"), window(False)]
-    assert [entry["raised"] for entry in monitor.alerts(found, RULE)] == [False]
-
-
-def test_estimated_and_realised_performance_are_judged_apart() -> None:
-    found = [window(True), window(True, kind="realised"), window(False), window(False, kind="realised")]
-    told = {entry["kind"]: entry["raised"] for entry in monitor.alerts(found, RULE)}
-    assert told == {"estimated": False, "realised": False}
+SCHEMA = Path(__file__).parents[1] / "schemas" / "monitor-1.json"
+NOW = datetime.now(UTC)
 
 
 def answered(trained: Trained, frame: pd.DataFrame, folder: Path) -> None:
     """Send the rows of a frame through the service, and write what came true of each."""
-    log = predictions.Log(folder / "predictions")
-    service = TestClient(
-        serve.Service(Predictor(trained.build / "model"), log, trained.settings.serve, {}).application()
-    )
+    service = client(trained, folder / "predictions")
     target, lines = trained.settings.data.target, []
     classes = target.classes
     codes = pd.cut(frame["outcome"], [-1e9, *target.cuts, 1e9], labels=False) if target.cuts else None
@@ -68,6 +35,7 @@ def answered(trained: Trained, frame: pd.DataFrame, folder: Path) -> None:
         for row, index in enumerate(part.index):
             truth = float(frame["outcome"][index]) if codes is None else classes[codes[index]]
             lines.append(json.dumps({"request": body["meta"]["puid"], "row": row, "label": truth}))
+    service.service.close()
     files.write(folder / "labels" / "one.jsonl", "\n".join(lines) + "\n")
 
 
@@ -77,29 +45,43 @@ def traffic(telling: bool = True) -> pd.DataFrame:
     return frame if telling else frame.assign(number=0.0, colour="blue")
 
 
-def watched(trained: Trained, folder: Path, build: Path, labels: bool = True) -> dict[str, Any]:
-    truth = folder / "labels" if labels else None
-    monitor.run(trained.settings, build, trained.build / "model", folder / "predictions", truth)
-    found: dict[str, Any] = json.loads((build / "monitor" / "summary.json").read_text())
-    return found
+def watched(trained: Trained, folder: Path, build: Path, labels: bool = True, **changes: Any) -> Summary:
+    """What the monitor says; `changes` are other values of `config.yaml: monitor`."""
+    own = trained.settings.monitor.model_copy(update=changes)
+    settings = trained.settings.model_copy(update={"monitor": own})
+    truth = str(folder / "labels") if labels else None
+    monitor.run(settings, build, trained.build / "model", [str(folder / "predictions")], truth, NOW)
+    return Summary.model_validate_json((build / "monitor" / "summary.json").read_text())
 
 
 def test_performance_is_estimated_and_realised_in_whole_windows(trained: Trained, tmp_path: Path) -> None:
     answered(trained, traffic(), tmp_path)
     found = watched(trained, tmp_path, tmp_path / "build")
     metric = trained.settings.monitor.metrics[0]
-    assert (found["rows"], found["labelled"]) == (1000, 1000)
+    assert (found.log.rows, found.log.labelled) == (1000, 1000)
     for kind in ("estimated", "realised"):
-        own = [w for w in found["windows"] if (w["kind"], w["metric"]) == (kind, metric)]
-        assert len([w for w in own if not w["reference"]]) == 10
-        assert len([w for w in own if w["reference"]]) == 9
-        assert all(w["rows"] == 100 for w in own)
-    begin, end = found["windows"][-1]["begin"], found["windows"][-1]["end"]
-    assert begin < end
-    assert end.startswith("2020-02-11")
-    assert "fewer than 10" in found["warnings"][0]
-    assert (tmp_path / "build/monitor/report.md").read_text().startswith("## ")
-    assert 'model_performance{kind="estimated"' in (tmp_path / "build/monitor/metrics.prom").read_text()
+        own = [w for w in found.windows if (w.kind, w.metric) == (kind, metric)]
+        assert len([w for w in own if not w.reference]) == 10
+        assert len([w for w in own if w.reference]) == 9
+        assert all(w.rows == 100 for w in own)
+        assert own[-1].begin < own[-1].end
+        assert own[-1].end.startswith("2020-02-11")
+    assert "fewer than 10" in found.warnings[0]
+    assert not found.alert
+
+
+def test_drift_outputs_and_data_quality_are_measured_for_every_column(trained: Trained, tmp_path: Path) -> None:
+    answered(trained, traffic(), tmp_path)
+    found = watched(trained, tmp_path, tmp_path / "build", labels=False)
+    outputs = {f"probability_{name}" for name in trained.settings.data.target.classes} or {"prediction"}
+    columns = {kind: {w.column for w in found.windows if w.kind == kind} for kind in ("drift", "output", "quality")}
+    assert columns == {
+        "drift": {"number", "colour", None} | outputs,
+        "output": outputs,
+        "quality": {"number", "colour"},
+    }
+    measures = {(w.column, w.metric) for w in found.windows if w.kind == "quality"}
+    assert measures == {("number", "missing"), ("number", "out_of_range"), ("colour", "missing"), ("colour", "unseen")}
 
 
 def test_realised_performance_is_what_scikit_learn_says(models: Any, tmp_path: Path) -> None:
@@ -109,80 +91,184 @@ def test_realised_performance_is_what_scikit_learn_says(models: Any, tmp_path: P
     frame = traffic()
     answered(trained, frame, tmp_path)
     found = watched(trained, tmp_path, tmp_path / "build")
-    first = next(w for w in found["windows"] if w["kind"] == "realised" and not w["reference"])
+    first = next(w for w in found.windows if w.kind == "realised" and not w.reference)
     predictor = Predictor(trained.build / "model")
     part = frame.head(100).assign(number=frame["number"].astype("float32"))
     answers = predictor.predict({"number": part["number"].to_numpy(), "colour": part["colour"].to_numpy()}).labels
-    assert first["value"] == pytest.approx(mean_absolute_error(part["outcome"], answers))
+    assert first.value == pytest.approx(mean_absolute_error(part["outcome"], answers))
 
 
 def test_a_fall_raises_an_alert_and_quiet_traffic_none(models: Any, tmp_path: Path) -> None:
     trained = models("binary_classification")
     for name, telling in (("quiet", True), ("fallen", False)):
         answered(trained, traffic(telling), tmp_path / name)
-    assert not watched(trained, tmp_path / "quiet", tmp_path / "a")["alert"]
-    estimated = watched(trained, tmp_path / "fallen", tmp_path / "b", labels=False)
-    assert estimated["alert"]
-    assert estimated["labelled"] == 0
-    assert {w["kind"] for w in estimated["windows"]} == {"estimated"}
-    assert (tmp_path / "b/monitor/report.md").read_text().startswith("## 🔔 Alert")
-    assert "model_alert{" in (tmp_path / "b/monitor/metrics.prom").read_text()
+    quiet = watched(trained, tmp_path / "quiet", tmp_path / "a")
+    assert (quiet.alert, quiet.raised) == (False, None)
+    fallen = watched(trained, tmp_path / "fallen", tmp_path / "b", labels=False)
+    assert fallen.alert
+    assert fallen.raised is not None
+    assert fallen.log.labelled == 0
+    assert not any(window.kind == "realised" for window in fallen.windows)
+    assert (tmp_path / "b/monitor/report.md").read_text().startswith("## 🔔 Alert: tiny")
+    assert (
+        f'model_alert{{model="tiny",version="{fallen.version}"}} 1.0'
+        in (tmp_path / "b/monitor/metrics.prom").read_text()
+    )
 
 
-def test_without_predictions_or_with_too_few_the_job_says_so_and_keeps_its_report(
-    binary: Trained, tmp_path: Path
-) -> None:
-    build = tmp_path / "build"
+def test_what_the_estimate_cannot_see_is_seen_when_labels_come(binary: Trained, tmp_path: Path) -> None:
+    """Concept drift: the inputs are as ever, and mean the opposite."""
+    frame = traffic()
+    answered(binary, frame.assign(outcome=-frame["outcome"]), tmp_path)
+    assert not watched(binary, tmp_path, tmp_path / "blind", labels=False).alert
+    found = watched(binary, tmp_path, tmp_path / "seeing")
+    assert [entry.kind for entry in found.alerts if entry.holds] == ["realised"]
+    assert "cannot see" in (tmp_path / "seeing/monitor/report.md").read_text()
+
+
+def test_bad_data_raise_an_alert_and_say_which_column(binary: Trained, tmp_path: Path) -> None:
+    frame = traffic()
+    frame.loc[frame.index[::4], "colour"] = "purple"
+    frame.loc[frame.index[1::4], "number"] = 99.0
+    answered(binary, frame, tmp_path)
+    held = {
+        (e.column, e.metric)
+        for e in watched(binary, tmp_path, tmp_path / "build").alerts
+        if e.holds and e.kind == "quality"
+    }
+    assert held == {("colour", "unseen"), ("number", "out_of_range")}
+
+
+def test_a_reference_without_a_whole_window_is_said_and_nothing_is_estimated(binary: Trained, tmp_path: Path) -> None:
     answered(binary, traffic(), tmp_path)
-    watched(binary, tmp_path, build)
-    before = (build / "monitor/summary.json").read_bytes()
-    with pytest.raises(InputError, match="holds 0 predictions of .*; wait for more traffic"):
-        watched(binary, tmp_path / "nothing", build, labels=False)
-    answered(binary, traffic().head(99), tmp_path / "few")
-    with pytest.raises(InputError, match="holds 99 predictions of .*, but one window needs 100"):
-        watched(binary, tmp_path / "few", build, labels=False)
-    assert (build / "monitor/summary.json").read_bytes() == before
+    found = watched(binary, tmp_path, tmp_path / "build", window="week")
+    assert found.windows == ()
+    assert "The reference has 0 windows of a week" in " ".join(found.warnings)
 
 
-@pytest.mark.parametrize(
-    ("line", "sentence"),
-    [
-        ('{"request": "a", "row": 0}', "lack label"),
-        ("not json", "are not JSON lines"),
-        (None, "holds no"),
-    ],
-)
-def test_labels_that_cannot_be_read_are_refused(line: str | None, sentence: str, tmp_path: Path) -> None:
-    if line is not None:
-        (tmp_path / "one.jsonl").write_text(line + "\n")
-    with pytest.raises(InputError, match=sentence):
-        monitor.labels(tmp_path)
+def test_large_windows_are_sampled_and_it_is_said(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    found = watched(binary, tmp_path, tmp_path / "a", window=300, sample=150)
+    assert found.sampled == 150
+    assert {w.rows for w in found.windows} == {150}
+    assert "150 rows were sampled" in (tmp_path / "a/monitor/report.md").read_text()
+    again = watched(binary, tmp_path, tmp_path / "b", window=300, sample=150)
+    assert again.windows == found.windows
 
 
-def test_the_last_word_on_a_label_counts(tmp_path: Path) -> None:
-    (tmp_path / "1.jsonl").write_text('{"request": "007", "row": 0, "label": "no"}\n')
-    (tmp_path / "2.jsonl").write_text('{"request": "007", "row": 0, "label": "yes"}\n')
-    found = monitor.labels(tmp_path)
-    assert found[["request", "row", "label"]].to_numpy().tolist() == [["007", 0, "yes"]]
+def test_a_job_without_traffic_says_so_and_does_not_fail(binary: Trained, tmp_path: Path) -> None:
+    nothing = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert (nothing.alert, nothing.log.rows, nothing.windows) == (False, 0, ())
+    assert nothing.warnings[0].startswith(f"No prediction of {nothing.version} was logged in")
+    answered(binary, traffic().head(99), tmp_path)
+    few = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert "99 predictions" in few.warnings[0]
+    assert "fill no window of 100 rows yet" in few.warnings[0]
 
 
-def test_an_unknown_label_is_refused(binary: Trained) -> None:
-    with pytest.raises(InputError, match="hold maybe; allowed are no, yes"):
-        monitor.coded(pd.Series(["yes", "maybe"]), directory.load(binary.build / "model"))
+def test_another_version_in_the_log_is_named(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic().head(100), tmp_path)
+    (own,) = (tmp_path / "predictions").glob("version=*")
+    own.rename(own.with_name("version=2019.01.01-ccccccc"))
+    found = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert found.log.versions == ("2019.01.01-ccccccc",)
+    assert "The log holds 2019.01.01-ccccccc instead" in found.warnings[1]
+
+
+def test_rows_from_the_future_are_left_out_and_counted(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    (path,) = (tmp_path / "predictions").glob("version=*/hour=*/*.jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines[:50]:
+        line["logged"] = (NOW + timedelta(days=2)).isoformat()
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert (found.log.rows, found.log.future) == (950, 50)
+    assert "50 rows were logged later than now" in " ".join(found.warnings)
+
+
+@pytest.mark.parametrize("change", [{"number": float("nan")}, {"number": 1e30}, {"colour": "red"}])
+def test_a_column_that_says_nothing_any_more_is_no_crash(
+    change: dict[str, Any], trained: Trained, tmp_path: Path
+) -> None:
+    answered(trained, traffic().assign(**change), tmp_path)
+    found = watched(trained, tmp_path, tmp_path / "build")
+    assert found.log.rows == 1000
+    if change.get("number") != change.get("number"):
+        assert "The drift jensen_shannon of number is undefined in 10 windows" in " ".join(found.warnings)
+
+
+def test_labels_of_one_class_leave_undefined_what_needs_two(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic().assign(outcome=1.0), tmp_path)
+    found = watched(binary, tmp_path, tmp_path / "build", metrics=("f1", "roc_auc"))
+    assert "The realised roc_auc is undefined in 10 windows" in " ".join(found.warnings)
 
 
 def test_a_model_of_another_task_is_refused(models: Any, tmp_path: Path) -> None:
     binary, other = models(TASKS[0]), models(TASKS[2])
-    answered(other, traffic(), tmp_path)
     with pytest.raises(InputError, match=r"regression, but config\.yaml says binary_classification"):
-        monitor.run(binary.settings, tmp_path / "build", other.build / "model", tmp_path / "predictions", None)
+        monitor.run(binary.settings, tmp_path / "build", other.build / "model", [str(tmp_path)], None, NOW)
 
 
-def test_rows_are_ordered_by_their_own_time(binary: Trained, tmp_path: Path) -> None:
-    frame = traffic()
-    answered(binary, frame.iloc[::-1], tmp_path)
-    model = directory.load(binary.build / "model")
-    found = monitor.frame(predictions.read(tmp_path / "predictions", model.version), model)
-    assert found["time"].is_monotonic_increasing
-    assert found["time"].tolist() == frame["moment"].tolist()
-    assert len(found) == ROWS // 4
+def test_a_job_that_fails_keeps_the_report_before(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    watched(binary, tmp_path, tmp_path / "build")
+    before = (tmp_path / "build/monitor/summary.json").read_bytes()
+    (tmp_path / "labels/one.jsonl").write_text("broken\n")
+    with pytest.raises(InputError, match="have 1 lines that are no JSON object"):
+        watched(binary, tmp_path, tmp_path / "build")
+    assert (tmp_path / "build/monitor/summary.json").read_bytes() == before
+
+
+def test_the_summary_keeps_its_published_schema(
+    trained: Trained, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if request.config.getoption("--refresh"):
+        SCHEMA.write_text(json.dumps(Summary.model_json_schema(), indent=1) + "\n")
+    schema = json.loads(SCHEMA.read_text())
+    assert schema == Summary.model_json_schema()
+    answered(trained, traffic(), tmp_path)
+    watched(trained, tmp_path, tmp_path / "build")
+    document = json.loads((tmp_path / "build/monitor/summary.json").read_text())
+    jsonschema.validate(document, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**document, "another": 1}, schema)
+
+
+def test_the_report_fits_an_issue_and_has_every_section(trained: Trained, tmp_path: Path) -> None:
+    answered(trained, traffic(telling=False), tmp_path)
+    found = watched(trained, tmp_path, tmp_path / "build")
+    text = (tmp_path / "build/monitor/report.md").read_text()
+    assert len(text) <= pages.LIMIT
+    titles = [section.title for section in findings.sections(found)]
+    assert [line[4:] for line in text.splitlines() if line.startswith("### ")] == titles
+    assert text.count("```mermaid") == 2
+    page = (tmp_path / "build/monitor/report.html").read_text()
+    assert all(f'<h2 id="{title}">' in page for title in titles)
+
+
+def test_names_from_data_cannot_break_the_report(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    found = watched(binary, tmp_path, tmp_path / "build")
+    hostile = "a|b\n<script>x</script>@all"
+    windows = tuple(w.model_copy(update={"column": hostile}) if w.column == "number" else w for w in found.windows)
+    changed = found.model_copy(update={"windows": windows, "warnings": (hostile,)})
+    text, page = findings.markdown(changed), findings.page(changed)
+    assert "<script>x" not in text + page
+    assert "@all" not in text
+
+
+def test_nannyml_reads_no_env_file_and_reports_no_use(tmp_path: Path) -> None:
+    """A file .env beside the job must not reach it; and its use is told to no one."""
+    (tmp_path / ".env").write_text("LEAKED=1\n")
+    code = (
+        "import os, model.nannyml, nannyml\n"
+        "from nannyml.usage_logging import UsageEvent, get_logger\n"
+        "type(get_logger())._log = lambda *_: print('told')\n"
+        "get_logger().log(UsageEvent.CLI_RUN)\n"
+        "print(os.environ.get('LEAKED', 'kept'))\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    root = str(Path(monitor.__file__).parents[1])
+    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": root}, capture_output=True, text=True, check=True)
+    assert done.stdout == "kept\n"

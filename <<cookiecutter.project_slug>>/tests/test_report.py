@@ -176,7 +176,7 @@ def large(decision: record.Decision, slices: int, features: int, gates: int = 10
 def test_200_slices_and_500_features_fit_and_what_was_cut_is_said(decision: record.Decision) -> None:
     many = large(decision, 200, 500)
     text = report.markdown(many)
-    assert len(text) <= report.LIMIT
+    assert len(text) <= pages.LIMIT
     assert "_170 more rows are in build/report.html._" in text
     assert "_470 more rows are in build/report.html._" in text
     assert re.findall("^### (.*)$", text, flags=re.M) == HEADINGS
@@ -187,8 +187,8 @@ def test_200_slices_and_500_features_fit_and_what_was_cut_is_said(decision: reco
 
 def test_a_report_that_is_too_long_leaves_out_sections_and_says_which(decision: record.Decision) -> None:
     text = report.markdown(large(decision, 200, 500, gates=180))
-    assert len(text) <= report.LIMIT
-    said = re.search(r"_Left out here to fit into a pull request: (.+). build/report.html has all of it._", text)
+    assert len(text) <= pages.LIMIT
+    said = re.search(r"_Left out here to fit into a comment: (.+). build/report.html has all of it._", text)
     assert said
     left_out = said[1].split(", ")
     assert re.findall("^### (.*)$", text, flags=re.M) == [name for name in HEADINGS if name not in left_out]
@@ -198,8 +198,8 @@ def test_a_report_that_is_too_long_leaves_out_sections_and_says_which(decision: 
 
 def test_too_many_gates_are_cut_at_a_row_and_it_is_said(decision: record.Decision) -> None:
     text = report.markdown(large(decision, 1, 1, gates=1000))
-    assert len(text) <= report.LIMIT
-    assert text.endswith("\n\n_The gates were cut here; build/report.html has all of them._\n")
+    assert len(text) <= pages.LIMIT
+    assert text.endswith("\n\n_Gates: the rest was cut here; build/report.html has all of it._\n")
     assert text.count("\n| ✅ pass |") > 100
 
 

@@ -1,75 +1,168 @@
+import http.client
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
+import threading
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
-import yaml
-from conftest import Trained
-from starlette.testclient import TestClient
+from conftest import Process, Trained, client, free_port
+from openapi_spec_validator import validate
 
-from model import InputError, config, predictions, serve
-from model.predictor import Predictor
+from model import directory, files
 
 ROWS: list[dict[str, Any]] = [{"number": 0.5, "colour": "red"}, {"number": None, "colour": "blue"}]
 URL = "/api/v1.0/predictions"
+INFER = "/v2/models/tiny/infer"
+TENSORS = [
+    {"name": "number", "shape": [2], "datatype": "FP32", "data": [0.5, None]},
+    {"name": "colour", "shape": [2, 1], "datatype": "BYTES", "data": ["red", "blue"]},
+]
 
 
-def client(trained: Trained, log: Path, **environment: str) -> TestClient:
-    service = serve.Service(
-        Predictor(trained.build / "model"), predictions.Log(log), trained.settings.serve, environment
-    )
-    return TestClient(service.application())
+def logged(folder: Path) -> list[dict[str, Any]]:
+    """What stands in the log of a folder; no line is torn."""
+    paths = sorted(folder.glob("version=*/hour=*/*.jsonl"))
+    return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("url", [URL, "/predict"])
+@pytest.mark.parametrize("url", [URL, "/predict", "/api/v0.1/predictions"])
 def test_rows_are_answered_in_seldons_form_and_logged(url: str, trained: Trained, tmp_path: Path) -> None:
-    answer = client(trained, tmp_path, PREDICTIVE_UNIT_ID="model", PREDICTIVE_UNIT_IMAGE="x@sha256:1").post(
+    operator = {"PREDICTIVE_UNIT_ID": "main", "PREDICTIVE_UNIT_IMAGE": "x@sha256:1"}
+    answer = client(trained, tmp_path, operator).post(
         url, json={"jsonData": ROWS}, headers={"Seldon-Puid": "request-1"}
     )
     assert answer.status_code == 200
     body = answer.json()
-    assert len(body["jsonData"]) == 2
-    assert body["meta"]["requestPath"] == {"model": "x@sha256:1"}
-    version = Predictor(trained.build / "model").model.version
-    assert body["meta"]["tags"] == {"version": version}
-    found = predictions.read(tmp_path, version)
-    assert list(zip(found["request"], found["row"], strict=True)) == [("request-1", 0), ("request-1", 1)]
-    assert [json.loads(text) for text in found["answer"]] == body["jsonData"]
+    version = directory.load(trained.build / "model").version
+    assert body["meta"] == {"puid": "request-1", "requestPath": {"main": "x@sha256:1"}, "tags": {"version": version}}
+    found = logged(tmp_path)
+    assert [(line["request"], line["row"], line["version"]) for line in found] == [
+        ("request-1", 0, version),
+        ("request-1", 1, version),
+    ]
+    assert [line["answer"] for line in found] == body["jsonData"]
+    assert [line["features"] for line in found] == ROWS
 
 
-def test_an_array_with_names_in_any_order_is_answered_as_rows_are(trained: Trained, tmp_path: Path) -> None:
+def test_every_form_of_a_request_gets_the_same_answer(trained: Trained, tmp_path: Path) -> None:
     service = client(trained, tmp_path)
     rows = service.post(URL, json={"jsonData": ROWS}).json()["jsonData"]
-    data = {"names": ["colour", "number"], "ndarray": [[row["colour"], row["number"]] for row in ROWS]}
-    answer = service.post(URL, json={"data": data}).json()["data"]
-    if trained.task == "regression":
-        assert answer == {"names": ["prediction"], "ndarray": [[row["prediction"]] for row in rows]}
-    else:
-        assert answer["ndarray"] == [list(row["probabilities"].values()) for row in rows]
-        assert answer["names"] == list(rows[0]["probabilities"])
+    columns = {name: [row[name] for row in ROWS] for name in ("colour", "number")}
+    assert service.post(URL, json={"jsonData": columns}).json()["jsonData"] == rows
+    labels = [row["prediction"] for row in rows]
+    table = [list(row.get("probabilities", {"": row["prediction"]}).values()) for row in rows]
+    names = ["colour", "number"]
+    body = service.post(URL, json={"data": {"names": names, "ndarray": [[r[n] for n in names] for r in ROWS]}}).json()
+    assert body["data"] == {"names": list(rows[0].get("probabilities", ["prediction"])), "ndarray": table}
+    tensor = {"shape": [2, 2], "values": [row[name] for row in ROWS for name in names]}
+    flat = service.post(URL, json={"data": {"names": names, "tensor": tensor}}).json()
+    assert flat["data"]["tensor"] == {
+        "shape": [2, len(table[0])],
+        "values": [value for row in table for value in row],
+    }
+    if trained.task != "regression":
+        assert body["meta"]["tags"]["predictions"] == flat["meta"]["tags"]["predictions"] == labels
+    inferred = {tensor["name"]: tensor for tensor in service.post(INFER, json={"inputs": TENSORS}).json()["outputs"]}
+    assert inferred["prediction"]["data"] == labels
+    assert inferred["prediction"]["shape"] == [2]
+    if trained.task != "regression":
+        assert [[t["data"][row] for name, t in inferred.items() if name != "prediction"] for row in (0, 1)] == table
+
+
+def test_a_form_as_seldons_own_client_sends_it_is_answered(binary: Trained, tmp_path: Path) -> None:
+    service = client(binary, tmp_path)
+    answer = service.post("/predict", data={"json": json.dumps({"jsonData": ROWS})})
+    assert len(answer.json()["jsonData"]) == 2
 
 
 def test_requests_without_an_identity_get_one_of_their_own(binary: Trained, tmp_path: Path) -> None:
     service = client(binary, tmp_path)
     found = {service.post(URL, json={"jsonData": ROWS}).json()["meta"]["puid"] for _ in range(3)}
     assert len(found) == 3
+    assert service.post(URL, json={"jsonData": ROWS}, headers={"Seldon-Puid": "x" * 201}).status_code == 400
 
 
-def test_health_and_metadata_are_told(binary: Trained, tmp_path: Path) -> None:
+def test_feedback_is_logged_under_its_request(trained: Trained, tmp_path: Path) -> None:
+    service = client(trained, tmp_path)
+    response = service.post(URL, json={"jsonData": ROWS}).json()
+    truth = [row["prediction"] for row in response["jsonData"]]
+    for url in ("/api/v1.0/feedback", "/send-feedback"):
+        sent = {"request": {"jsonData": ROWS}, "response": response, "truth": {"jsonData": truth}, "reward": 1}
+        answer = service.post(url, json=sent)
+        assert (answer.status_code, answer.json()) == (200, {"meta": {}})
+    (path,) = tmp_path.glob("labels/hour=*/*.jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    told = [(line["request"], line["row"], line["label"]) for line in lines]
+    assert told == [(response["meta"]["puid"], row, label) for row, label in enumerate(truth)] * 2
+    wrong = service.post("/send-feedback", json={**sent, "truth": {"jsonData": [[1, 2]]}})
+    assert wrong.status_code == 400
+    assert "Row 0 of truth is" in wrong.json()["status"]["info"]
+
+
+def test_health_and_metadata_are_told_in_both_protocols(binary: Trained, tmp_path: Path) -> None:
     service = client(binary, tmp_path)
+    version = directory.load(binary.build / "model").version
     assert service.get("/health/ping").text == "pong"
-    assert service.get("/health/status").status_code == 200
+    ready = [
+        "/health/status",
+        "/ready",
+        "/v2/health/ready",
+        "/v2/models/tiny/ready",
+        f"/v2/models/tiny/versions/{version}/ready",
+    ]
+    for url in [*ready, "/live", "/v2/health/live"]:
+        assert service.get(url).status_code == 200, url
     assert service.get("/metadata").json()["name"] == "tiny"
-    inputs = {column["name"]: column["datatype"] for column in service.get("/metadata").json()["inputs"]}
+    assert service.get("/v2").json()["extensions"] == ["binary_tensor_data"]
+    for name in ("tiny", "model"):  # its own name, and that of the operator's unit
+        found = service.get(f"/v2/models/{name}").json()
+        assert (found["name"], found["versions"], found["platform"]) == ("tiny", [version], "onnx")
+    inputs = {column["name"]: column["datatype"] for column in found["inputs"]}
     assert inputs == {"number": "FP32", "colour": "BYTES"}
+    assert [output["name"] for output in found["outputs"]] == ["prediction", "probability_no", "probability_yes"]
+
+
+def test_the_description_is_valid_openapi_and_answers_fit_it(trained: Trained, tmp_path: Path) -> None:
+    service = client(trained, tmp_path)
+    document = service.get("/openapi.json").json()
+    validate(document)
+    schemas = {"components": document["components"]}
+    for name, body in [("Rows", {"jsonData": ROWS}), ("Answers", service.post(URL, json={"jsonData": ROWS}).json())]:
+        jsonschema.validate(body, {"$ref": f"#/components/schemas/{name}", **schemas})
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"jsonData": [{"size": 1}]}, {"$ref": "#/components/schemas/Rows", **schemas})
+
+
+def test_what_is_answered_and_refused_is_counted(trained: Trained, tmp_path: Path) -> None:
+    service = client(trained, tmp_path, {"PREDICTIVE_UNIT_METRICS_ENDPOINT": "/own"})
+    service.post(URL, json={"jsonData": ROWS})
+    service.post(INFER, json={"inputs": TENSORS})
+    service.post(URL, json={"jsonData": [{"size": 1}]})
+    service.post(URL, content=b"{")
+    text = service.get("/metrics").text
+    assert service.get("/own").status_code == 200
+    for line in (
+        'model_requests_total{code="200",protocol="seldon"} 1.0',
+        'model_requests_total{code="200",protocol="v2"} 1.0',
+        'model_requests_total{code="400",protocol="seldon"} 2.0',
+        "model_rows_total 4.0",
+        'model_refusals_total{reason="column"} 1.0',
+        'model_refusals_total{reason="json"} 1.0',
+        'model_request_seconds_count{protocol="seldon"} 1.0',
+        "model_log_files 1.0",
+        "model_log_failures_total 0.0",
+        "process_resident_memory_bytes",
+        f'model_info{{name="tiny",runtime="onnx",sha256="{directory.load(trained.build / "model").sha256}"',
+    ):
+        assert line in text, line
+    if trained.task == "regression":
+        assert "model_prediction_count 4.0" in text
+    else:
+        counts = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.startswith("model_predictions_total{")]
+        assert sum(map(float, counts)) == 4
 
 
 @pytest.mark.parametrize(
@@ -77,21 +170,18 @@ def test_health_and_metadata_are_told(binary: Trained, tmp_path: Path) -> None:
     [
         (b"{", 400, "not valid JSON"),
         (b"", 400, "not valid JSON"),
+        (b"null", 400, "not a JSON object"),
         (b"\xff", 400, "not valid JSON"),
         (b"[" * 50_000, 400, "not valid JSON"),
         (b'{"jsonData": [{"number": NaN, "colour": "red"}]}', 400, "not valid JSON"),
+        (b'{"jsonData": [{"number": Infinity, "colour": "red"}]}', 400, "not valid JSON"),
         (b'{"jsonData": [{"number": 1e400, "colour": "red"}]}', 400, ""),
-        (b"[]", 400, "not a JSON object"),
-        (b"{}", 400, "neither jsonData"),
-        (b'{"data": 1}', 400, "neither jsonData"),
-        (b'{"data": {"ndarray": [[1]]}}', 400, "neither jsonData"),
-        (b'{"data": {"names": ["number", "number"], "ndarray": [[1, 1]]}}', 400, "a column twice"),
-        (b'{"data": {"names": ["number", "colour"], "ndarray": [[1]]}}', 400, "Row 0 of data.ndarray"),
-        (b'{"data": {"names": ["number", "colour"], "ndarray": [1]}}', 400, "Row 0 of data.ndarray"),
-        (b'{"jsonData": []}', 400, "at least one row"),
-        (b'{"jsonData": "x"}', 400, "at least one row"),
-        (b'{"jsonData": [1]}', 400, "Row 0 is not an object"),
+        (b'{"jsonData": [{"number": 1%s, "colour": "red"}]}' % (b"0" * 400), 400, ""),
+        (b'{"jsonData": [{"number": "1", "colour": "red"}]}', 400, 'Row 0 has "1" in the column number'),
         (b'{"jsonData": [{"colour": "red", "size": 1}]}', 400, "unknown column size"),
+        (b'{"jsonData": [{"number": 1}]}', 400, "Row 0 lacks the column colour"),
+        (b'{"jsonData": []}', 400, "no row"),
+        (b"{}", 400, "neither jsonData"),
         (json.dumps({"jsonData": ROWS * 51}).encode(), 413, "102 rows; send at most 100"),
         (b" " * 100_001, 413, "larger than 100000 bytes"),
     ],
@@ -105,102 +195,190 @@ def test_a_request_that_is_wrong_is_told_why_and_not_logged(
     assert sentence in told["info"]
     assert told["code"] == status
     assert "Traceback" not in answer.text
-    assert predictions.read(tmp_path, Predictor(binary.build / "model").model.version).empty
+    assert not logged(tmp_path)
 
 
-def test_unknown_places_and_verbs_are_told_in_the_same_form(binary: Trained, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "encoding", "status"),
+    [
+        ("application/json", None, 200),
+        ("Application/JSON; charset=utf-8", None, 200),
+        ("text/plain", None, 415),
+        ("multipart/form-data; boundary=x", None, 415),
+        ("application/json", "gzip", 415),
+    ],
+)
+def test_another_content_type_is_refused(
+    kind: str, encoding: str | None, status: int, binary: Trained, tmp_path: Path
+) -> None:
+    headers = {"Content-Type": kind} | ({"Content-Encoding": encoding} if encoding else {})
+    service = client(binary, tmp_path)
+    answer = service.post(URL, content=json.dumps({"jsonData": ROWS}), headers=headers)
+    assert answer.status_code == status
+    other = service.post(INFER, content=json.dumps({"inputs": TENSORS}), headers=headers)
+    assert other.status_code == status
+    if status == 415:
+        assert answer.json()["status"]["code"] == 415
+        assert "application/json" in other.json()["error"]
+
+
+def test_unknown_places_and_verbs_are_told_in_the_protocols_form(binary: Trained, tmp_path: Path) -> None:
     service = client(binary, tmp_path)
     assert service.get("/nowhere").json()["status"]["code"] == 404
-    assert service.get(URL).status_code == 405
+    assert service.get(URL).json()["status"]["code"] == 405
+    assert service.get(URL).headers["Allow"] == "POST"
+    assert service.get("/v2/nowhere").json() == {"error": "Not Found"}
+    for url in ("/v2/models/other", "/v2/models/other/ready", "/v2/models/tiny/versions/3"):
+        assert service.get(url).status_code == 404
+        assert "ask for tiny" in service.get(url).json()["error"]
+    other = service.post("/v2/models/other/infer", json={"inputs": TENSORS})
+    assert other.status_code == 404
+    assert "ask for tiny" in other.json()["error"]
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-@pytest.fixture
-def process(binary: Trained, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The service as a process of its own, ready."""
-    port = free_port()
-    made = start(binary, tmp_path, port)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health/status", timeout=5).close()
-            break
-        except OSError:
-            assert made.poll() is None, made.communicate()
-            time.sleep(0.05)
-    yield made, port
-    made.kill()
-    made.communicate()
-
-
-def start(trained: Trained, folder: Path, port: int, model: Path | None = None) -> subprocess.Popen[str]:
-    settings = folder / "config.yaml"
-    settings.write_text(yaml.safe_dump(trained.document))
-    command = [sys.executable, "-m", "model", "--config", str(settings), "serve"]
-    command += ["--model", str(model or trained.build / "model"), "--predictions", str(folder / "predictions")]
-    return subprocess.Popen(
-        command,
-        cwd=Path(serve.__file__).parents[1],
-        env={**os.environ, "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": str(port)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def post(port: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    body = json.dumps({"jsonData": rows}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{URL}", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        content: dict[str, Any] = json.load(answer)
-        return content
-
-
-def test_an_answered_row_is_in_the_log_of_a_service_that_is_killed(
-    process: tuple[subprocess.Popen[str], int], binary: Trained, tmp_path: Path
+def test_a_log_that_fails_refuses_or_serves_as_configured(
+    binary: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    running, port = process
-    answered = [post(port, ROWS)["meta"]["puid"] for _ in range(20)]
-    running.kill()
-    running.wait()
-    found = predictions.read(tmp_path / "predictions", Predictor(binary.build / "model").model.version)
-    assert sorted(zip(found["request"], found["row"], strict=True)) == sorted((p, r) for p in answered for r in (0, 1))
+    answers = {}
+    for failure in ("refuse", "serve"):
+        folder = tmp_path / failure
+        log = binary.settings.serve.log.model_copy(update={"failure": failure})
+        service = client(binary, folder, log=log)
+        service.post(URL, json={"jsonData": ROWS})
+        (hour,) = folder.glob("version=*/hour=*")
+        hour.parent.rename(folder / "kept")
+        (folder / hour.parent.name).write_text("in the way of the folder")
+        service.service.close()
+        answers[failure] = [service.post(URL, json={"jsonData": ROWS}) for _ in range(3)]
+        assert "model_log_failures_total 3.0" in service.get("/metrics").text
+        (folder / hour.parent.name).unlink()
+        assert service.post(URL, json={"jsonData": ROWS}).status_code == 200
+        assert len(logged(folder)) == 2
+    assert [answer.status_code for answer in answers["refuse"]] == [503] * 3
+    assert "could not be logged" in answers["refuse"][0].json()["status"]["info"]
+    assert [answer.status_code for answer in answers["serve"]] == [200] * 3
+    said = capsys.readouterr().err
+    assert said.count("the prediction log fails") == 2
+    assert said.count("works again after 3 failures") == 2
 
 
-def test_sigterm_ends_an_idle_service_at_once(process: tuple[subprocess.Popen[str], int]) -> None:
-    running, _ = process
-    begin = time.monotonic()
-    running.send_signal(signal.SIGTERM)
-    running.wait(timeout=5)
-    assert time.monotonic() - begin < 1
+def test_a_log_that_is_off_writes_nothing(binary: Trained, tmp_path: Path) -> None:
+    log = binary.settings.serve.log.model_copy(update={"enabled": False})
+    assert client(binary, tmp_path, log=log).post(URL, json={"jsonData": ROWS}).status_code == 200
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_or_damaged_model_is_never_served(binary: Trained, tmp_path: Path) -> None:
-    model = binary.copy(tmp_path) / "model"
-    (model / "model.onnx").write_bytes(b"broken")
-    for path, sentence in [(model, "damaged: model.onnx was changed"), (tmp_path / "none", "is not a model directory")]:
-        made = start(binary, tmp_path, free_port(), path)
-        _, errors = made.communicate(timeout=30)
-        assert made.returncode == 1
-        assert sentence in errors
-        assert "Traceback" not in errors
-
-
-def test_a_taken_port_and_a_log_that_cannot_be_written_are_refused(
+def test_readiness_is_lost_when_a_golden_row_comes_out_otherwise(
     binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as listener:
-        listener.bind(("0.0.0.0", 0))  # noqa: S104
-        listener.listen()
-        monkeypatch.setenv("PREDICTIVE_UNIT_HTTP_SERVICE_PORT", str(listener.getsockname()[1]))
-        with pytest.raises(InputError, match="is taken"):
-            serve.run(config.Config.model_validate(binary.settings), binary.build / "model", tmp_path / "log")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
-        serve.run(binary.settings, binary.build / "model", tmp_path / "file" / "log")
+    service = client(binary, tmp_path)
+    predictor = service.service.predictor
+    golden = json.loads((binary.build / "model/golden.json").read_text())
+    golden["answers"][0]["probabilities"]["yes"] += 0.01
+    monkeypatch.setattr(predictor, "_golden", golden)
+    for url in ("/health/status", "/ready", "/v2/health/ready", "/v2/models/tiny/ready"):
+        assert service.get(url).status_code == 503, url
+    assert service.get("/live").status_code == 200
+
+
+def ask(connection: http.client.HTTPConnection, rows: list[dict[str, Any]]) -> str:
+    """The identity of an answered request."""
+    connection.request("POST", URL, json.dumps({"jsonData": rows}), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    content = json.loads(answer.read())
+    assert answer.status == 200
+    identity: str = content["meta"]["puid"]
+    return identity
+
+
+def test_every_answered_row_of_services_that_are_killed_is_in_the_log_exactly_once(
+    binary: Trained, tmp_path: Path
+) -> None:
+    answered: list[str] = []
+
+    def load(connection: http.client.HTTPConnection) -> None:
+        try:
+            while True:
+                answered.append(ask(connection, ROWS))
+        except (OSError, http.client.HTTPException):  # the service is gone
+            connection.close()
+
+    for _ in range(3):
+        with Process(binary, tmp_path) as process:
+            callers = [threading.Thread(target=load, args=(process.connection(),)) for _ in range(4)]
+            for caller in callers:
+                caller.start()
+            time.sleep(0.5)
+            process.running.kill()
+            for caller in callers:
+                caller.join()
+    assert len(answered) > 100
+    paths = list((tmp_path / "predictions").glob("version=*/hour=*/*.jsonl"))
+    assert len(paths) >= 3
+    whole = [line for path in paths for line in path.read_text().split("\n")[:-1]]
+    found = [(record["request"], record["row"]) for record in map(json.loads, whole)]
+    assert len(set(found)) == len(found)
+    assert set(found) >= {(identity, row) for identity in answered for row in (0, 1)}
+
+
+def test_sigterm_ends_an_idle_service_at_once(binary: Trained, tmp_path: Path) -> None:
+    with Process(binary, tmp_path) as process:
+        idle = process.connection()
+        ask(idle, ROWS)
+        begin = time.monotonic()
+        process.running.send_signal(signal.SIGTERM)
+        process.running.wait(timeout=5)
+        assert time.monotonic() - begin < 1
+        assert process.running.returncode == 0
+        idle.close()
+
+
+def test_a_request_in_flight_is_answered_after_sigterm(binary: Trained, tmp_path: Path) -> None:
+    body = json.dumps({"jsonData": ROWS})
+    with Process(binary, tmp_path) as process:
+        connections = [process.connection() for _ in range(3)]
+        for connection in connections:
+            connection.putrequest("POST", URL)
+            connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body[:10].encode())
+        time.sleep(0.2)
+        process.running.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        for connection in connections:
+            connection.send(body[10:].encode())
+        assert [connection.getresponse().status for connection in connections] == [200] * 3
+        process.running.wait(timeout=5)
+        for connection in connections:
+            connection.close()
+    assert len(logged(tmp_path / "predictions")) == 6
+
+
+def test_metrics_are_also_on_the_operators_port(binary: Trained, tmp_path: Path) -> None:
+    metrics = free_port()
+    with Process(binary, tmp_path, PREDICTIVE_UNIT_METRICS_SERVICE_PORT=str(metrics)) as process:
+        assert "model_info{" in process.get("/prometheus", metrics)
+        assert "model_info{" in process.get("/prometheus")
+
+
+def test_a_model_that_is_missing_damaged_or_answers_otherwise_is_never_served(binary: Trained, tmp_path: Path) -> None:
+    damaged = binary.copy(tmp_path / "damaged") / "model"
+    (damaged / "model.onnx").write_bytes(b"broken")
+    foreign = binary.copy(tmp_path / "foreign") / "model"
+    (foreign / "model.onnx").write_bytes(b"broken")
+    files.seal(foreign)
+    other = binary.copy(tmp_path / "other") / "model"
+    golden = json.loads((other / "golden.json").read_text())
+    golden["answers"][0]["probabilities"]["yes"] += 0.01
+    (other / "golden.json").write_text(json.dumps(golden))
+    files.seal(other)
+    for path, sentence in [
+        (damaged, "damaged: model.onnx was changed"),
+        (foreign, "cannot be loaded"),
+        (other, "to a golden row, not"),
+        (tmp_path / "none", "is not a model directory"),
+    ]:
+        made = Process(binary, tmp_path, path).running
+        _, errors = made.communicate(timeout=30)
+        assert made.returncode == 1, path
+        assert sentence in errors
+        assert "Traceback" not in errors

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import mlflow.pyfunc
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
-from conftest import LOCK, Trained, pipeline
+import skops.io
+from conftest import LOCK, Trained, document, pipeline, rows
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
@@ -16,7 +18,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from model import InputError, config, conversion, data, train
+from model import InputError, config, conversion, data, files, train
 from model.predictor import Predictions, Predictor
 from model.tasks import Task
 
@@ -57,20 +59,67 @@ def test_the_run_is_logged_with_its_parameters_and_its_model(binary: Trained) ->
     assert Predictor(logged).model.sha256 == Predictor(binary.build / "model").model.sha256
 
 
-def test_a_conversion_that_answers_otherwise_is_refused_and_leaves_the_earlier_model(
+def ordinal(_: config.Config) -> Pipeline:
+    """Known to convert without a complaint into a model that answers wrongly (sklearn-onnx issue 1051)."""
+    encode = ColumnTransformer([("n", "passthrough", ["number"]), ("c", OrdinalEncoder(), ["colour"])])
+    boost = HistGradientBoostingClassifier(categorical_features=[1], max_iter=10, random_state=0)
+    return Pipeline([("encode", encode), ("boost", boost)])
+
+
+class Unknown(DummyClassifier):  # type: ignore[misc]
+    """No one can convert it, and no one trusts it."""
+
+
+def unknown(_: config.Config) -> Pipeline:
+    return Pipeline([("encode", ColumnTransformer([("n", "passthrough", ["number"])])), ("guess", Unknown())])
+
+
+def test_a_conversion_that_answers_otherwise_is_served_with_skops(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "estimator", ordinal)
+    found = pipeline(binary.settings, tmp_path / "build", binary.build / "model").evaluation
+    model = tmp_path / "build/model"
+    parity = json.loads((model / "parity.json").read_text())
+    assert (parity["runtime"], parity["largest"], parity["flips"]) == ("skops", 0, 0)
+    assert "as onnx it would differ from scikit-learn by" in parity["why"]
+    assert not (model / "model.onnx").exists()
+    assert found.bytes == (model / "model.skops").stat().st_size
+    predictor = Predictor(model)
+    assert predictor.runtime == "skops"
+    predictor.check()
+    reference = pd.read_parquet(model / "reference.parquet").head(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answered = mlflow.pyfunc.load_model(str(model)).predict(reference[["number", "colour"]])
+    assert np.allclose(answered, reference[["probability_no", "probability_yes"]])
+
+
+def test_a_scaler_before_trees_is_noticed() -> None:
+    """In float32, as ONNX computes, it moves a few of many rows across a threshold."""
+    frame = rows(count=20_000)
+    settings = config.Config.model_validate(document("binary_classification", Path("x"), "0" * 64))
+    features, truth = train.inputs(frame, settings), (frame["outcome"] > 0).astype(int)
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    for numbers, holds in (("passthrough", True), (StandardScaler(), False)):
+        encode = ColumnTransformer([("n", numbers, ["number"]), ("c", one_hot, ["colour"])])
+        boost = HistGradientBoostingClassifier(max_iter=100, min_samples_leaf=2, max_leaf_nodes=63, random_state=0)
+        fitted = Pipeline([("encode", encode), ("boost", boost)]).fit(features, truth)
+        session = onnxruntime.InferenceSession(conversion.convert(fitted, settings).SerializeToString())
+        outputs = np.array(session.run(None, data.arrays(features))).T.astype("float64")
+        served = Predictions((outputs[:, 1] >= 0.5).astype(int), outputs)
+        found = conversion.parity(fitted, served, features, 0.5)
+        assert found.rows == 20_000
+        assert found.holds(1e-5) is holds, found
+
+
+def test_an_estimator_that_can_be_served_in_no_way_is_refused_and_leaves_the_earlier_model(
     binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = binary.copy(tmp_path)
     before = (build / "model/SHA256SUMS").read_bytes()
-
-    def ordinal(_: config.Config) -> Pipeline:
-        """Known to convert without a complaint into a model that answers wrongly (sklearn-onnx issue 1051)."""
-        encode = ColumnTransformer([("n", "passthrough", ["number"]), ("c", OrdinalEncoder(), ["colour"])])
-        boost = HistGradientBoostingClassifier(categorical_features=[1], max_iter=10, random_state=0)
-        return Pipeline([("encode", encode), ("boost", boost)])
-
-    monkeypatch.setattr(train, "estimator", ordinal)
-    with pytest.raises(InputError, match="ONNX model differs from the scikit-learn model by"):
+    monkeypatch.setattr(train, "estimator", unknown)
+    with pytest.raises(InputError, match="neither as ONNX nor with skops .*Unknown.* add it to TRUSTED"):
         train.run(binary.settings, build, LOCK)
     assert (build / "model/SHA256SUMS").read_bytes() == before
     assert not list(build.glob(".model*"))
@@ -79,19 +128,56 @@ def test_a_conversion_that_answers_otherwise_is_refused_and_leaves_the_earlier_m
     assert run.info.status == "FAILED"
 
 
-def test_parity_is_the_largest_difference_and_nan_is_not_within_it(binary: Trained) -> None:
+def test_a_model_that_differs_in_every_format_is_refused(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = binary.settings.train.model_copy(update={"parity": 1e-300})
+    monkeypatch.setattr(train, "parity", lambda *_: conversion.Parity(0.5, 3, 1000))
+    with pytest.raises(
+        InputError, match="as skops it would differ from scikit-learn by 0.5, with 3 other labels in 1000"
+    ):
+        train.run(binary.settings.model_copy(update={"train": changed}), binary.copy(tmp_path), LOCK)
+
+
+def test_a_type_that_is_not_trusted_is_never_loaded(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "estimator", ordinal)
+    build = binary.copy(tmp_path)
+    train.run(binary.settings, build, LOCK)
+    skops.io.dump(Unknown(), build / "model/model.skops")
+    files.seal(build / "model")
+    with pytest.raises(InputError, match=r"holds .*Unknown, which model/runtimes.py does not trust"):
+        Predictor(build / "model")
+
+
+def test_parity_is_the_largest_difference_and_neither_nan_nor_a_flipped_label_holds(binary: Trained) -> None:
     class Fitted:
         def predict_proba(self, rows: pd.DataFrame) -> np.ndarray:
             return np.array([[0.5, 0.5], [0.1, 0.9]])
 
-    rows = pd.DataFrame({"number": [0, 1]})
+    frame = pd.DataFrame({"number": [0, 1]})
     near = Predictions(np.array([1, 1]), np.array([[0.5, 0.5], [0.1001, 0.8999]]))
-    assert conversion.parity(Fitted(), near, rows, 1e-3) == pytest.approx(1e-4)
-    with pytest.raises(InputError, match="in 1 of 2 rows"):
-        conversion.parity(Fitted(), near, rows, 1e-5)
+    found = conversion.parity(Fitted(), near, frame, 0.5)
+    assert found.largest == pytest.approx(1e-4)
+    assert found.holds(1e-3)
+    assert not found.holds(1e-5)
+    flipped = Predictions(np.array([0, 1]), np.array([[0.500001, 0.499999], [0.1, 0.9]]))
+    assert conversion.parity(Fitted(), flipped, frame, 0.5).flips == 1
+    assert not conversion.parity(Fitted(), flipped, frame, 0.5).holds(1e-3)
     broken = Predictions(np.array([1, 1]), np.array([[0.5, 0.5], [np.nan, np.nan]]))
-    with pytest.raises(InputError, match="in 1 of 2 rows"):
-        conversion.parity(Fitted(), broken, rows, 1e-5)
+    assert not conversion.parity(Fitted(), broken, frame, 0.5).holds(1e-3)
+
+
+def test_the_golden_rows_hold_no_category_that_training_has_not_seen(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "_categories", lambda *_: {"colour": ["red"]})
+    build = binary.copy(tmp_path)
+    train.run(binary.settings, build, LOCK)
+    golden = json.loads((build / "model/golden.json").read_text())["rows"]
+    assert [row["colour"] for row in golden] == ["red"] * train.GOLDEN_ROWS
+    Predictor(build / "model", unknown_categories=False).check()
 
 
 def test_data_that_are_out_of_date_or_damaged_are_refused(binary: Trained, tmp_path: Path) -> None:
@@ -155,18 +241,6 @@ def test_other_estimators_are_trained_explained_and_decided(
     found = pipeline(trained.settings, tmp_path / "build", trained.build / "model").evaluation
     assert found.champion
     assert {part.feature for part in found.shap} == {"number", "colour"}
-
-
-def test_an_estimator_that_cannot_be_converted_is_refused(
-    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Unknown(DummyClassifier):  # type: ignore[misc]
-        pass
-
-    encode = ColumnTransformer([("n", "passthrough", ["number"])])
-    monkeypatch.setattr(train, "estimator", lambda _: Pipeline([("encode", encode), ("guess", Unknown())]))
-    with pytest.raises(InputError, match="skl2onnx cannot convert the estimator"):
-        train.run(binary.settings, binary.copy(tmp_path), LOCK)
 
 
 def test_a_tracking_server_that_cannot_be_used_is_named(

@@ -43,7 +43,7 @@ def performance(summary: dict[str, Any]) -> go.Figure:
             mode="lines+markers",
             line={"color": colour},
         )
-        outside = [window for window in found if window["alert"] and not window["reference"]]
+        outside = [window for window in found if window["outside"] and not window["reference"]]
         figure.add_scatter(
             x=[window["end"] for window in outside],
             y=[window["value"] for window in outside],
@@ -127,7 +127,7 @@ def facts(evidence: dict[str, Any]) -> dict[str, Any]:
 
 def summary(evidence: dict[str, Any]) -> str:
     told = facts(evidence)
-    raised = ", ".join(f"{entry['kind']} {entry['metric']}" for entry in told["blind"] if entry["raised"])
+    raised = ", ".join(f"{entry['kind']} {entry['metric']}" for entry in told["blind"] if entry["holds"])
     lines = [
         f"Released   {told['first']}, F1 {shown(told['first_f1'])} on its test rows",
         f"Watched    F1 of the windows fell from {told['reference']:.3f} to {told['realised']:.3f} (realised) and "
