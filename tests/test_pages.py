@@ -8,11 +8,22 @@ from browser import NAMES, browser, opened
 from conftest import PROJECT, ROOT, TASKS, run
 
 WIDTHS = {"phone": 400, "screen": 1300}
+PLOTS = {
+    **{"binary_classification": 9, "multiclass_classification": 9, "regression": 8},
+    **{f"monitor_{task}": 4 for task in TASKS},
+}
 RENDER = """
 import sys
 from pathlib import Path
 from model import record, report
 Path(sys.argv[2]).write_text(report.page(record.decision(Path(sys.argv[1]))))
+"""
+MONITORED = """
+import sys
+from pathlib import Path
+from model import findings, summary
+document = summary.Summary.model_validate_json(Path(sys.argv[1]).read_text())
+Path(sys.argv[2]).write_text(findings.page(document))
 """
 
 
@@ -25,30 +36,31 @@ def _browser() -> None:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The HTML report of each task's record that the model repository keeps."""
+    """The HTML report of each task's decision record and monitor's summary that the model repository keeps."""
     folder = tmp_path_factory.mktemp("reports")
-    run(["make", "--silent", ".venv/train"], ROOT / PROJECT)
+    run(["make", "--silent", ".venv/train", ".venv/monitor"], ROOT / PROJECT)
     made = {}
-    for task in TASKS:
-        made[task] = folder / f"{task}.html"
-        command = [".venv/train/bin/python", "-c", RENDER, f"tests/records/{task}.json", str(made[task])]
-        run(command, ROOT / PROJECT)
+    for environment, code, prefix in (("train", RENDER, ""), ("monitor", MONITORED, "monitor_")):
+        for name in (f"{prefix}{task}" for task in TASKS):
+            made[name] = folder / f"{name}.html"
+            python = f".venv/{environment}/bin/python"
+            run([python, "-c", code, f"tests/records/{name}.json", str(made[name])], ROOT / PROJECT)
     return made
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-@pytest.mark.parametrize("task", TASKS)
-def test_a_report_opens_without_a_network_and_fits(task: str, width: int, reports: dict[str, Path]) -> None:
-    found = opened(reports[task], width)
+@pytest.mark.parametrize(("name", "plots"), PLOTS.items())
+def test_a_report_opens_without_a_network_and_fits(name: str, plots: int, width: int, reports: dict[str, Path]) -> None:
+    found = opened(reports[name], width)
     assert found["errors"] == []
     assert found["fetched"] == []
-    assert len(found["drawn"]) == (8 if task == "regression" else 9)
+    assert len(found["drawn"]) == plots
     assert all(found["drawn"])
     assert found["inner"] == width
     assert found["wide"] <= width, "nothing makes the page wider than the window"
     assert found["cut"] == 0
-    assert found["text"] > 2000
-    assert reports[task].stat().st_size < 6_000_000
+    assert found["text"] > 1500
+    assert reports[name].stat().st_size < 6_000_000
 
 
 def test_what_is_wrong_with_a_page_is_noticed(reports: dict[str, Path], tmp_path: Path) -> None:

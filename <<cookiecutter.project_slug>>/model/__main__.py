@@ -146,6 +146,7 @@ def parser() -> argparse.ArgumentParser:
         "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"
     )
     own["monitor"].add_argument("--labels", help="folder or fsspec URI of what came true, as JSON lines")
+    own["monitor"].add_argument("--push", help="address of a Pushgateway for the metrics")
     return root
 
 

@@ -68,8 +68,8 @@ def _performance(summary: Summary) -> Section:
     for kind in ("estimated", "realised"):
         for metric, windows in trends.series(summary, kind).items():
             rows.append((kind, metric, *_latest(windows)))
-            if metric in summary.rule.metrics and any(w.value is not None for w in windows):
-                charts.append(trends.chart(metric, kind, windows))
+            if metric in summary.rule.metrics and (drawn := trends.chart(metric, kind, windows)):
+                charts.append(drawn)
     head = ("", "metric", "reference", "latest window", "bounds", "until", "")
     return Section("Performance", [BLIND], [Table(head, rows)] if rows else [], charts)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest, push_to_gateway
 
 from model import InputError, alerts, config, directory, files, findings, nannyml, predictions, quality, windows
 from model.directory import Model
@@ -62,21 +62,34 @@ def _warnings(
     return said
 
 
+def _unseen(known: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str]) -> list[str]:
+    """Features that no row has any more, as when the log is that of another schema."""
+
+    def empty(rows: pd.DataFrame, name: str) -> bool:
+        return bool((rows[name].isna() | (rows[name] == "")).all())
+
+    gone = [name for name in features if empty(analysis, name) and not empty(known, name)]
+    if not gone:
+        return []
+    return [f"No row that was read has a value in {', '.join(gone)}; look whether callers send another schema."]
+
+
 def _undefined(found: Sequence[Window]) -> list[str]:
     """What could not be measured in some windows, and why."""
-    counts: dict[str, int] = {}
+    counts: dict[tuple[str, str], dict[str, int]] = {}
     for window in found:
         if window.value is None and not window.reference:
-            name = f"The {window.kind} {window.metric}{f' of {window.column}' if window.column else ''}"
-            counts[name] = counts.get(name, 0) + 1
+            columns = counts.setdefault((window.kind, window.metric), {})
+            columns[window.column or ""] = columns.get(window.column or "", 0) + 1
     return [
-        f"{name} is undefined in {count} windows: their rows have one class only, or no value."
-        for name, count in counts.items()
+        f"The {kind} {metric}{' of ' * any(columns)}{', '.join(filter(None, columns))} is undefined in "
+        f"{max(columns.values())} windows: their rows have one class only, or no value."
+        for (kind, metric), columns in counts.items()
     ]
 
 
-def openmetrics(summary: Summary) -> str:
-    """The latest window of each series as gauges, for a textfile collector or a push."""
+def gauges(summary: Summary) -> CollectorRegistry:
+    """The latest window of each series, for Prometheus."""
     registry = CollectorRegistry()
     names = ("model", "version", "kind", "metric", "column")
     value = Gauge("model_window", "What was measured in the latest window", names, registry=registry)
@@ -92,7 +105,15 @@ def openmetrics(summary: Summary) -> str:
             outside.labels(*key).set(window.outside)
     holds.labels(summary.name, summary.version).set(summary.alert)
     rows.labels(summary.name, summary.version).set(summary.log.rows)
-    return generate_latest(registry).decode()
+    return registry
+
+
+def push(summary: Summary, address: str) -> None:
+    """Hand the gauges to a Pushgateway, as a job's metrics are gone with it; raises InputError when that fails."""
+    try:
+        push_to_gateway(address, "monitor", gauges(summary), {"model": summary.name}, timeout=10)
+    except OSError as error:
+        raise InputError(f"The metrics could not be pushed to {address} ({error}); correct --push.") from error
 
 
 def summarise(
@@ -126,6 +147,7 @@ def summarise(
     told = alerts.judge(found, own.alert)
     moments = [entry.raised for entry in told if entry.holds and entry.raised]
     said = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own)
+    said += _unseen(known, analysis, features) if len(analysis) else []
     return Summary(
         name=model.metadata["name"],
         version=model.version,
@@ -142,9 +164,16 @@ def summarise(
 
 
 def run(
-    settings: config.Config, build: Path, path: Path, locations: Sequence[str], truth: str | None, now: datetime
+    settings: config.Config,
+    build: Path,
+    path: Path,
+    locations: Sequence[str],
+    truth: str | None,
+    now: datetime,
+    address: str | None = None,
 ) -> str:
-    """Write `monitor/` under `build`: summary.json, report.md, report.html and metrics.prom."""
+    """Write `monitor/` under `build`: summary.json, report.md, report.html and metrics.prom; push the metrics to an
+    address if there is one. Raises InputError when a part of that fails, never for what it found."""
     model = directory.load(path)
     if model.task != settings.task:
         raise InputError(f"{path} is a model of {model.task}, but config.yaml says {settings.task}; name the model.")
@@ -153,7 +182,9 @@ def run(
         files.write(folder / "summary.json", summary.model_dump_json() + "\n")
         files.write(folder / "report.md", findings.markdown(summary))
         files.write(folder / "report.html", findings.page(summary))
-        files.write(folder / "metrics.prom", openmetrics(summary))
+        files.write(folder / "metrics.prom", generate_latest(gauges(summary)))
+    if address is not None:
+        push(summary, address)
     log, state = summary.log, "ALERT" if summary.alert else "no alert"
     told = [f"{model.version}: {state} on {log.rows:,} predictions, {log.labelled:,} of them labelled"]
     return "\n".join(told + [f"  {warning}" for warning in summary.warnings])

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from model import charts
 from model.summary import Kind, Summary, Window
+from model.tasks import sign
 
 COLOURS = {"estimated": "#1f6feb", "realised": "#1a7f37"}
 RED, GREY = "#cf222e", "#8c959f"
@@ -80,7 +81,7 @@ def heat(title: str, groups: dict[str, list[Window]]) -> go.Figure:
             colorscale=[[0, "#ffffff"], [0.5, "#f6d5a8"], [1, RED]],
             zmin=0,
             zmax=2,
-            colorbar={"title": "of its bound"},
+            colorbar={"title": {"text": "of its bound", "side": "right"}},
         )
     )
     figure.update_yaxes(autorange="reversed", type="category")
@@ -118,10 +119,12 @@ def plots(summary: Summary) -> dict[str, list[go.Figure]]:
 
 
 def chart(metric: str, kind: str, windows: Sequence[Window]) -> str:
-    """The last windows of a metric as bars, with the bound on its worse side as a line."""
-    last = [window for window in windows if window.value is not None][-charts.LABELS :]
-    bounds = [window.low if window.low is not None else window.high for window in last]
-    line = [[bound for bound in bounds if bound is not None]] if all(bound is not None for bound in bounds) else []
-    values = [window.value for window in last if window.value is not None]
-    labels = [window.end[:10] for window in last]
-    return charts.xychart(f"{metric}, {kind} (line: its lower bound)", labels, values, line, axis=metric, zero=False)
+    """The last windows of a metric as bars, with the bound on its worse side as a line; nothing where none has both."""
+    side = "low" if sign(metric) > 0 else "high"
+    last = [window for window in windows if window.value is not None and getattr(window, side) is not None]
+    last = last[-charts.LABELS :]
+    if not last:
+        return ""
+    title = f"{metric}, {kind} (line: {'lower' if side == 'low' else 'upper'} bound)"
+    labels, values = [window.end[:10] for window in last], [window.value or 0.0 for window in last]
+    return charts.xychart(title, labels, values, [[getattr(window, side) for window in last]], axis=metric, zero=False)

@@ -1,6 +1,8 @@
+import http.server
 import json
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from model.predictor import Predictor
 from model.summary import Summary
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "monitor-1.json"
+RECORDS = Path(__file__).parent / "records"
 NOW = datetime.now(UTC)
 
 
@@ -198,6 +201,45 @@ def test_a_column_that_says_nothing_any_more_is_no_crash(
         assert "The drift jensen_shannon of number is undefined in 10 windows" in " ".join(found.warnings)
 
 
+def test_a_log_of_another_schema_is_told(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    (path,) = (tmp_path / "predictions").glob("version=*/hour=*/*.jsonl")
+    path.write_text(path.read_text().replace('"number"', '"figure"'))
+    found = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert "No row that was read has a value in number" in " ".join(found.warnings)
+    assert [(entry.column, entry.metric) for entry in found.alerts if entry.holds] == [("number", "missing")]
+
+
+def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(binary: Trained, tmp_path: Path) -> None:
+    got: list[tuple[str, bytes]] = []
+
+    class Gateway(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            got.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    def watch(address: str) -> None:
+        model, log = binary.build / "model", [str(tmp_path / "predictions")]
+        monitor.run(binary.settings, tmp_path / "build", model, log, None, NOW, address)
+
+    answered(binary, traffic(), tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        watch(address)
+        server.shutdown()
+    (told,) = got
+    assert told[0] == "/metrics/job/monitor/model/tiny"
+    assert b'model_window{column="",kind="estimated",metric="f1",' in told[1]
+    assert told[1] == (tmp_path / "build/monitor/metrics.prom").read_bytes()
+    with pytest.raises(InputError, match="could not be pushed to http://127.0.0.1:.*; correct --push"):
+        watch(address)
+
+
 def test_labels_of_one_class_leave_undefined_what_needs_two(binary: Trained, tmp_path: Path) -> None:
     answered(binary, traffic().assign(outcome=1.0), tmp_path)
     found = watched(binary, tmp_path, tmp_path / "build", metrics=("f1", "roc_auc"))
@@ -233,6 +275,18 @@ def test_the_summary_keeps_its_published_schema(
     jsonschema.validate(document, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**document, "another": 1}, schema)
+
+
+def test_the_report_is_the_golden_one(trained: Trained, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """`make test TESTS=--refresh` writes the summary of each task, and its report, again: read the difference."""
+    path, golden = (RECORDS / f"monitor_{trained.task}.{ending}" for ending in ("json", "md"))
+    if request.config.getoption("--refresh"):
+        answered(trained, traffic(telling=False), tmp_path)
+        found = watched(trained, tmp_path, tmp_path / "build")
+        found = found.model_copy(update={"version": "2020.02.01-aaaaaaa"})
+        path.write_text(found.model_dump_json(indent=1) + "\n")
+        golden.write_text(findings.markdown(found))
+    assert findings.markdown(Summary.model_validate_json(path.read_text())) == golden.read_text()
 
 
 def test_the_report_fits_an_issue_and_has_every_section(trained: Trained, tmp_path: Path) -> None:
@@ -272,3 +326,9 @@ def test_nannyml_reads_no_env_file_and_reports_no_use(tmp_path: Path) -> None:
     root = str(Path(monitor.__file__).parents[1])
     done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": root}, capture_output=True, text=True, check=True)
     assert done.stdout == "kept\n"
+
+
+def test_one_module_knows_nannyml() -> None:
+    """It may be replaced one day."""
+    sources = Path(monitor.__file__).parent.glob("*.py")
+    assert [path.name for path in sources if "import nannyml\n" in path.read_text()] == ["nannyml.py"]
