@@ -1,4 +1,4 @@
-"""Takes the configuration of the chosen task, then makes a git repository with a commit and a `template` branch."""
+"""Takes the configuration of the chosen task and server, then makes a git repository with a `template` branch."""
 
 import shutil
 import subprocess
@@ -7,16 +7,23 @@ import tempfile
 from pathlib import Path
 
 TASK = "<< cookiecutter.task >>"
+SERVING = "<< cookiecutter.serving >>"
 SLUG = "<< cookiecutter.project_slug >>"
+LICENSED = (
+    "serve.server is seldon-core, which is under the Business Source License: its use in production needs a licence "
+    "from Seldon; `server: asgi` in config.yaml needs none."
+)
 COMMIT = "git init && git add . && git commit -m 'Start from the template' && git branch template"
 
 
-def configure(project: Path, task: str) -> None:
-    """Keep one `config.yaml`, that of the task."""
+def configure(project: Path, task: str, serving: str) -> None:
+    """Keep one `config.yaml`, that of the task, with the server that was chosen."""
     chosen = project / "tasks" / f"{task}.yaml"
     if chosen.is_file():
         chosen.replace(project / "config.yaml")
     shutil.rmtree(project / "tasks")
+    path = project / "config.yaml"
+    path.write_text(path.read_text().replace("  server: asgi ", f"  server: {serving} ", 1))
 
 
 def commit(project: Path) -> str:
@@ -46,8 +53,10 @@ def commit(project: Path) -> str:
 
 def main() -> int:
     project = Path.cwd()
-    configure(project, TASK)
+    configure(project, TASK, SERVING)
     print(commit(project) or f"{SLUG} is ready: cd {SLUG} && make doctor", file=sys.stderr)
+    if SERVING == "seldon-core":
+        print(LICENSED, file=sys.stderr)
     return 0
 
 

@@ -72,17 +72,18 @@ def cookiecutter(
 
 
 @pytest.fixture(scope="session")
-def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The repository of a task, made once."""
-    made: dict[str, Path] = {}
+def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The repository of a task and a server, made once."""
+    made: dict[tuple[str, str], Path] = {}
 
-    def make(task: str) -> Path:
-        if task not in made:
+    def make(task: str, serving: str = "asgi") -> Path:
+        if (task, serving) not in made:
             folder = tmp_path_factory.mktemp(task)
-            done = cookiecutter(template, folder, folder, {}, {"task": task, "project_slug": "late-flights"})
+            answers = {"task": task, "serving": serving, "project_slug": "late-flights"}
+            done = cookiecutter(template, folder, folder, {}, answers)
             assert done.returncode == 0, done.stderr
-            made[task] = folder / "late-flights"
-        return made[task]
+            made[task, serving] = folder / "late-flights"
+        return made[task, serving]
 
     return make
 

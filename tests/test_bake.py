@@ -11,7 +11,7 @@ import pytest
 import yaml
 from conftest import PROJECT, ROOT, TASKS, Bake, run
 
-Baked = Callable[[str], Path]
+Baked = Callable[..., Path]
 
 
 def files(repository: Path) -> set[str]:
@@ -22,6 +22,7 @@ def test_no_answer_changes_the_set_of_files(baked: Baked, bake: Bake, tmp_path: 
     sets = [files(baked(task)) for task in TASKS]
     bake(project_name="Other", owner="else", registry="localhost:5000", description="Another.")
     sets.append(files(tmp_path / "out/other"))
+    sets.append(files(baked("binary_classification", "seldon-core")))
     assert all(found == sets[0] for found in sets)
     assert "config.yaml" in sets[0]
     assert not any(name.startswith("tasks/") for name in sets[0])
@@ -55,7 +56,27 @@ def test_its_own_checks_and_tests_pass(task: str, baked: Baked) -> None:
 
 
 def test_the_unrendered_repository_passes_its_tests() -> None:
-    assert " passed in " in run(["make", "test"], ROOT / PROJECT)
+    """Beside what a fresh repository tests, those of the servers that it has not installed."""
+    run(["make", ".venv/seldon", ".venv/skops"], ROOT / PROJECT)
+    said = run(["make", "test"], ROOT / PROJECT)
+    assert " passed in " in said
+    assert " skipped" not in said
+
+
+def test_a_repository_with_seldons_wrapper_serves_with_it(baked: Baked) -> None:
+    repository = baked("binary_classification", "seldon-core")
+    assert yaml.safe_load((repository / ".cookiecutter.yaml").read_text())["serving"] == "seldon-core"
+    settings = (repository / "config.yaml").read_text()
+    assert yaml.safe_load(settings)["serve"]["server"] == "seldon-core"
+    assert settings.replace("server: seldon-core", "server: asgi") == (
+        (baked("binary_classification") / "config.yaml").read_text()
+    )
+    assert run(["make", "serving"], repository).strip() == "seldon"
+    assert run(["make", "serving"], baked("binary_classification")).strip() == "serve"
+    run(["make", "check", ".venv/seldon"], repository)
+    said = run(["make", "test", "TESTS=tests/test_seldon.py"], repository)
+    assert " passed in " in said
+    assert " skipped" not in said
 
 
 def test_each_image_has_an_environment_of_its_own(baked: Baked) -> None:

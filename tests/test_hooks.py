@@ -64,6 +64,7 @@ def test_a_bad_answer_is_refused_in_one_sentence(name: str, answer: str) -> None
         ("registry", "https://ghcr.io"),
         ("project_name", "' ''' \" \\ \n"),
         ("task", "clustering"),
+        ("serving", "flask"),
     ],
 )
 def test_a_refused_answer_leaves_nothing_behind(name: str, answer: str, bake: Bake, tmp_path: Path) -> None:
@@ -110,3 +111,8 @@ def test_a_failing_git_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(f"GIT_CONFIG_KEY_{index}", key)
         monkeypatch.setenv(f"GIT_CONFIG_VALUE_{index}", value)
     assert post_gen_project.commit(tmp_path).startswith("git init failed")
+
+
+def test_a_server_that_needs_a_licence_in_production_is_told(bake: Bake) -> None:
+    assert "needs a licence from Seldon" in bake(project_slug="licensed", serving="seldon-core").stderr
+    assert "licence" not in bake(project_slug="free").stderr

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from model import pages, trends
 from model.pages import Section, Table
-from model.summary import Summary, Window
+from model.summary import Kind, Summary, Window
 
 BLIND = (
     "The estimate needs no labels: it sees that the inputs have become harder to tell apart. It cannot see that they "
@@ -79,7 +79,7 @@ def _outputs(summary: Summary) -> Section:
     return Section("Outputs", tables=[Table(("mean of", "reference", "latest window"), rows)] if rows else [])
 
 
-def _measured(summary: Summary, title: str, kind: str, said: str) -> Section:
+def _measured(summary: Summary, title: str, kind: Kind, said: str) -> Section:
     """Series with an upper bound: those that are most often outside, then those closest to it, come first."""
     found = []
     for name, windows in trends.series(summary, kind).items():

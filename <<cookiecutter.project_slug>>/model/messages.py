@@ -30,9 +30,11 @@ def columns(message: dict[str, Any]) -> Columns:
     if (rows := message.get("jsonData")) is not None:
         return _objects(rows) if isinstance(rows, list) else _columns(rows)
     block = message.get("data")
-    names = block.get("names") if isinstance(block, dict) else None
+    if not isinstance(block, dict):
+        raise RequestError("body", f"The body has neither jsonData nor data; {WANTED}")
+    names = block.get("names")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise RequestError("body", f"The body has neither jsonData nor data with a list of names; {WANTED}")
+        raise RequestError("body", f"data.names is not a list of names, one for each column; {WANTED}")
     if len(set(names)) != len(names):
         raise RequestError("column", "data.names has a column twice; name each once.")
     read, form = (_tensor, "tensor") if "tensor" in block else (_table, "ndarray")

@@ -116,8 +116,8 @@ def _blueprint(user: Seldon) -> "Blueprint":
 
     @blueprint.app_errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        if isinstance(error, MethodNotAllowed):
-            found, _ = current_app.url_map.bind("").match(request.path, error.valid_methods[0])
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            found, _ = current_app.url_map.bind("").match(request.path, next(iter(error.valid_methods)))
             error = NotFound() if found == "static" else error  # any path could be a file of the wrapper's
         status = error.code or 500
         return answered(messages.refusal(f"{error.name}: {error.description}", status), status)

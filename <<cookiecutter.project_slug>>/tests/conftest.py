@@ -175,11 +175,11 @@ class Process:
         python: str = sys.executable,
         **environment: str,
     ) -> None:
-        self.port = free_port()
+        self.port, self.predictions = free_port(), folder / "predictions"
         settings = folder / "config.yaml"
         settings.write_text(yaml.safe_dump(trained.document))
         command = [python, "-m", "model", "--config", str(settings), "serve"]
-        command += ["--model", str(model or trained.build / "model"), "--predictions", str(folder / "predictions")]
+        command += ["--model", str(model or trained.build / "model"), "--predictions", str(self.predictions)]
         self.running = subprocess.Popen(
             command,
             cwd=Path(serve.__file__).parents[1],

@@ -52,7 +52,11 @@ def test_a_number_that_is_needed_is_refused_when_it_is_missing(binary: Trained, 
 
 def test_what_may_be_missing_may_be_null_or_left_out_and_the_context_is_ignored(binary: Trained) -> None:
     predictor = Predictor(binary.build / "model")
-    rows = [{"colour": "red"}, {"colour": "red", "number": None}, {"colour": "red", "moment": "2020-01-01"}]
+    rows: list[dict[str, Any]] = [
+        {"colour": "red"},
+        {"colour": "red", "number": None},
+        {"colour": "red", "moment": "2020-01-01"},
+    ]
     found = [predictor.answers(predictor.predict(predictor.inputs(table(row))))[0] for row in rows]
     assert found[0] == found[1] == found[2]
     assert sum(found[0]["probabilities"].values()) == pytest.approx(1)

@@ -1,5 +1,6 @@
 """Seldon's wrapper with our predictor in it: what a caller sees is what `model/serve.py` answers."""
 
+import contextlib
 import json
 import signal
 import sys
@@ -113,7 +114,8 @@ def test_a_request_that_is_wrong_is_told_so_in_one_sentence(
 
 def test_it_ends_soon_after_sigterm_and_answers_what_is_in_flight(binary: Trained, tmp_path: Path) -> None:
     with wrapper(binary, tmp_path) as process:
-        ask(process.connection(), ROWS)
+        with contextlib.closing(process.connection()) as connection:
+            ask(connection, ROWS)
         body = json.dumps({"jsonData": ROWS})
         connection = process.connection()
         connection.putrequest("POST", URL)
@@ -126,6 +128,7 @@ def test_it_ends_soon_after_sigterm_and_answers_what_is_in_flight(binary: Traine
         time.sleep(0.3)
         connection.send(body[10:].encode())
         assert connection.getresponse().status == 200
+        connection.close()
         process.running.wait(timeout=10)
         assert process.running.returncode == 0
         assert time.monotonic() - begin < 5
