@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ def free_port() -> int:
 
 
 class Process:
-    """The service as a process of its own, of another environment's Python when that is named."""
+    """The service as a process of its own, in another environment or behind other words when those are given."""
 
     def __init__(
         self,
@@ -173,12 +173,13 @@ class Process:
         folder: Path,
         model: Path | None = None,
         python: str = sys.executable,
+        prefix: Sequence[str] = (),
         **environment: str,
     ) -> None:
         self.port, self.predictions = free_port(), folder / "predictions"
         settings = folder / "config.yaml"
         settings.write_text(yaml.safe_dump(trained.document))
-        command = [python, "-m", "model", "--config", str(settings), "serve"]
+        command = [*prefix, python, "-m", "model", "--config", str(settings), "serve"]
         command += ["--model", str(model or trained.build / "model"), "--predictions", str(self.predictions)]
         self.running = subprocess.Popen(
             command,

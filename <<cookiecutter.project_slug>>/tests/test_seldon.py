@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def wrapper(trained: Trained, folder: Path, model: Path | None = None) -> Process:
+def wrapper(trained: Trained, folder: Path, model: Path | None = None, prefix: Sequence[str] = ()) -> Process:
     folder.mkdir(exist_ok=True)
     document = {**trained.document, "serve": {**trained.document["serve"], "server": "seldon-core"}}
     own = Trained.__new__(Trained)
     own.task, own.build, own.document = trained.task, trained.build, document
-    return Process(own, folder, model, str(PYTHON), PREDICTIVE_UNIT_METRICS_SERVICE_PORT=str(free_port()))
+    return Process(own, folder, model, str(PYTHON), prefix, PREDICTIVE_UNIT_METRICS_SERVICE_PORT=str(free_port()))
 
 
 @pytest.fixture(scope="module")
