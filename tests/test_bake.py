@@ -57,7 +57,7 @@ def test_its_own_checks_and_tests_pass(task: str, baked: Baked) -> None:
 
 def test_the_unrendered_repository_passes_its_tests() -> None:
     """Beside what a fresh repository tests, those of the servers that it has not installed."""
-    run(["make", ".venv/seldon", ".venv/skops"], ROOT / PROJECT)
+    run(["make", ".venv/seldon", ".venv/serve", ".venv/skops"], ROOT / PROJECT)
     said = run(["make", "test"], ROOT / PROJECT)
     assert " passed in " in said
     assert " skipped" not in said

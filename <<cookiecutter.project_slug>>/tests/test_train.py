@@ -1,4 +1,5 @@
 import json
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import skops.io
-from conftest import LOCK, Trained, document, pipeline, rows
+from conftest import LOCK, Process, Trained, document, pipeline, rows
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
@@ -21,6 +22,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from model import InputError, config, conversion, data, files, train
 from model.predictor import Predictions, Predictor
 from model.tasks import Task
+
+SKOPS, SERVE = (Path(sys.prefix).parent / name / "bin/python" for name in ("skops", "serve"))
 
 
 def test_the_model_directory_is_an_mlflow_model_that_answers_as_it_is_served(trained: Trained) -> None:
@@ -93,6 +96,23 @@ def test_a_conversion_that_answers_otherwise_is_served_with_skops(
         warnings.simplefilter("ignore")
         answered = mlflow.pyfunc.load_model(str(model)).predict(reference[["number", "colour"]])
     assert np.allclose(answered, reference[["probability_no", "probability_yes"]])
+
+
+@pytest.mark.skipif(
+    not (SKOPS.exists() and SERVE.exists()), reason="what serves is not installed: `make .venv/skops .venv/serve`"
+)
+def test_a_model_without_onnx_is_served_from_an_environment_of_its_own(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "estimator", ordinal)
+    build = binary.copy(tmp_path)
+    train.run(binary.settings, build, LOCK)
+    with Process(binary, tmp_path, build / "model", str(SKOPS)) as process:
+        assert 'runtime="skops"' in process.get("/metrics")
+    lean = Process(binary, tmp_path, build / "model", str(SERVE)).running
+    _, errors = lean.communicate(timeout=30)
+    assert lean.returncode == 1
+    assert "which is not installed; install locks/skops.txt" in errors
 
 
 def test_a_scaler_before_trees_is_noticed() -> None:
