@@ -1,5 +1,7 @@
 """What a cluster would get of a baked repository, before and after a release."""
 
+import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,24 @@ images = record.Images(serve=sys.argv[1], monitor=sys.argv[2])
 sys.stdout.write(release.component("2020.01.01-aaaaaaa", images))
 """
 
+STORE = {
+    "BUCKET": "acme-predictions",
+    "PREFIX": "late-flights/production",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ENDPOINT_URL_S3": "https://s3.example.org",
+}
+LOGGED = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from model import log
+folder, now = Path(sys.argv[1]), datetime(2020, 1, 1, 23, 30, tzinfo=UTC)
+for one in (log.predictions(folder, SimpleNamespace(version="2020.01.01-aaaaaaa"), 1), log.labels(folder, 1)):
+    one.append(b"{}\\n", now)
+    one.close()
+"""
+
 
 @pytest.fixture
 def repository(baked: Callable[[str], Path], tmp_path: Path) -> Path:
@@ -33,6 +53,17 @@ def released(repository: Path) -> Path:
     text = run([python, "-c", WRITE, *IMAGES.values()], repository)
     (repository / "manifests/overlays/production/release/kustomization.yaml").write_text(text)
     return repository
+
+
+@pytest.fixture
+def shipped(released: Path) -> Path:
+    """Production ships its log: one line and one ConfigMap in its overlay."""
+    path = released / "manifests/overlays/production/kustomization.yaml"
+    overlay = yaml.safe_load(path.read_text())
+    overlay["components"].append("../../components/shipping")
+    overlay["configMapGenerator"] = [{"name": "store", "literals": [f"{key}={STORE[key]}" for key in STORE]}]
+    path.write_text(yaml.safe_dump(overlay))
+    return released
 
 
 def documents(text: str) -> dict[str, Any]:
@@ -86,3 +117,187 @@ def test_the_platform_lets_models_come_from_one_organisation_only() -> None:
     assert template["project"] == found["AppProject"]["metadata"]["name"] == "models"
     assert found["AppProject"]["spec"]["sourceRepos"] == ["https://github.com/acme/*"]
     assert found["ApplicationSet"]["spec"]["goTemplateOptions"] == ["missingkey=error"]
+
+
+def pod(document: dict[str, Any]) -> Any:
+    """The pod that a SeldonDeployment or a CronJob asks for."""
+    if document["kind"] == "CronJob":
+        return document["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    return document["spec"]["predictors"][0]["componentSpecs"][0]["spec"]
+
+
+def unrestricted(spec: dict[str, Any]) -> list[str]:
+    """What a pod asks for that the restricted pod security standard, or ours beyond it, does not grant."""
+    own = spec.get("securityContext", {})
+    found = [name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
+    found += ["user"] * (not own.get("runAsNonRoot") or not own.get("runAsUser"))
+    found += ["seccomp"] * (own.get("seccompProfile") != {"type": "RuntimeDefault"})
+    found += ["token"] * (spec.get("automountServiceAccountToken") is not False)
+    found += ["volume"] * any("hostPath" in volume for volume in spec["volumes"])
+    for container in spec["containers"]:
+        context = container.get("securityContext", {})
+        wanted = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+        found += ["context"] * (context != wanted)
+        resources = container.get("resources", {})
+        found += ["resources"] * (not resources.get("requests") or "memory" not in resources.get("limits", {}))
+        found += ["image"] * (not re.search(r"@sha256:[0-9a-f]{64}$", container["image"]))
+    return found
+
+
+def shipping(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The shipper's container and its configuration: the ConfigMap that is mounted where the container looks."""
+    by_name = {document["metadata"]["name"]: document for document in yaml.safe_load_all(text)}
+    spec = pod(documents(text)["SeldonDeployment"])
+    container = next(one for one in spec["containers"] if one["name"] == "shipper")
+    path = container["args"][container["args"].index("--config") + 1]
+    folder, _, name = path.rpartition("/")
+    mounted = next(mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == folder)
+    volume = next(volume for volume in spec["volumes"] if volume["name"] == mounted)
+    assert re.fullmatch(r"shipping-[0-9a-z]{10}", volume["configMap"]["name"])
+    return container, yaml.safe_load(by_name[volume["configMap"]["name"]]["data"][name])
+
+
+def expanded(text: str, pattern: str) -> str:
+    """A text whose variables have the values that the overlay names."""
+    return re.sub(pattern, lambda match: STORE[match[1]], text)
+
+
+def test_without_the_component_nothing_is_shipped(released: Path) -> None:
+    text = render(released, "production")
+    assert not re.search("ship|vector|s3|store", text)
+    assert [container["name"] for container in pod(documents(text)["SeldonDeployment"])["containers"]] == ["model"]
+    assert "args" not in pod(documents(text)["CronJob"])["containers"][0]
+
+
+def test_an_overlay_ships_its_log_by_one_line_and_one_config_map(shipped: Path) -> None:
+    text = render(shipped, "production")
+    predictor = documents(text)["SeldonDeployment"]["spec"]["predictors"][0]
+    names = [container["name"] for container in pod(documents(text)["SeldonDeployment"])["containers"]]
+    assert names == [predictor["graph"]["name"], "shipper"]
+    assert predictor["replicas"] == 2
+    assert set(IMAGES.values()) < set(digests(text))
+    volumes = pod(documents(text)["SeldonDeployment"])["volumes"]
+    assert [volume["name"] for volume in volumes] == ["temporary", "predictions", "shipping"]
+
+
+def test_an_overlay_that_ships_renders_before_its_first_release(shipped: Path) -> None:
+    shutil.copy(
+        shipped / "manifests/overlays/staging/release/kustomization.yaml",
+        shipped / "manifests/overlays/production/release/kustomization.yaml",
+    )
+    assert set(documents(render(shipped, "production"))) == {"NetworkPolicy", "ServiceAccount", "ConfigMap"}
+
+
+def test_shipper_and_monitor_are_told_of_the_same_store(shipped: Path) -> None:
+    text = render(shipped, "production")
+    data = {document["metadata"]["name"]: document.get("data") for document in yaml.safe_load_all(text)}
+    for kind, position in (("SeldonDeployment", 1), ("CronJob", 0)):
+        spec = pod(documents(text)[kind])
+        first, second = spec["containers"][position]["envFrom"]
+        assert re.fullmatch(r"store-[0-9a-z]{10}", first["configMapRef"]["name"])
+        assert data[first["configMapRef"]["name"]] == STORE
+        assert second == {"secretRef": {"name": "store", "optional": True}}
+        assert spec["serviceAccountName"] == documents(text)["ServiceAccount"]["metadata"]["name"]
+    assert "Secret" not in documents(text)
+
+
+def test_the_monitor_reads_what_was_shipped(shipped: Path) -> None:
+    text = render(shipped, "production")
+    arguments = [expanded(one, r"\$\((\w+)\)") for one in pod(documents(text)["CronJob"])["containers"][0]["args"]]
+    assert arguments == ["--predictions", "s3://acme-predictions/late-flights/production"]
+    monitor = (shipped / "Dockerfile").read_text().rpartition("AS monitor")[2]
+    assert '"--predictions", "/predictions"]' in monitor  # which the arguments are added to
+    assert "CMD" not in monitor
+
+
+def test_what_is_shipped_lies_in_the_folders_of_the_log(shipped: Path, tmp_path: Path) -> None:
+    _, vector = shipping(render(shipped, "production"))
+    run(["make", ".venv/serve"], ROOT / PROJECT)
+    run([str(ROOT / PROJECT / ".venv/serve/bin/python"), "-c", LOGGED, str(tmp_path / "log")], shipped)
+    written = sorted(tmp_path.glob("log/**/*.jsonl"))
+    patterns = [pattern.removeprefix("/predictions/") for pattern in vector["sources"]["shipping"]["include"]]
+    assert sorted(path for pattern in patterns for path in (tmp_path / "log").glob(pattern)) == written
+    assert len(written) == 2
+    (regex,) = re.findall(r"r'(.+?)'", vector["transforms"]["placed"]["source"])
+    for sink in vector["sinks"].values():
+        for path in written:
+            relative = path.relative_to(tmp_path / "log")
+            folder = re.search(regex, f"/predictions/{relative}")
+            assert folder
+            key = expanded(sink["key_prefix"], r"\$\{(\w+)\}").replace("{{ folder }}", folder["folder"])
+            assert key == f"late-flights/production/{relative.parent}/"
+        assert expanded(sink["bucket"], r"\$\{(\w+)\}") == "acme-predictions"
+        assert (sink["filename_extension"], sink["compression"]) == ("jsonl.gz", "gzip")
+        assert (sink["encoding"], sink["framing"]) == ({"codec": "text"}, {"method": "newline_delimited"})
+        assert sink["filename_append_uuid"] is True
+
+
+def test_each_line_of_the_log_goes_to_one_sink(shipped: Path) -> None:
+    _, vector = shipping(render(shipped, "production"))
+    assert vector["transforms"]["placed"]["inputs"] == list(vector["sources"])
+    assert vector["transforms"]["age"]["inputs"] == ["placed"]
+    outputs = [f"age.{name}" for name in (*vector["transforms"]["age"]["route"], "_unmatched")]
+    assert [name for sink in vector["sinks"].values() for name in sink["inputs"]] == outputs
+
+
+def test_a_line_is_not_forgotten_before_the_store_has_it(shipped: Path) -> None:
+    container, vector = shipping(render(shipped, "production"))
+    source = vector["sources"]["shipping"]
+    served = yaml.safe_load((shipped / "config.yaml").read_text())["serve"]
+    assert vector["acknowledgements"] == {"enabled": True}
+    assert {"name": "predictions", "mountPath": vector["data_dir"]} in container["volumeMounts"]
+    assert source["remove_after_secs"] >= 24 * 3600
+    assert source["max_line_bytes"] > served["bytes"]
+    assert source["fingerprint"] == {"strategy": "checksum"}
+    assert source["read_from"] == "beginning"
+    assert not {"ignore_older_secs", "ignore_checkpoints"} & set(source)  # both would pass over lines
+    for sink in vector["sinks"].values():
+        assert sink["retry_strategy"] == {"type": "all"}
+        assert "buffer" not in sink
+
+
+def test_the_shipper_fills_in_no_variable_but_those_of_the_store(shipped: Path) -> None:
+    container, vector = shipping(render(shipped, "production"))
+    assert "--dangerously-allow-env-var-interpolation" in container["args"]
+    assert set(re.findall(r"\$\{?(\w*)", json.dumps(vector))) == set(STORE)
+
+
+def test_pods_ask_for_no_more_than_they_need(shipped: Path) -> None:
+    found = documents(render(shipped, "production"))
+    assert unrestricted(pod(found["SeldonDeployment"])) == []
+    assert unrestricted(pod(found["CronJob"])) == []
+    assert found["ServiceAccount"]["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"securityContext": {}}, "context"),
+        ({"resources": {}}, "resources"),
+        ({"image": "timberio/vector:0.59.0-distroless-static"}, "image"),
+    ],
+)
+def test_a_container_that_asks_for_more_is_found(change: dict[str, Any], reason: str, shipped: Path) -> None:
+    spec = pod(documents(render(shipped, "production"))["SeldonDeployment"])
+    spec["containers"][1] |= change
+    assert unrestricted(spec) == [reason]
+
+
+def test_no_policy_keeps_the_shipper_from_the_store(shipped: Path) -> None:
+    policies = [one for one in yaml.safe_load_all(render(shipped, "production")) if one["kind"] == "NetworkPolicy"]
+    assert [policy["spec"]["policyTypes"] for policy in policies] == [["Ingress"], ["Ingress"]]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("model.yaml", "- name: model\n                image", "- name: other\n                image"),
+        ("monitor.yaml", "image: monitor", "image: monitor\n              args: [--labels, /labels]"),
+    ],
+)
+def test_shipping_does_not_change_what_it_does_not_know(file: str, old: str, new: str, shipped: Path) -> None:
+    path = shipped / "manifests/base" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(AssertionError, match="test"):
+        render(shipped, "production")

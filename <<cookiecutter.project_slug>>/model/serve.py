@@ -22,6 +22,11 @@ from model.predictor import RequestError
 from model.service import Answer, Service
 
 GRACE = 20  # seconds that requests in flight have to end after SIGTERM
+# In place of what Starlette says.
+SENTENCES = {
+    "Not Found": "There is nothing at this path; /openapi.json says what there is.",
+    "Method Not Allowed": "This path takes another method; /openapi.json says which.",
+}
 TYPES = ("application/json", "application/octet-stream", "application/x-www-form-urlencoded")
 
 
@@ -50,6 +55,8 @@ class Post:
         if kind not in TYPES or headers.get("content-encoding", "identity") != "identity":
             raise RequestError("content_type", "The body is not plain application/json; send it so, not compressed.")
         content, more = b"", True
+        if int(headers.get("content-length", 0)) > limit:
+            raise _too_large(limit)
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -57,10 +64,14 @@ class Post:
             content += message.get("body", b"")
             more = message.get("more_body", False)
             if len(content) > limit:
-                raise RequestError("size", f"The body is larger than {limit} bytes; send fewer rows at a time.")
+                raise _too_large(limit)
         if kind == TYPES[2]:  # Seldon's own client sends the message as a form's field
             content = parse_qs(content.decode("latin-1")).get("json", [""])[0].encode()
         return content
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError("size", f"The body is larger than {limit} bytes; send fewer rows at a time.")
 
 
 def application(service: Service, environment: Mapping[str, str]) -> Starlette:
@@ -167,7 +178,7 @@ async def _refusal(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     form = openinference.refusal if request.url.path.startswith("/v2") else messages.refusal
-    content = form(error.detail, error.status_code)
+    content = form(SENTENCES.get(error.detail, error.detail), error.status_code)
     return Response(content, error.status_code, error.headers, "application/json")
 
 

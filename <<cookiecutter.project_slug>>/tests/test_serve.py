@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import json
 import signal
@@ -224,10 +225,12 @@ def test_another_content_type_is_refused(
 
 def test_unknown_places_and_verbs_are_told_in_the_protocols_form(binary: Trained, tmp_path: Path) -> None:
     service = client(binary, tmp_path)
-    assert service.get("/nowhere").json()["status"]["code"] == 404
-    assert service.get(URL).json()["status"]["code"] == 405
+    for url, status, sentence in (("/nowhere", 404, "nothing at this path"), (URL, 405, "another method")):
+        told = service.get(url).json()["status"]
+        assert told["code"] == status
+        assert sentence in told["info"]
     assert service.get(URL).headers["Allow"] == "POST"
-    assert service.get("/v2/nowhere").json() == {"error": "Not Found"}
+    assert "nothing at this path" in service.get("/v2/nowhere").json()["error"]
     for url in ("/v2/models/other", "/v2/models/other/ready", "/v2/models/tiny/versions/3"):
         assert service.get(url).status_code == 404
         assert "ask for tiny" in service.get(url).json()["error"]
@@ -351,6 +354,14 @@ def test_a_request_in_flight_is_answered_after_sigterm(binary: Trained, tmp_path
         for connection in connections:
             connection.close()
     assert len(logged(tmp_path / "predictions")) == 6
+
+
+def test_a_body_that_will_be_too_large_is_refused_before_it_has_come(binary: Trained, tmp_path: Path) -> None:
+    with Process(binary, tmp_path) as process, contextlib.closing(process.connection()) as connection:
+        connection.putrequest("POST", URL)
+        connection.putheader("Content-Length", "99999999999")
+        connection.endheaders(b"{")
+        assert connection.getresponse().status == 413
 
 
 def test_metrics_are_also_on_the_operators_port(binary: Trained, tmp_path: Path) -> None:

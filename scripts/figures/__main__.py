@@ -1,0 +1,34 @@
+"""The command line: `python -m figures [RUNS] [FIGURE ...]` prints a table; all unless some are named."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+
+from figures import Row, bakes, demo, evaluation, monitoring, serving
+
+FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
+    "bakes": bakes.rows,
+    "evaluation": evaluation.rows,
+    "serving": serving.rows,
+    "monitoring": monitoring.rows,
+    "demo": demo.rows,
+}
+
+
+def main(arguments: list[str]) -> int:
+    runs = [int(word) for word in arguments if word.isdecimal()]
+    named = [word for word in arguments if not word.isdecimal()]
+    if unknown := set(named) - set(FIGURES):
+        print(f"bench: {', '.join(sorted(unknown))} is no figure; name {', '.join(FIGURES)}.", file=sys.stderr)
+        return 1
+    print(f"| figure ({os.cpu_count()} cores) | median | |\n| --- | --- | --- |", flush=True)
+    for figure in named or FIGURES:
+        for name, value, unit, note in FIGURES[figure](runs[-1] if runs else 3):
+            print(f"| {name} | {value:,.{0 if value >= 100 else 2}f} {unit} | {note} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""The service beside other servers of the same model, and beside the bare call of onnxruntime."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+from figures import Row, environments, load, sample
+from figures.load import CONNECTIONS, ROWS, Measured
+from figures.servers import RIVALS, Server, servers
+
+BUSY = 8  # connections at which servers are compared
+WEIGHED = ("on", "stock", "sklearn", "mlserver", "mlflow", "fastapi")
+
+
+def rows(runs: int) -> Iterator[Row]:
+    if shutil.which("wrk") is None:
+        raise SystemExit("bench: wrk is not installed; install it with your system's packages, then try again.")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        asked = sample.make(folder)
+        compared = servers(folder)
+        found: dict[str, list[Measured]] = {key: [] for key in compared}
+        bare: list[dict[str, float]] = []
+        for _ in range(runs):
+            bare.append(_bare(folder))
+            # In random order, so that none always follows the same one.
+            for key in random.sample(list(compared), len(compared)):
+                found[key].append(load.measure(compared[key], asked))
+        yield from _answers(compared, found, bare)
+        yield from _costs(compared, found)
+
+
+def _bare(folder: Path) -> dict[str, float]:
+    """Microseconds of CPU time of a call with so many rows."""
+    command = [f"{environments.own('serve')}/bin/python", str(RIVALS / "raw.py")]
+    command += [f"{folder}/build/model/model.onnx", f"{folder}/sample.json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    told: dict[str, float] = json.loads(said)
+    return told
+
+
+def _answers(
+    compared: dict[str, Server], found: dict[str, list[Measured]], bare: list[dict[str, float]]
+) -> Iterator[Row]:
+    """Requests a second, latency and CPU time of each server, and how ours compares."""
+    for count in ROWS:
+        sent = "1 row" if count == 1 else f"{count} rows"
+        call = median(told[str(count)] for told in bare)
+        yield f"the bare call of onnxruntime, {sent}", call, "µs of CPU", "its inputs ready, one thread"
+
+        def middle(key: str, name: str, connections: int = BUSY, count: int = count) -> float:
+            values: list[float] = [getattr(run.cells[count, connections], name) for run in found[key]]
+            return median(values)
+
+        for key, server in compared.items():
+            others = ", ".join(f"{middle(key, 'rate', n):,.0f} with {n}" for n in CONNECTIONS if n != BUSY)
+            p99, cpu = middle(key, "p99"), middle(key, "cpu")
+            note = f"{others}; p99 {p99:,.3g} ms, {cpu:,.0f} µs of CPU"
+            note += f", {cpu / call:.1f} times the bare call" if key in ("off", "on") else ""
+            note += _compared(key, middle)
+            yield f"{server.name}, {sent}, {BUSY} connections", middle(key, "rate"), "requests/s", note
+
+
+def _compared(key: str, middle: Callable[[str, str], float]) -> str:
+    if key == "off":
+        return ""
+    if key == "on":
+        return f"; {middle('on', 'rate') / middle('off', 'rate'):.0%} of those without its log"
+    if key == "tuned":
+        return f"; {middle('tuned', 'rate') / middle('stock', 'rate'):.1f} times Seldon's wrapper, ONNX"
+    rate, p99 = middle("off", "rate") / middle(key, "rate"), middle(key, "p99") / middle("off", "p99")
+    return f"; ours: {rate:.1f} times the requests, 1/{p99:.1f} of the p99"
+
+
+def _costs(compared: dict[str, Server], found: dict[str, list[Measured]]) -> Iterator[Row]:
+    """What each server takes to start, in memory and on the disk, and what share of it ours takes."""
+    costs: dict[tuple[str, str], Callable[[str], float]] = {
+        ("start to first right answer", "s"): lambda key: median(run.start for run in found[key]),
+        ("memory of all processes, PSS", "MiB"): lambda key: median(run.memory for run in found[key]),
+        ("installed packages", "MiB"): lambda key: environments.size(compared[key].place),
+    }
+    for (what, unit), cost in costs.items():
+        for key in WEIGHED:
+            value = cost(key)
+            note = "" if key == "on" else f"ours: {cost('on') / value:.2f} of it"
+            yield f"{what}: {compared[key].name}", value, unit, note
