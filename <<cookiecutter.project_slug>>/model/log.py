@@ -28,7 +28,7 @@ class Log:
 
         Raises OSError when they cannot be written; the next lines then begin a new file.
         """
-        hour = now.strftime("%Y-%m-%dT%H")
+        hour = now.isoformat(timespec="hours")[:13]
         with self._lock:
             if hour != self._hour or self._size >= self._largest:
                 self._open(hour)

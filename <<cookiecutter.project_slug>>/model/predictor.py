@@ -47,6 +47,7 @@ class Predictor:
         self.runtime = self.model.metadata["runtime"]
         self._known = {column.name for column in self.model.columns} | set(self.model.context)
         self._numbers = [column for column in self.model.columns if column.type == "number"]
+        self._number_names = [column.name for column in self._numbers]
         self._needed = np.array([not column.missing for column in self._numbers], dtype=bool)
         self._texts = [column for column in self.model.columns if column.type == "category"]
         self._seen = None if unknown_categories else self.model.categories
@@ -70,8 +71,7 @@ class Predictor:
         texts = [columns.get(column.name, absent) for column in self._texts]
         found: dict[str, Array] = {}
         if numbers:
-            matrix = self._matrix(numbers)
-            found |= {column.name: matrix[index] for index, column in enumerate(self._numbers)}
+            found = dict(zip(self._number_names, self._matrix(numbers), strict=True))
         kinds = set(map(type, chain.from_iterable(texts)))
         for column, values in zip(self._texts, texts, strict=True):
             if kinds != {str}:
@@ -86,6 +86,8 @@ class Predictor:
         if set(map(type, chain.from_iterable(numbers))) <= {float, int, type(None)}:
             try:
                 matrix = np.array(numbers, dtype="float64")
+                if np.vdot(matrix, matrix) < LIMIT * LIMIT:  # none is missing, infinite or too large
+                    return matrix.astype("float32")
             except OverflowError:  # of an integer that no float holds
                 matrix = np.full((len(numbers), 1), math.inf)
             odd = ~(np.abs(matrix) < LIMIT)
@@ -132,7 +134,7 @@ class Predictor:
         outputs = self._run(columns)
         if self.model.task == "regression":
             return Predictions(outputs.astype("float64"), None)
-        probabilities = outputs.astype("float64")
+        probabilities = outputs.astype("float64", copy=False)
         if self.model.task == "binary_classification":
             return Predictions((probabilities[:, 1] >= self.model.threshold).astype("int64"), probabilities)
         return Predictions(probabilities.argmax(axis=1), probabilities)

@@ -45,7 +45,7 @@ def _onnx(path: Path, names: list[str], task: Task) -> Runtime:
 
     def run(columns: Mapping[str, Array]) -> Array:
         outputs = session.run(told, {name: columns[name] for name in names})
-        return outputs[0] if task == "regression" else np.array(outputs).T
+        return outputs[0] if task == "regression" else np.array(outputs, dtype="float64").T
 
     return run
 

@@ -1,7 +1,7 @@
 """What a request becomes: checked, predicted, logged, counted and answered; knows no server."""
 
+import os
 import sys
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,7 +107,7 @@ class Service:
             raise RequestError("size", f"The request has {count} rows; send at most {self.settings.rows} at a time.")
         if identity is not None and len(identity) > IDENTITY:
             raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
-        request = identity or uuid.uuid4().hex
+        request = identity or os.urandom(16).hex()
         found = self.predictor.predict(self.predictor.inputs(columns))
         if self.settings.log.enabled:
             now, answers = log.utc_now(), self.predictor.answers(found)

@@ -71,10 +71,10 @@ def test_a_disk_that_is_really_full_refuses_until_there_is_room(binary: Trained,
         assert found[-1][1]["status"]["info"] == "The prediction could not be logged; try again later."
         assert f"model_log_failures_total {float(statuses.count(503))}" in process.get("/metrics")
         inside = Path(f"/proc/{process.running.pid}/root{tmp_path}/predictions")
-        logged = sorted(inside.glob("version=*/hour=*/*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+        logged = sorted(inside.glob("version=*/hour=*/*.jsonl"), key=lambda path: path.stat().st_size)
         whole = [line for path in logged for line in path.read_text().split("\n")[:-1]]
         assert len(whole) >= 50 * statuses.count(200)
-        logged[0].unlink()
+        logged[-1].unlink()
         assert post(process, URL, body(1))[0] == 200
 
 
