@@ -28,9 +28,9 @@ def rows(runs: int) -> Iterator[Row]:
         found: dict[str, list[Measured]] = {key: [] for key in compared}
         bare: list[dict[str, float]] = []
         for _ in range(runs):
-            bare.append(_bare(folder))
             # In random order, so that none always follows the same one.
             for key in random.sample(list(compared), len(compared)):
+                bare.append(_bare(folder))
                 found[key].append(load.measure(compared[key], asked))
         yield from _answers(compared, found, bare)
         yield from _costs(compared, found)

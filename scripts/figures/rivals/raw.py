@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-SECONDS = 1.0
+SECONDS = 0.5
 
 
 def microseconds(session: onnxruntime.InferenceSession, feed: dict[str, np.ndarray]) -> float:
