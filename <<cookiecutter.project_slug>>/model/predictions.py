@@ -3,7 +3,8 @@
 The log's layout is that of `model/log.py`; a shipper keeps it. DuckDB works in a file and leaves memory alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,13 +31,15 @@ class Counts:
     versions: tuple[str, ...] = ()
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+@contextmanager
+def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database that spills into the folder."""
-    connection = duckdb.connect(
-        str(folder / "monitor.duckdb"), config={"memory_limit": "1GB", "temp_directory": str(folder)}
-    )
-    connection.execute("load icu; set timezone = 'UTC'")
-    return connection
+    options = {"memory_limit": "1GB", "temp_directory": str(folder)}
+    with duckdb.connect(str(folder / "monitor.duckdb"), config={**options}) as connection:
+        connection.execute("load icu; set timezone = 'UTC'")
+        yield connection
+        for name in connection.list_filesystems():  # which would keep the connection alive
+            connection.unregister_filesystem(name)
 
 
 def quoted(name: str) -> str:
