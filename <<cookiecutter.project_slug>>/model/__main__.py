@@ -1,6 +1,7 @@
 """The command line: `python -m model STEP`; `make STEP` runs it in the step's own environment."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -86,6 +87,8 @@ def _changed(change: "Change", build: Path) -> str:
 
 def _serve(options: argparse.Namespace) -> str:
     settings = config.load(options.config)
+    # Read when scikit-learn is imported. With more, one row on a busy machine takes many times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if settings.serve.server == "seldon-core":
         from model import seldon
 

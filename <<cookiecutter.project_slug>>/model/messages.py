@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from model.predictor import Columns, Predictions, Predictor, RequestError
+from model.predictor import Columns, Predictions, Predictor, RequestError, named
 
 WANTED = "send jsonData with a list of rows or an object of columns, or data with names and ndarray or tensor."
 
@@ -23,6 +23,15 @@ def decode(content: bytes | bytearray | str) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RequestError("body", f"The body is not a JSON object; {WANTED}")
     return body
+
+
+def identity(message: dict[str, Any]) -> str | None:
+    """The identity that the caller gives the request; raises RequestError when it is no text."""
+    meta = message.get("meta")
+    found = meta.get("puid") if isinstance(meta, dict) else None
+    if found is not None and not isinstance(found, str):
+        raise RequestError("body", "meta.puid is not a text; leave it out or send a text.")
+    return found
 
 
 def columns(message: dict[str, Any]) -> Columns:
@@ -69,7 +78,7 @@ def _columns(found: Any) -> Columns:
     count = len(next(iter(found.values())))
     if odd := [name for name, values in found.items() if len(values) != count]:
         raise RequestError(
-            "shape", f"The column {odd[0]} of jsonData has another number of rows than the first; align it."
+            "shape", f"The column {named(odd[0])} of jsonData has another number of rows than the first; align it."
         )
     if not count:
         raise RequestError("shape", "jsonData has no row; send at least one.")
@@ -138,7 +147,6 @@ def truth(message: dict[str, Any]) -> tuple[str, list[Any]]:
     return request, labels
 
 
-def refusal(error: RequestError | str, status: int) -> bytes:
+def refusal(error: RequestError, status: int) -> bytes:
     """An error in Seldon's form: one sentence, with the HTTP status as code."""
-    reason = error.reason if isinstance(error, RequestError) else "http"
-    return orjson.dumps({"status": {"status": 1, "info": str(error), "code": status, "reason": reason}})
+    return orjson.dumps({"status": {"status": 1, "info": str(error), "code": status, "reason": error.reason}})

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from model.messages import decode
-from model.predictor import Columns, Predictions, Predictor, RequestError
+from model.predictor import Columns, Predictions, Predictor, RequestError, named, shown
 
 DTYPES = {
     "BOOL": "?",
@@ -62,11 +62,11 @@ def metadata(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def read(content: bytes, header: str | None, predictor: Predictor) -> Inference:
+def read(content: bytes, header: bytes | None, predictor: Predictor) -> Inference:
     """A request from its body, of which `header` bytes are JSON and the rest binary tensors; raises RequestError."""
     head = len(content)
     if header is not None:
-        head = int(header) if header.isascii() and header.isdigit() and len(header) < 12 else head + 1
+        head = int(header) if header.isdigit() and len(header) < 12 else head + 1
     if head > len(content):
         raise RequestError(
             "json", "Inference-Header-Content-Length is not the number of the body's JSON bytes; correct it."
@@ -80,7 +80,7 @@ def read(content: bytes, header: str | None, predictor: Predictor) -> Inference:
         name = tensor.get("name") if isinstance(tensor, dict) else None
         if not isinstance(name, str) or name in found:
             raise RequestError("body", "An input has no name of its own; name each tensor once, after its column.")
-        found[name], binary = _values(tensor, name, binary)
+        found[name], binary = _values(tensor, named(name), binary)
     if len(binary):
         raise RequestError(
             "shape", f"The body has {len(binary)} bytes more than its tensors; correct binary_data_size."
@@ -161,7 +161,7 @@ def _wanted(body: dict[str, Any], predictor: Predictor) -> dict[str, bool]:
     if not isinstance(asked, list) or not all(isinstance(output, dict) for output in asked):
         raise RequestError("body", "outputs is not a list of objects with a name; correct it, or leave it out.")
     if unknown := [output.get("name") for output in asked if output.get("name") not in list(known)]:
-        raise RequestError("body", f"The output {str(unknown[0])[:80]} is unknown; there are {', '.join(known)}.")
+        raise RequestError("body", f"The output {shown(unknown[0])} is unknown; there are {', '.join(known)}.")
     return {output["name"]: _parameters(output).get("binary_data", every) is True for output in asked}
 
 
@@ -198,6 +198,6 @@ def _packed(values: list[Any], datatype: str) -> bytes:
     return b"".join(len(text).to_bytes(4, "little") + text for text in texts)
 
 
-def refusal(error: RequestError | str, _: int) -> bytes:
+def refusal(error: RequestError, _: int) -> bytes:
     """An error as the protocol has it."""
     return orjson.dumps({"error": str(error)})

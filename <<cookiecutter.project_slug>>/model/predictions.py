@@ -37,9 +37,11 @@ def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     options = {"memory_limit": "1GB", "temp_directory": str(folder)}
     with duckdb.connect(str(folder / "monitor.duckdb"), config={**options}) as connection:
         connection.execute("load icu; set timezone = 'UTC'")
-        yield connection
-        for name in connection.list_filesystems():  # which would keep the connection alive
-            connection.unregister_filesystem(name)
+        try:
+            yield connection
+        finally:
+            for name in connection.list_filesystems():  # which would keep the connection alive
+                connection.unregister_filesystem(name)
 
 
 def quoted(name: str) -> str:

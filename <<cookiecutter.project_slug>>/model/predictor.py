@@ -45,12 +45,15 @@ class Predictor:
     def __init__(self, path: Path, unknown_categories: bool = True) -> None:
         self.model = directory.load(path)
         self.runtime = self.model.metadata["runtime"]
-        self._known = {column.name for column in self.model.columns} | set(self.model.context)
         self._numbers = [column for column in self.model.columns if column.type == "number"]
         self._number_names = [column.name for column in self._numbers]
         self._needed = np.array([not column.missing for column in self._numbers], dtype=bool)
         self._texts = [column for column in self.model.columns if column.type == "category"]
         self._seen = None if unknown_categories else self.model.categories
+        features = {column.name for column in self.model.columns}
+        self._time, *key = self.model.context
+        self._key = [name for name in key if name not in features]
+        self._known = {*features, *self.model.context}
         self._golden = json.loads((path / "golden.json").read_text())
         names = [column.name for column in self.model.columns]
         self._run = runtimes.load(self.runtime, path, names, self.model.task)
@@ -61,11 +64,10 @@ class Predictor:
         A column that may be missing may be left out; None and NaN are missing values.
         """
         if unknown := columns.keys() - self._known:
-            raise RequestError(
-                "column", f"The request has the unknown column {', '.join(sorted(unknown))}; leave it out."
-            )
+            some = ", ".join(map(named, sorted(unknown)[:5])) + (" and others" if len(unknown) > 5 else "")
+            raise RequestError("column", f"The request has the unknown column {some}; leave it out.")
         count = len(next(iter(columns.values())))
-        self._check_time(columns)
+        self._check_context(columns)
         absent = [None] * count
         numbers = [columns.get(column.name, absent) for column in self._numbers]
         texts = [columns.get(column.name, absent) for column in self._texts]
@@ -106,7 +108,7 @@ class Predictor:
             return value
         if value is None and column.missing:
             return ""
-        raise _unfit(value, column, index, "a text")
+        raise _unfit(value, column.name, index, "a text")
 
     def _refuse_unseen(self, values: Sequence[str], column: Column) -> None:
         seen = self._seen[column.name] if self._seen else frozenset()
@@ -114,20 +116,22 @@ class Predictor:
             if value not in seen and not (value == "" and column.missing):
                 raise RequestError(
                     "category",
-                    f"Row {index} has {_shown(value)} in the column {column.name}, which training has not seen; "
+                    f"Row {index} has {shown(value)} in the column {column.name}, which training has not seen; "
                     "correct it, or set serve.unknown_categories to accept.",
                 )
 
-    def _check_time(self, columns: Columns) -> None:
-        """A row's own moment is logged and not predicted from, but the monitor must be able to read it."""
-        name = self.model.context[0]
-        for index, value in enumerate(columns.get(name, ())):
+    def _check_context(self, columns: Columns) -> None:
+        """A row's time and key are logged and not predicted from, but the monitor must be able to read them."""
+        for index, value in enumerate(columns.get(self._time, ())):
             try:
                 if value is not None:
                     datetime.fromisoformat(value)
             except (TypeError, ValueError):
-                sentence = f"Row {index} has {_shown(value)} in the column {name}; give it an ISO 8601 time."
-                raise RequestError("value", sentence) from None
+                raise _unfit(value, self._time, index, "an ISO 8601 time") from None
+        for name in self._key:
+            for index, value in enumerate(columns.get(name, ())):
+                if isinstance(value, list | dict):
+                    raise _unfit(value, name, index, "a text or a number")
 
     def predict(self, columns: Mapping[str, Array]) -> Predictions:
         """Predict n rows from arrays of shape (n,): float32 with NaN for a missing number, text for a category."""
@@ -153,7 +157,10 @@ class Predictor:
         """Answer the golden rows that were recorded at training; raises InputError when an answer differs."""
         rows = self._golden["rows"]
         columns = {name: [row[name] for row in rows] for name in rows[0]}
-        answers = self.answers(self.predict(self.inputs(columns)))
+        try:
+            answers = self.answers(self.predict(self.inputs(columns)))
+        except RequestError as error:
+            raise InputError(f"The model {self.model.version} refuses its golden rows: {error}") from error
         for answer, expected in zip(answers, self._golden["answers"], strict=True):
             pairs = [(answer["prediction"], expected["prediction"])]
             pairs += [(answer["probabilities"][name], p) for name, p in expected.get("probabilities", {}).items()]
@@ -170,15 +177,21 @@ def _number(value: Any, column: Column, index: int) -> Any:
             return math.nan
     elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LIMIT:
         return value
-    raise _unfit(value, column, index, "a finite number")
+    raise _unfit(value, column.name, index, "a finite number")
 
 
-def _unfit(value: Any, column: Column, index: int, wanted: str) -> RequestError:
+def _unfit(value: Any, name: str, index: int, wanted: str) -> RequestError:
     if value is None:
-        return RequestError("column", f"Row {index} lacks the column {column.name}; give it {wanted}.")
-    return RequestError("value", f"Row {index} has {_shown(value)} in the column {column.name}; give it {wanted}.")
+        return RequestError("column", f"Row {index} lacks the column {name}; give it {wanted}.")
+    return RequestError("value", f"Row {index} has {shown(value)} in the column {name}; give it {wanted}.")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """What was sent, as a sentence can hold it."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def named(name: str) -> str:
+    """A name that was sent, as a sentence can hold it; the model's own are short."""
+    return name if name.isprintable() and len(name) <= 80 else shown(name)

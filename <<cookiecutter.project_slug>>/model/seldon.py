@@ -3,16 +3,17 @@
 seldon-core from 1.18 on is under the Business Source License: its use in production needs a licence from Seldon.
 """
 
-import json
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import InputError, config, description, directory, messages
+import orjson
+
+from model import InputError, config, description, directory
 from model.predictor import RequestError
-from model.service import Answer, Service
+from model.service import UNROUTED, Answer, Service
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -26,10 +27,9 @@ TUNED = {
     "PAYLOAD_PASSTHROUGH": "true",
     "SELDON_LOG_LEVEL": "WARNING",
 }
-
-
 # What the wrapper has for other kinds of graph units than a model.
 OTHERS = ("/transform-input", "/transform-output", "/route", "/aggregate")
+TYPES = ("", "application/json", "application/x-www-form-urlencoded")
 FEEDBACK = ("/send-feedback", "/api/v1.0/feedback", "/api/v0.1/feedback")
 
 
@@ -65,11 +65,7 @@ class Seldon:
         return _told(self.service.predict(sent, request.headers.get("Seldon-Puid")))
 
     def health_status_raw(self) -> dict[str, str]:
-        """Ready means that the golden rows come out right."""
-        try:
-            self.service.predictor.check()
-        except InputError as error:
-            raise Refusal(Answer(messages.refusal(str(error), 503), 503)) from error
+        self.service.ready()
         return {"jsonData": "healthy"}
 
 
@@ -80,7 +76,7 @@ def _told(answer: Answer) -> bytes:
 
 
 def _blueprint(user: Seldon) -> "Blueprint":
-    """Routes and errors that the wrapper lacks: metrics, feedback, metadata, limits, and the statuses of HTTP."""
+    """Routes and errors that the wrapper lacks: metrics, feedback, descriptions, limits, and the statuses of HTTP."""
     from flask import Blueprint, Response, abort, current_app, request
     from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
@@ -91,19 +87,33 @@ def _blueprint(user: Seldon) -> "Blueprint":
 
     @blueprint.before_app_request
     def _check() -> Response | None:
+        service = user.service
         if request.path in OTHERS:
             abort(404)
-        request.max_content_length = user.service.settings.bytes
-        kind = request.mimetype or "application/json"
-        if request.method == "POST" and kind not in ("application/json", "application/x-www-form-urlencoded"):
-            error = RequestError("content_type", "The body is not application/json; send it so.")
-            raise Refusal(user.service.refuse(error, "seldon"))
+        limit = service.settings.bytes
+        request.max_content_length = limit + 1  # beyond it a body in chunks would be cut, and not refused
+        plain = request.headers.get("Content-Encoding", "identity") == "identity" and request.mimetype in TYPES
+        if request.method == "POST" and not plain:
+            raise RequestError("content_type", "The body is not plain application/json; send it so, not compressed.")
+        if len(request.get_data()) > limit:
+            raise service.too_large()
         if request.path in FEEDBACK:
             content = request.form.get("json", "").encode() or request.get_data()
-            return answered(_told(user.service.feedback(content)))
+            return answered(_told(service.feedback(content)))
         if request.path in ("/metadata", "/api/v1.0/metadata"):
-            return answered(json.dumps(description.seldon(user.service.predictor)).encode())
+            return answered(orjson.dumps(description.seldon(service.predictor)))
+        if request.path in ("/openapi.json", "/seldon.json"):
+            return answered(orjson.dumps(description.openapi(service.predictor, service.settings, v2=False)))
         return None
+
+    @blueprint.get("/ready")
+    def _ready() -> Response:
+        user.service.ready()
+        return answered(b'{"jsonData":"healthy"}')
+
+    @blueprint.get("/live")
+    def _live() -> Response:
+        return answered(b'{"live":true}')
 
     @blueprint.get("/metrics")
     @blueprint.get("/prometheus")
@@ -114,13 +124,23 @@ def _blueprint(user: Seldon) -> "Blueprint":
     def _refused(error: Refusal) -> Response:
         return answered(error.answer.content, error.answer.status)
 
+    @blueprint.app_errorhandler(RequestError)
+    def _refuse(error: RequestError) -> Response:
+        answer = user.service.refuse(error, "seldon")
+        return answered(answer.content, answer.status)
+
     @blueprint.app_errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             found, _ = current_app.url_map.bind("").match(request.path, next(iter(error.valid_methods)))
             error = NotFound() if found == "static" else error  # any path could be a file of the wrapper's
-        status = error.code or 500
-        return answered(messages.refusal(f"{error.name}: {error.description}", status), status)
+        if error.code == 413:
+            return _refuse(user.service.too_large())
+        told = UNROUTED.get(error.code or 400) or RequestError("body", f"{error.name}: correct the request.")
+        answer = _refuse(told)
+        if allowed := getattr(error, "valid_methods", None):
+            answer.headers["Allow"] = ", ".join(allowed)
+        return answer
 
     return blueprint
 

@@ -14,8 +14,13 @@ from model.config import Serve
 from model.predictor import Columns, Predictions, Predictor, RequestError
 from model.telemetry import Telemetry
 
-# Statuses of the refusals that are not the request's fault alone; the rest is 400.
-STATUS = {"size": 413, "content_type": 415, "log": 503, "model": 404}
+# Statuses of refusals by their reason; the rest is 400.
+STATUS = {"size": 413, "content_type": 415, "log": 503, "model": 404, "path": 404, "method": 405, "golden": 503}
+# What a server says where no route or no method fits.
+UNROUTED = {
+    404: RequestError("path", "There is nothing at this path; /openapi.json says what there is."),
+    405: RequestError("method", "This path takes another method; /openapi.json says which."),
+}
 IDENTITY = 200  # the most characters of a request's identity
 
 
@@ -58,13 +63,15 @@ class Service:
 
         def answered() -> Answer:
             message = messages.decode(content)
-            request, found = self._answered(messages.columns(message), identity)
+            request, found = self._answered(messages.columns(message), messages.identity(message) or identity)
             meta = {"puid": request, "requestPath": self._path, "tags": {"version": self.predictor.model.version}}
             return Answer(messages.answer(message, found, self.predictor, meta))
 
         return self._guarded("seldon", answered)
 
-    def infer(self, content: bytes, header: str | None, identity: str | None, name: str, version: str | None) -> Answer:
+    def infer(
+        self, content: bytes, header: bytes | None, identity: str | None, name: str, version: str | None
+    ) -> Answer:
         """Answer a request of the Open Inference Protocol; `header` says how many bytes of the body are JSON."""
 
         def answered() -> Answer:
@@ -82,6 +89,7 @@ class Service:
 
         def answered() -> Answer:
             request, truth = messages.truth(messages.decode(content))
+            self._check(request, len(truth))
             self._check_labels(truth)
             now = log.utc_now()
             self._append(self._labels, log.truths(request, truth, now), now)
@@ -102,18 +110,20 @@ class Service:
 
     def _answered(self, columns: Columns, identity: str | None) -> tuple[str, Predictions]:
         """Predict, then log, so that no answer leaves which is not in the log."""
-        count = len(next(iter(columns.values())))
-        if count > self.settings.rows:
-            raise RequestError("size", f"The request has {count} rows; send at most {self.settings.rows} at a time.")
-        if identity is not None and len(identity) > IDENTITY:
-            raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
         request = identity or os.urandom(16).hex()
+        self._check(request, len(next(iter(columns.values()))))
         found = self.predictor.predict(self.predictor.inputs(columns))
         if self.settings.log.enabled:
             now, answers = log.utc_now(), self.predictor.answers(found)
             self._append(self._predictions, log.lines(request, self.predictor.model, columns, answers, now), now)
         self.telemetry.predicted(found)
         return request, found
+
+    def _check(self, identity: str, count: int) -> None:
+        if count > self.settings.rows:
+            raise RequestError("size", f"The request has {count} rows; send at most {self.settings.rows} at a time.")
+        if len(identity) > IDENTITY:
+            raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
 
     def _append(self, to: log.Log, lines: bytes, now: datetime) -> None:
         """Write to the log, or do what the configuration says when that fails."""
@@ -148,6 +158,17 @@ class Service:
         self.telemetry.refused(protocol, error.reason, status)
         form = openinference.refusal if protocol == "v2" else messages.refusal
         return Answer(form(error, status), status)
+
+    def too_large(self) -> RequestError:
+        """For a body that a server does not read to its end."""
+        return RequestError("size", f"The body is larger than {self.settings.bytes} bytes; send fewer rows at a time.")
+
+    def ready(self) -> None:
+        """Raises RequestError when the golden rows come out otherwise than at training."""
+        try:
+            self.predictor.check()
+        except InputError as error:
+            raise RequestError("golden", str(error)) from error
 
     def known(self, name: str, version: str | None) -> None:
         """Raises RequestError for another model, or another version of it, than the one that is served."""

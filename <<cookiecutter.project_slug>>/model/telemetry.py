@@ -1,6 +1,8 @@
 """What the service counts, for Prometheus."""
 
+import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +40,9 @@ class Telemetry:
             waiting = Gauge(
                 "model_log_files", "Files of the prediction log that no one has taken away yet", registry=own
             )
-            waiting.set_function(lambda: sum(1 for _ in folder.rglob("*.jsonl")))
+            waiting.set_function(lambda: _measured(lambda: sum(1 for _ in folder.rglob("*.jsonl"))))
             free = Gauge("model_log_free_bytes", "Room on the prediction log's disk", registry=own)
-            free.set_function(lambda: shutil.disk_usage(folder).free if folder.exists() else 0)
+            free.set_function(lambda: _measured(lambda: shutil.disk_usage(folder).free))
         info = Gauge(
             "model_info", "The model that is served", ("name", "version", "task", "runtime", "sha256"), registry=own
         )
@@ -73,3 +75,11 @@ class Telemetry:
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
+
+
+def _measured(measure: Callable[[], float]) -> float:
+    """NaN where the folder cannot be read now, as when its files are being taken away."""
+    try:
+        return measure()
+    except OSError:
+        return math.nan

@@ -148,11 +148,11 @@ def _record(served: Served, fitted: Pipeline, test: pd.DataFrame, settings: Conf
 
 
 def _familiar(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
-    """The first rows of which training saw every category, so that no service refuses them."""
+    """The first rows of which training saw every category, so that no service refuses them; if there is none, any."""
     known = pd.Series(True, index=rows.index)
     for name, seen in predictor.model.categories.items():
         known &= rows[name].isin(seen | {""})
-    return rows[known].head(GOLDEN_ROWS)
+    return (rows[known] if known.any() else rows).head(GOLDEN_ROWS)
 
 
 def _reference(

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from starlette.testclient import TestClient
 
-from model import config, data, evaluate, gate, record, report, serve, service, train
+from model import application, config, data, evaluate, gate, record, report, serve, service, train
 from model.tasks import Task
 
 # A busy machine is not a defect.
@@ -136,6 +136,12 @@ class Trained:
         self.document = document(task, folder / "tiny.parquet", save(rows(), folder / "tiny.parquet"))
         self.settings = settings(self.document)
 
+    def but(self, **changes: Any) -> "Trained":
+        """The same with another build folder, document or settings."""
+        own = copy.copy(self)
+        own.__dict__.update(changes)
+        return own
+
     def copy(self, folder: Path) -> Path:
         """A build folder of one's own, to change or to break."""
         shutil.copytree(self.build, folder / "build")
@@ -146,7 +152,7 @@ class Client(TestClient):
     """A caller of a service without a server."""
 
     def __init__(self, own: service.Service, environment: dict[str, str]) -> None:
-        super().__init__(serve.application(own, environment))
+        super().__init__(application.application(own, environment))
         self.service = own
 
 
@@ -194,31 +200,41 @@ class Process:
     def __enter__(self) -> "Process":
         """Wait until it is ready."""
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
+        while self.running.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
                 self.get("/health/status")
                 return self
-            except OSError:
-                assert self.running.poll() is None, self.running.communicate()
-                time.sleep(0.02)
-        raise AssertionError("The service was not ready within 30 s.")
+            time.sleep(0.02)
+        raise AssertionError(f"The service was not ready within 30 s: {self.kill()}")
 
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def kill(self) -> None:
-        """End it and the processes that it started, which would hold its output open."""
+    def kill(self) -> str:
+        """End it and the processes that it started, which would hold its output open; returns its errors."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.running.pid, signal.SIGKILL)
-        self.running.communicate()
+        errors: str = self.running.communicate()[1]
+        return errors
+
+    def ended(self) -> tuple[int, str]:
+        """The code and the errors of a service that stops by itself, as one does that must not be served."""
+        try:
+            self.running.wait(timeout=30)
+        finally:
+            errors = self.kill()
+        return self.running.returncode, errors
 
     def get(self, url: str, port: int | None = None) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}{url}", timeout=5) as answer:
             text: str = answer.read().decode()
             return text
 
-    def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection of a caller, closed also when a test fails: its socket would be warned of in the next one."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as made:
+            yield made
 
 
 LOCK = Path(__file__).parents[1] / "locks" / "train.txt"

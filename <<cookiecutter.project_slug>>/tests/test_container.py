@@ -80,8 +80,7 @@ def test_a_disk_that_is_really_full_refuses_until_there_is_room(binary: Trained,
 
 def test_a_folder_that_cannot_be_written_stops_the_start(binary: Trained, tmp_path: Path) -> None:
     (tmp_path / "predictions").write_text("a file")
-    running = Process(binary, tmp_path).running
-    _, errors = running.communicate(timeout=30)
-    assert running.returncode == 1
+    code, errors = Process(binary, tmp_path).ended()
+    assert code == 1
     assert "cannot be written" in errors
     assert "serve.log.failure" in errors

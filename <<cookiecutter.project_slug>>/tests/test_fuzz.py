@@ -10,6 +10,7 @@ import pytest
 from conftest import Trained, client
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_predictor import with_a_key
 
 SCALARS = (
     st.none()
@@ -25,9 +26,12 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-NAMES = st.sampled_from(["number", "colour", "moment", "size", ""]) | st.text(max_size=5)
+# As deep as JSON is read, and deeper than it is written.
+DEEP = st.integers(200, 1100).map(lambda depth: json.loads("[" * depth + "]" * depth))
+NAMES = st.sampled_from(["number", "colour", "moment", "order", "size", ""]) | st.text(max_size=5)
 GOOD = st.fixed_dictionaries(
-    {"number": st.none() | st.floats(-1e6, 1e6), "colour": st.sampled_from(["red", "blue", "mauve"])}
+    {"number": st.none() | st.floats(-1e6, 1e6), "colour": st.sampled_from(["red", "blue", "mauve"])},
+    optional={"order": VALUES | DEEP, "moment": st.sampled_from(["2020-01-01", None, 1])},
 )
 ROWS = st.lists(GOOD, min_size=1, max_size=3) | st.lists(
     GOOD | st.dictionaries(NAMES, SCALARS, max_size=4) | VALUES, max_size=4
@@ -57,17 +61,18 @@ TENSORS = st.fixed_dictionaries(
         "parameters": st.dictionaries(st.sampled_from(["binary_data_size"]), st.integers(-1, 9) | VALUES) | VALUES,
     },
 )
-GOOD_TENSORS = st.tuples(st.floats(width=32), st.text(max_size=3)).map(
-    lambda pair: [
-        {"name": "number", "shape": [1], "datatype": "FP32", "data": [pair[0]]},
-        {"name": "colour", "shape": [1], "datatype": "BYTES", "data": [pair[1]]},
+GOOD_TENSORS = st.tuples(st.floats(width=32), st.text(max_size=3), SCALARS | DEEP).map(
+    lambda values: [
+        {"name": "number", "shape": [1], "datatype": "FP32", "data": [values[0]]},
+        {"name": "colour", "shape": [1], "datatype": "BYTES", "data": [values[1]]},
+        {"name": "order", "shape": [1], "datatype": "BYTES", "data": [values[2]]},
     ]
 )
 INFERENCES = (
     st.fixed_dictionaries(
         {"inputs": GOOD_TENSORS | st.lists(TENSORS | VALUES, max_size=3)},
         optional={
-            "id": VALUES,
+            "id": VALUES | DEEP,
             "outputs": st.lists(st.fixed_dictionaries({"name": st.sampled_from(["prediction"]) | VALUES}), max_size=2)
             | VALUES,
             "parameters": st.dictionaries(st.sampled_from(["binary_data_output"]), SCALARS) | VALUES,
@@ -112,11 +117,16 @@ class Caller:
 
 @pytest.fixture(scope="module")
 def call(models: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """The application of a model whose rows have a key, as it is configured: what is answered is logged."""
     trained: Trained = models("binary_classification")
-    log = trained.settings.serve.log.model_copy(update={"enabled": False})
-    caller = Caller(client(trained, tmp_path_factory.mktemp("fuzz"), log=log).app)
+    folder = tmp_path_factory.mktemp("fuzz")
+    build = trained.copy(folder)
+    with_a_key(build)
+    service = client(trained.but(build=build), folder)
+    caller = Caller(service.app)
     yield caller
     caller.close()
+    service.service.close()
 
 
 def _finite(constant: str) -> float:

@@ -9,6 +9,7 @@ import yaml
 from conftest import Git, Trained
 
 from model import __main__ as command
+from model import serve
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,6 +45,20 @@ def test_a_persons_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path: Path) 
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == "train: config.yaml does not exist; run the command in the repository's root.\n"
+
+
+@pytest.mark.parametrize(("given", "told"), [(None, "1"), ("2", "2")])
+def test_the_service_predicts_with_one_thread_if_no_one_says_otherwise(
+    given: str | None, told: str, binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = list[str]()
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(binary.document))
+    monkeypatch.setattr(serve, "run", lambda *_: threads.append(os.environ["OMP_NUM_THREADS"]))
+    monkeypatch.setenv("OMP_NUM_THREADS", given or "")
+    if given is None:
+        monkeypatch.delenv("OMP_NUM_THREADS")
+    assert command.main(["--config", str(tmp_path / "config.yaml"), "serve"]) == 0
+    assert threads == [told]
 
 
 def test_an_unknown_step_shows_the_usage() -> None:

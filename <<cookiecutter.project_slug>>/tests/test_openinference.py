@@ -89,7 +89,7 @@ def test_only_the_outputs_that_are_asked_for_are_sent(binary: Trained, tmp_path:
         ({"inputs": [NUMBER, COLOUR], "id": 7}, "The id is not a text"),
         ({"inputs": [NUMBER, COLOUR], "parameters": 7}, "parameters is not an object"),
         ({"inputs": [NUMBER, COLOUR], "outputs": [1]}, "outputs is not a list of objects"),
-        ({"inputs": [NUMBER, COLOUR], "outputs": [{"name": "x"}]}, "The output x is unknown"),
+        ({"inputs": [NUMBER, COLOUR], "outputs": [{"name": "x"}]}, 'The output "x" is unknown'),
     ],
 )
 def test_a_request_that_is_wrong_is_told_why(

@@ -20,6 +20,8 @@ def table(*rows: dict[str, Any]) -> dict[str, list[Any]]:
     ("row", "sentence"),
     [
         ({**GOOD, "size": 1}, "The request has the unknown column size; leave it out."),
+        (dict.fromkeys("abcdefgh", 1), "the unknown column a, b, c, d, e and others; leave it out."),
+        ({**GOOD, "a\nb": 1}, 'the unknown column "a\\nb"; leave it out.'),
         ({"number": 1}, "Row 1 lacks the column colour; give it a text."),
         ({**GOOD, "colour": None}, "Row 1 lacks the column colour"),
         ({**GOOD, "colour": 3}, "Row 1 has 3 in the column colour; give it a text."),
@@ -37,6 +39,26 @@ def test_a_row_that_does_not_fit_is_refused_with_its_place(row: Any, sentence: s
     with pytest.raises(RequestError) as caught:
         Predictor(binary.build / "model").inputs(table(GOOD, row))
     assert sentence in str(caught.value)
+
+
+def with_a_key(build: Path, name: str = "order") -> Path:
+    """The model directory of a build folder, changed so that a column names the row."""
+    path = build / "model" / "MLmodel"
+    assert "  key: []\n" in path.read_text()
+    path.write_text(path.read_text().replace("  key: []\n", f"  key: [{name}]\n"))
+    files.seal(build / "model")
+    return build / "model"
+
+
+def test_a_key_is_a_text_or_a_number_as_the_log_must_hold_it(binary: Trained, tmp_path: Path) -> None:
+    predictor = Predictor(with_a_key(binary.copy(tmp_path)))
+    for good in ("a", 7, 0.5, None):
+        assert predictor.inputs(table({**GOOD, "order": good}))
+    wrong: list[tuple[Any, str]] = [([1], "[1]"), ({"a": 1}, '{"a": 1}')]
+    for key, told in wrong:
+        with pytest.raises(RequestError) as caught:
+            predictor.inputs(table(GOOD, {**GOOD, "order": key}))
+        assert str(caught.value) == f"Row 1 has {told} in the column order; give it a text or a number."
 
 
 def test_a_number_that_is_needed_is_refused_when_it_is_missing(binary: Trained, tmp_path: Path) -> None:
@@ -125,6 +147,16 @@ def test_a_golden_row_that_comes_out_otherwise_is_refused(binary: Trained, tmp_p
     files.seal(model)
     with pytest.raises(InputError, match="to a golden row"):
         Predictor(model).check()
+
+
+def test_golden_rows_that_the_service_would_refuse_are_told(binary: Trained, tmp_path: Path) -> None:
+    model = binary.copy(tmp_path) / "model"
+    golden = json.loads((model / "golden.json").read_text())
+    golden["rows"][1]["colour"] = "mauve"
+    (model / "golden.json").write_text(json.dumps(golden))
+    files.seal(model)
+    with pytest.raises(InputError, match='refuses its golden rows: Row 1 has "mauve" in the column colour'):
+        Predictor(model, unknown_categories=False).check()
 
 
 def test_the_hashes_are_those_that_sha256sum_checks(binary: Trained) -> None:

@@ -1,6 +1,5 @@
 """Seldon's wrapper with our predictor in it: what a caller sees is what `model/serve.py` answers."""
 
-import contextlib
 import json
 import signal
 import sys
@@ -13,7 +12,10 @@ from typing import Any
 
 import pytest
 from conftest import Process, Trained, client, free_port
-from test_serve import ROWS, URL, ask, logged
+from hypothesis import given, settings
+from openapi_spec_validator import validate
+from test_fuzz import MESSAGES
+from test_serve import ROWS, URL, check_each_answer_is_logged_once, killed_under_load, logged
 
 PYTHON = Path(sys.prefix).parent / "seldon" / "bin" / "python"
 pytestmark = pytest.mark.skipif(
@@ -24,9 +26,8 @@ pytestmark = pytest.mark.skipif(
 def wrapper(trained: Trained, folder: Path, model: Path | None = None, prefix: Sequence[str] = ()) -> Process:
     folder.mkdir(exist_ok=True)
     document = {**trained.document, "serve": {**trained.document["serve"], "server": "seldon-core"}}
-    own = Trained.__new__(Trained)
-    own.task, own.build, own.document = trained.task, trained.build, document
-    return Process(own, folder, model, str(PYTHON), prefix, PREDICTIVE_UNIT_METRICS_SERVICE_PORT=str(free_port()))
+    own, metrics = trained.but(document=document), str(free_port())
+    return Process(own, folder, model, str(PYTHON), prefix, PREDICTIVE_UNIT_METRICS_SERVICE_PORT=metrics)
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +71,15 @@ def test_feedback_health_metadata_and_metrics_are_answered(process: Process, fol
     for url in ("/send-feedback", "/api/v1.0/feedback"):
         assert post(process, url, json.dumps(truth).encode()) == (200, {"meta": {}})
     assert len(list((folder / "predictions").glob("labels/hour=*/*.jsonl"))) == 1
-    assert json.loads(process.get("/health/status")) == {"jsonData": "healthy"}
+    for url in ("/health/status", "/api/v1.0/health/status", "/ready"):
+        assert json.loads(process.get(url)) == {"jsonData": "healthy"}
     assert process.get("/health/ping") == "pong"
+    assert json.loads(process.get("/live")) == {"live": True}
     assert json.loads(process.get("/metadata"))["name"] == "tiny"
+    for url in ("/openapi.json", "/seldon.json"):
+        document = json.loads(process.get(url))
+        validate(document)
+        assert list(document["paths"]) == [URL, "/api/v1.0/feedback", "/health/status", "/metadata"]
     assert "model_labels_total 2.0" in process.get("/metrics")
 
 
@@ -90,6 +97,7 @@ def test_feedback_health_metadata_and_metrics_are_answered(process: Process, fol
         (URL, b" " * 100_001, "application/json", 413),
         (URL, b"{}", "text/plain", 415),
         (URL, b"{}", "multipart/form-data; boundary=x", 415),
+        (URL, b'{"meta": {"puid": 7}, "jsonData": [{"number": 1, "colour": "red"}]}', "application/json", 400),
         ("/nowhere", b"{}", "application/json", 404),
         ("/transform-input", b"{}", "application/json", 404),
         ("/health/ping", b"{}", "application/json", 405),
@@ -112,12 +120,44 @@ def test_a_request_that_is_wrong_is_told_so_in_one_sentence(
     assert "Traceback" not in body["status"]["info"]
 
 
-def test_it_ends_soon_after_sigterm_and_answers_what_is_in_flight(binary: Trained, tmp_path: Path) -> None:
+@settings(max_examples=300)
+@given(message=MESSAGES)
+def test_any_message_is_answered_or_refused(process: Process, message: Any) -> None:
+    status, body = post(process, URL, json.dumps(message).encode())
+    assert status == body.get("status", {}).get("code", 200)
+    assert status in (200, 400)
+
+
+def test_a_body_in_chunks_has_the_same_limit(process: Process) -> None:
+    for size, status in ((100_000, 200), (100_001, 413)):
+        with process.connection() as connection:
+            body = json.dumps({"jsonData": ROWS}).encode().ljust(size)
+            connection.request("POST", URL, [body], {"Content-Type": "application/json"}, encode_chunked=True)
+            assert connection.getresponse().status == status
+
+
+def workers(process: Process) -> set[int]:
+    """Their numbers, which the files of the log bear."""
+    return {int(path.name.split("-")[0]) for path in process.predictions.glob("version=*/hour=*/*.jsonl")}
+
+
+def test_every_answered_row_of_workers_that_are_killed_is_in_the_log_exactly_once(
+    binary: Trained, tmp_path: Path
+) -> None:
+    answered: list[str] = []
     with wrapper(binary, tmp_path) as process:
-        with contextlib.closing(process.connection()) as connection:
-            ask(connection, ROWS)
-        body = json.dumps({"jsonData": ROWS})
-        connection = process.connection()
+        killed = set[int]()
+        for _ in range(3):
+            while not (alive := workers(process) - killed):  # the next one is being started
+                time.sleep(0.02)
+            killed |= alive
+            answered += killed_under_load(process, alive.pop())
+    check_each_answer_is_logged_once(answered, process.predictions)
+
+
+def test_it_ends_soon_after_sigterm_and_answers_what_is_in_flight(binary: Trained, tmp_path: Path) -> None:
+    body = json.dumps({"jsonData": ROWS})
+    with wrapper(binary, tmp_path) as process, process.connection() as connection:
         connection.putrequest("POST", URL)
         connection.putheader("Content-Type", "application/json")
         connection.putheader("Content-Length", str(len(body)))
@@ -128,7 +168,6 @@ def test_it_ends_soon_after_sigterm_and_answers_what_is_in_flight(binary: Traine
         time.sleep(0.3)
         connection.send(body[10:].encode())
         assert connection.getresponse().status == 200
-        connection.close()
         process.running.wait(timeout=10)
         assert process.running.returncode == 0
         assert time.monotonic() - begin < 5
@@ -144,7 +183,6 @@ def test_a_model_that_cannot_be_loaded_or_answers_otherwise_is_never_served(bina
     (other / "golden.json").write_text(json.dumps(golden))
     files.seal(other)
     for path, sentence in ((damaged, "damaged: model.onnx was changed"), (other, "to a golden row, not")):
-        made = wrapper(binary, tmp_path / path.parent.parent.name, path).running
-        _, errors = made.communicate(timeout=30)
-        assert made.returncode == 1
+        code, errors = wrapper(binary, tmp_path / path.parent.parent.name, path).ended()
+        assert code == 1
         assert sentence in errors

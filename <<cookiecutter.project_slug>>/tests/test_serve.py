@@ -1,9 +1,11 @@
 import contextlib
 import http.client
 import json
+import os
 import signal
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import jsonschema
 import pytest
 from conftest import Process, Trained, client, free_port
 from openapi_spec_validator import validate
+from test_predictor import with_a_key
 
 from model import directory, files
 
@@ -86,21 +89,39 @@ def test_requests_without_an_identity_get_one_of_their_own(binary: Trained, tmp_
     assert service.post(URL, json={"jsonData": ROWS}, headers={"Seldon-Puid": "x" * 201}).status_code == 400
 
 
+def test_the_identity_in_a_message_comes_before_the_one_in_its_head(binary: Trained, tmp_path: Path) -> None:
+    """As Seldon's wrapper has it, so that a caller finds its own again behind the executor, which sets the head."""
+    service, head = client(binary, tmp_path), {"Seldon-Puid": "head"}
+    for meta, identity in (({"puid": "mine"}, "mine"), ({"puid": ""}, "head"), ({}, "head"), (None, "head")):
+        answer = service.post(URL, json={"jsonData": ROWS, "meta": meta}, headers=head).json()
+        assert answer["meta"]["puid"] == identity
+    assert {line["request"] for line in logged(tmp_path)} == {"mine", "head"}
+    for puid, sentence in ((7, "meta.puid is not a text"), ("x" * 201, "more than 200 characters")):
+        wrong = service.post(URL, json={"jsonData": ROWS, "meta": {"puid": puid}})
+        assert wrong.status_code == 400
+        assert sentence in wrong.json()["status"]["info"]
+
+
 def test_feedback_is_logged_under_its_request(trained: Trained, tmp_path: Path) -> None:
     service = client(trained, tmp_path)
     response = service.post(URL, json={"jsonData": ROWS}).json()
     truth = [row["prediction"] for row in response["jsonData"]]
-    for url in ("/api/v1.0/feedback", "/send-feedback"):
+    for url in ("/api/v1.0/feedback", "/send-feedback", "/api/v0.1/feedback"):
         sent = {"request": {"jsonData": ROWS}, "response": response, "truth": {"jsonData": truth}, "reward": 1}
         answer = service.post(url, json=sent)
         assert (answer.status_code, answer.json()) == (200, {"meta": {}})
     (path,) = tmp_path.glob("labels/hour=*/*.jsonl")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     told = [(line["request"], line["row"], line["label"]) for line in lines]
-    assert told == [(response["meta"]["puid"], row, label) for row, label in enumerate(truth)] * 2
-    wrong = service.post("/send-feedback", json={**sent, "truth": {"jsonData": [[1, 2]]}})
-    assert wrong.status_code == 400
-    assert "Row 0 of truth is" in wrong.json()["status"]["info"]
+    assert told == [(response["meta"]["puid"], row, label) for row, label in enumerate(truth)] * 3
+    for changed, status, sentence in (
+        ({"truth": {"jsonData": [[1, 2]]}}, 400, "Row 0 of truth is"),
+        ({"truth": {"jsonData": truth[:1] * 101}}, 413, "101 rows; send at most 100"),
+        ({"response": {"meta": {"puid": "x" * 201}}}, 400, "more than 200 characters"),
+    ):
+        wrong = service.post("/send-feedback", json={**sent, **changed})
+        assert wrong.status_code == status
+        assert sentence in wrong.json()["status"]["info"]
 
 
 def test_health_and_metadata_are_told_in_both_protocols(binary: Trained, tmp_path: Path) -> None:
@@ -133,8 +154,26 @@ def test_the_description_is_valid_openapi_and_answers_fit_it(trained: Trained, t
     schemas = {"components": document["components"]}
     for name, body in [("Rows", {"jsonData": ROWS}), ("Answers", service.post(URL, json={"jsonData": ROWS}).json())]:
         jsonschema.validate(body, {"$ref": f"#/components/schemas/{name}", **schemas})
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"jsonData": [{"size": 1}]}, {"$ref": "#/components/schemas/Rows", **schemas})
+    table = {"names": ["colour", "number"], "ndarray": [["red", None]]}
+    tensor = {"names": ["colour", "number"], "tensor": {"shape": [1, 2], "values": ["red", 0.5]}}
+    for body in ({"jsonData": {"colour": ["red"]}}, {"data": table, "meta": {"puid": "a"}}, {"data": tensor}):
+        jsonschema.validate(body, {"$ref": "#/components/schemas/Rows", **schemas})
+        answer = service.post(URL, json=body)
+        assert answer.status_code == 200
+        jsonschema.validate(answer.json(), {"$ref": "#/components/schemas/Answers", **schemas})
+    for body in ({"jsonData": [{"size": 1}]}, {"jsonData": {"number": [1]}}, {"data": {"ndarray": [[1]]}}, {}):
+        assert service.post(URL, json=body).status_code == 400
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(body, {"$ref": "#/components/schemas/Rows", **schemas})
+
+
+def test_a_key_that_is_a_feature_is_described_as_the_feature(binary: Trained, tmp_path: Path) -> None:
+    build = binary.copy(tmp_path)
+    with_a_key(build, "colour")
+    row = client(binary.but(build=build), tmp_path).get("/openapi.json").json()["components"]["schemas"]["Row"]
+    assert row["properties"]["colour"] == {"type": "string"}
+    assert row["properties"]["moment"] == {"type": ["string", "number", "null"]}
+    assert row["required"] == ["colour"]
 
 
 def test_what_is_answered_and_refused_is_counted(trained: Trained, tmp_path: Path) -> None:
@@ -143,6 +182,9 @@ def test_what_is_answered_and_refused_is_counted(trained: Trained, tmp_path: Pat
     service.post(INFER, json={"inputs": TENSORS})
     service.post(URL, json={"jsonData": [{"size": 1}]})
     service.post(URL, content=b"{")
+    service.get("/nowhere")
+    service.get("/v2/models/other")
+    service.get(URL)
     text = service.get("/metrics").text
     assert service.get("/own").status_code == 200
     for line in (
@@ -152,6 +194,9 @@ def test_what_is_answered_and_refused_is_counted(trained: Trained, tmp_path: Pat
         "model_rows_total 4.0",
         'model_refusals_total{reason="column"} 1.0',
         'model_refusals_total{reason="json"} 1.0',
+        'model_refusals_total{reason="path"} 1.0',
+        'model_refusals_total{reason="method"} 1.0',
+        'model_requests_total{code="404",protocol="v2"} 1.0',
         'model_request_seconds_count{protocol="seldon"} 1.0',
         "model_log_files 1.0",
         "model_log_failures_total 0.0",
@@ -265,6 +310,23 @@ def test_a_log_that_fails_refuses_or_serves_as_configured(
     assert said.count("works again after 3 failures") == 2
 
 
+def test_a_log_that_cannot_be_looked_at_leaves_the_other_metrics(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files may be taken away while they are counted."""
+
+    def gone(*_: object) -> None:
+        raise FileNotFoundError
+
+    service = client(binary, tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", gone)
+    monkeypatch.setattr("pathlib.Path.rglob", gone)
+    text = service.get("/metrics").text
+    assert "model_log_files NaN" in text
+    assert "model_log_free_bytes NaN" in text
+    assert "model_info{" in text
+
+
 def test_a_log_that_is_off_writes_nothing(binary: Trained, tmp_path: Path) -> None:
     log = binary.settings.serve.log.model_copy(update={"enabled": False})
     assert client(binary, tmp_path, log=log).post(URL, json={"jsonData": ROWS}).status_code == 200
@@ -280,7 +342,9 @@ def test_readiness_is_lost_when_a_golden_row_comes_out_otherwise(
     golden["answers"][0]["probabilities"]["yes"] += 0.01
     monkeypatch.setattr(predictor, "_golden", golden)
     for url in ("/health/status", "/ready", "/v2/health/ready", "/v2/models/tiny/ready"):
-        assert service.get(url).status_code == 503, url
+        answer = service.get(url)
+        assert answer.status_code == 503, url
+        assert "to a golden row, not" in answer.text
     assert service.get("/live").status_code == 200
 
 
@@ -294,52 +358,59 @@ def ask(connection: http.client.HTTPConnection, rows: list[dict[str, Any]]) -> s
     return identity
 
 
+def killed_under_load(process: Process, worker: int) -> list[str]:
+    """Kill a worker with -9 while four callers ask without a pause; returns the identities that were answered."""
+    answered, over = list[str](), threading.Event()
+
+    def load() -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException), process.connection() as connection:
+            while not over.is_set():
+                answered.append(ask(connection, ROWS))
+
+    callers = [threading.Thread(target=load) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    time.sleep(0.5)
+    os.kill(worker, signal.SIGKILL)
+    over.set()
+    for caller in callers:
+        caller.join()
+    return answered
+
+
+def check_each_answer_is_logged_once(answered: list[str], folder: Path) -> None:
+    """A killed worker may leave a line that is torn, or one whose answer did not leave any more."""
+    assert len(answered) > 100
+    whole = [line for path in folder.glob("version=*/hour=*/*.jsonl") for line in path.read_text().split("\n")[:-1]]
+    found = Counter((record["request"], record["row"]) for record in map(json.loads, whole))
+    assert [found[identity, row] for identity in answered for row in range(len(ROWS))] == [1] * 2 * len(answered)
+    assert set(found.values()) == {1}
+
+
 def test_every_answered_row_of_services_that_are_killed_is_in_the_log_exactly_once(
     binary: Trained, tmp_path: Path
 ) -> None:
     answered: list[str] = []
-
-    def load(connection: http.client.HTTPConnection) -> None:
-        try:
-            while True:
-                answered.append(ask(connection, ROWS))
-        except (OSError, http.client.HTTPException):  # the service is gone
-            connection.close()
-
     for _ in range(3):
         with Process(binary, tmp_path) as process:
-            callers = [threading.Thread(target=load, args=(process.connection(),)) for _ in range(4)]
-            for caller in callers:
-                caller.start()
-            time.sleep(0.5)
-            process.running.kill()
-            for caller in callers:
-                caller.join()
-    assert len(answered) > 100
-    paths = list((tmp_path / "predictions").glob("version=*/hour=*/*.jsonl"))
-    assert len(paths) >= 3
-    whole = [line for path in paths for line in path.read_text().split("\n")[:-1]]
-    found = [(record["request"], record["row"]) for record in map(json.loads, whole)]
-    assert len(set(found)) == len(found)
-    assert set(found) >= {(identity, row) for identity in answered for row in (0, 1)}
+            answered += killed_under_load(process, process.running.pid)
+    check_each_answer_is_logged_once(answered, process.predictions)
 
 
 def test_sigterm_ends_an_idle_service_at_once(binary: Trained, tmp_path: Path) -> None:
-    with Process(binary, tmp_path) as process:
-        idle = process.connection()
+    with Process(binary, tmp_path) as process, process.connection() as idle:
         ask(idle, ROWS)
         begin = time.monotonic()
         process.running.send_signal(signal.SIGTERM)
         process.running.wait(timeout=5)
         assert time.monotonic() - begin < 1
         assert process.running.returncode == 0
-        idle.close()
 
 
 def test_a_request_in_flight_is_answered_after_sigterm(binary: Trained, tmp_path: Path) -> None:
     body = json.dumps({"jsonData": ROWS})
-    with Process(binary, tmp_path) as process:
-        connections = [process.connection() for _ in range(3)]
+    with Process(binary, tmp_path) as process, contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(process.connection()) for _ in range(3)]
         for connection in connections:
             connection.putrequest("POST", URL)
             connection.putheader("Content-Length", str(len(body)))
@@ -351,13 +422,11 @@ def test_a_request_in_flight_is_answered_after_sigterm(binary: Trained, tmp_path
             connection.send(body[10:].encode())
         assert [connection.getresponse().status for connection in connections] == [200] * 3
         process.running.wait(timeout=5)
-        for connection in connections:
-            connection.close()
     assert len(logged(tmp_path / "predictions")) == 6
 
 
 def test_a_body_that_will_be_too_large_is_refused_before_it_has_come(binary: Trained, tmp_path: Path) -> None:
-    with Process(binary, tmp_path) as process, contextlib.closing(process.connection()) as connection:
+    with Process(binary, tmp_path) as process, process.connection() as connection:
         connection.putrequest("POST", URL)
         connection.putheader("Content-Length", "99999999999")
         connection.endheaders(b"{")
@@ -388,8 +457,7 @@ def test_a_model_that_is_missing_damaged_or_answers_otherwise_is_never_served(bi
         (other, "to a golden row, not"),
         (tmp_path / "none", "is not a model directory"),
     ]:
-        made = Process(binary, tmp_path, path).running
-        _, errors = made.communicate(timeout=30)
-        assert made.returncode == 1, path
+        code, errors = Process(binary, tmp_path, path).ended()
+        assert code == 1, path
         assert sentence in errors
         assert "Traceback" not in errors

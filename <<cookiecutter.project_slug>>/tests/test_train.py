@@ -109,9 +109,8 @@ def test_a_model_without_onnx_is_served_from_an_environment_of_its_own(
     train.run(binary.settings, build, LOCK)
     with Process(binary, tmp_path, build / "model", str(SKOPS)) as process:
         assert 'runtime="skops"' in process.get("/metrics")
-    lean = Process(binary, tmp_path, build / "model", str(SERVE)).running
-    _, errors = lean.communicate(timeout=30)
-    assert lean.returncode == 1
+    code, errors = Process(binary, tmp_path, build / "model", str(SERVE)).ended()
+    assert code == 1
     assert "which is not installed; install locks/skops.txt" in errors
 
 
@@ -198,6 +197,17 @@ def test_the_golden_rows_hold_no_category_that_training_has_not_seen(
     golden = json.loads((build / "model/golden.json").read_text())["rows"]
     assert [row["colour"] for row in golden] == ["red"] * train.GOLDEN_ROWS
     Predictor(build / "model", unknown_categories=False).check()
+
+
+def test_where_training_has_seen_no_category_of_the_test_rows_any_rows_are_golden(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "_categories", lambda *_: {"colour": []})
+    build = binary.copy(tmp_path)
+    train.run(binary.settings, build, LOCK)
+    predictor = Predictor(build / "model")
+    predictor.check()
+    assert len(json.loads((build / "model/golden.json").read_text())["rows"]) == train.GOLDEN_ROWS
 
 
 def test_data_that_are_out_of_date_or_damaged_are_refused(binary: Trained, tmp_path: Path) -> None:
