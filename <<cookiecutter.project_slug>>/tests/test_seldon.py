@@ -95,6 +95,7 @@ def test_feedback_health_metadata_and_metrics_are_answered(process: Process, fol
         (URL, b'{"strData": "x"}', "application/json", 400),
         (URL, json.dumps({"jsonData": ROWS * 51}).encode(), "application/json", 413),
         (URL, b" " * 100_001, "application/json", 413),
+        (URL, b" " * 200_000, "application/json", 413),
         (URL, b"{}", "text/plain", 415),
         (URL, b"{}", "multipart/form-data; boundary=x", 415),
         (URL, b'{"meta": {"puid": 7}, "jsonData": [{"number": 1, "colour": "red"}]}', "application/json", 400),
@@ -118,6 +119,19 @@ def test_a_request_that_is_wrong_is_told_so_in_one_sentence(
     assert found == body["status"]["code"] == status, body
     assert body["status"]["info"].endswith(".")
     assert "Traceback" not in body["status"]["info"]
+
+
+def test_a_compressed_body_and_another_method_are_refused_as_http_has_it(process: Process) -> None:
+    with process.connection() as connection:
+        head = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        connection.request("POST", URL, json.dumps({"jsonData": ROWS}), head)
+        answer = connection.getresponse()
+        assert (answer.status, json.load(answer)["status"]["reason"]) == (415, "content_type")
+    with process.connection() as connection:
+        connection.request("PUT", URL)
+        answer = connection.getresponse()
+        assert (answer.status, json.load(answer)["status"]["reason"]) == (405, "method")
+        assert "POST" in answer.headers["Allow"]
 
 
 @settings(max_examples=300)
