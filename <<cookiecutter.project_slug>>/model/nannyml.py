@@ -18,6 +18,8 @@ from model import windows
 from model.summary import Kind, Window
 from model.tasks import Task, sign
 
+# By NannyML's name of the period, then by chunk: begin, end and rows.
+type Spans = dict[str, dict[int, dict[str, Any]]]
 # It would tell its makers of each use, and read a file .env of the folder it is in.
 os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
@@ -107,10 +109,11 @@ def _performance(
     metrics: Sequence[str],
 ) -> list[Window]:
     """Only a value on the worse side of its bounds is outside: a model that does better needs no one."""
+    spans = _spans(reference, analysis)
     return [
         window
         for metric in metrics
-        for window in _windows(kind, metric, None, table[metric], table["chunk"], reference, analysis, sign(metric))
+        for window in _windows(kind, metric, None, table[metric], table["chunk"], spans, sign(metric))
     ]
 
 
@@ -134,18 +137,22 @@ def drift(reference: pd.DataFrame, analysis: pd.DataFrame, features: list[str], 
         calculator = nannyml.DataReconstructionDriftCalculator(column_names=features, chunker=_chunker(reference))
         return calculator.fit(reference).calculate(analysis)
 
-    columns, metric = [*features, *outputs], "jensen_shannon"
+    columns, metric, spans = [*features, *outputs], "jensen_shannon", _spans(reference, analysis)
     table = _quietly(single)
     chunks = table["chunk"]["chunk"]
     found = [
         window
         for column in columns
-        for window in _windows("drift", metric, column, table[column][metric], chunks, reference, analysis, -1)
+        for window in _windows("drift", metric, column, table[column][metric], chunks, spans, -1)
     ]
     if len(features) > 1:
         table, metric = _quietly(together), "reconstruction_error"
-        found += _windows("drift", metric, None, table[metric], table["chunk"], reference, analysis, -1)
+        found += _windows("drift", metric, None, table[metric], table["chunk"], spans, -1)
     return found
+
+
+def _spans(reference: pd.DataFrame, analysis: pd.DataFrame) -> Spans:
+    return {"reference": windows.spans(reference), "analysis": windows.spans(analysis)}
 
 
 def _windows(
@@ -154,11 +161,9 @@ def _windows(
     column: str | None,
     values: pd.DataFrame,
     chunks: pd.DataFrame,
-    reference: pd.DataFrame,
-    analysis: pd.DataFrame,
+    spans: Spans,
     better: int,
 ) -> list[Window]:
-    spans = {"reference": windows.spans(reference), "analysis": windows.spans(analysis)}
     found = []
     for period, key, value, low, high in zip(
         chunks["period"],
