@@ -131,9 +131,10 @@ def _blueprint(user: Seldon) -> "Blueprint":
 
     @blueprint.app_errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        if isinstance(error, MethodNotAllowed) and error.valid_methods:
-            found, _ = current_app.url_map.bind("").match(request.path, next(iter(error.valid_methods)))
-            error = NotFound() if found == "static" else error  # any path could be a file of the wrapper's
+        if isinstance(error, MethodNotAllowed):  # any path could be a file of the wrapper's, which none is
+            routes = current_app.url_map.bind("")
+            known = [one for one in error.valid_methods or () if routes.match(request.path, one)[0] != "static"]
+            error = MethodNotAllowed(sorted(known)) if known else NotFound()
         if error.code == 413:
             return _refuse(user.service.too_large())
         told = UNROUTED.get(error.code or 400) or RequestError("body", f"{error.name}: correct the request.")
