@@ -55,6 +55,18 @@ def _register(options: argparse.Namespace) -> str:
     return register.run(options.build)
 
 
+def _champion(options: argparse.Namespace) -> str:
+    from model import champion
+
+    return champion.run(config.load(options.config).promote, options.build)
+
+
+def _reproduce(options: argparse.Namespace) -> str:
+    from model import reproduce
+
+    return reproduce.run(config.load(options.config).reproduce.tolerance, options.build)
+
+
 def _release(options: argparse.Namespace) -> str:
     from model import record, release
 
@@ -67,22 +79,54 @@ def _release(options: argparse.Namespace) -> str:
 def _promote(options: argparse.Namespace) -> str:
     from model import promote
 
-    settings = config.load(options.config).promote
-    return _changed(promote.run(options.environment, settings, datetime.now(UTC).date()), options.build)
+    settings, today = config.load(options.config).promote, datetime.now(UTC).date()
+    verified = options.verified or (promote.changed(options.since, settings) if options.since else "")
+    if verified:
+        return _changed(promote.after(verified, options.digest, settings, today), options.build)
+    if options.since:
+        return _changed("no environment has a new release that could be promoted", options.build)
+    return _changed(promote.run(options.environment, settings, today), options.build)
 
 
 def _rollback(options: argparse.Namespace) -> str:
     from model import rollback
 
-    return _changed(rollback.run(options.environment, config.load(options.config).promote), options.build)
+    settings = config.load(options.config).promote
+    if options.digest:
+        return _changed(rollback.failed(options.environment, options.digest, settings), options.build)
+    return _changed(rollback.run(options.environment, settings), options.build)
 
 
-def _changed(change: "Change", build: Path) -> str:
-    from model import files
+def _pin(options: argparse.Namespace) -> str:
+    from model import pin
 
-    path = build / "pull-request.md"
-    files.write(path, f"# {change.title}\n\n{change.body}")
-    return f"{change.title}; the pull request's text is in {path}"
+    return _changed(pin.run(config.load(options.config), options.config), options.build)
+
+
+def _changed(change: "Change | str", build: Path) -> str:
+    if isinstance(change, str):  # there is nothing to do, and no earlier change to be taken for this one
+        for name in ("change.json", "pull-request.md", "diff.json"):
+            (build / name).unlink(missing_ok=True)
+        return change
+    return f"{change.title}; the pull request's text is in {change.write(build)}"
+
+
+def _releases(options: argparse.Namespace) -> str:
+    from model import releases
+
+    return releases.run(config.load(options.config).promote, options.base, datetime.now(UTC).date())
+
+
+def _render(options: argparse.Namespace) -> str:
+    from model import render
+
+    return render.run(options.environment)
+
+
+def _diff(options: argparse.Namespace) -> str:
+    from model import diff
+
+    return diff.run(config.load(options.config).promote.order, options.base, options.build)
 
 
 def _serve(options: argparse.Namespace) -> str:
@@ -114,15 +158,21 @@ def _doctor(options: argparse.Namespace) -> str:
 
 
 STEPS: dict[str, tuple[Callable[[argparse.Namespace], str], str]] = {
+    "champion": (_champion, "take the model that production runs out of its image"),
     "data": (_data, "check the data file and split it by time"),
     "train": (_train, "fit the estimator, save it as ONNX or with skops, compare both answers"),
     "evaluate": (_evaluate, "measure the model on the test rows, beside baseline and champion"),
     "gate": (_gate, "decide; exit 1 when a blocking gate fails"),
     "report": (_report, "render the decision for people"),
     "register": (_register, "log the decision to MLflow; an accepted model becomes a version in its registry"),
+    "reproduce": (_reproduce, "compare with the metrics that were reviewed"),
     "release": (_release, "write an accepted model to an environment"),
     "promote": (_promote, "copy the release of one environment to the next"),
     "rollback": (_rollback, "restore an environment's earlier release"),
+    "releases": (_releases, "check how every release came to be"),
+    "render": (_render, "print what the cluster would get"),
+    "diff": (_diff, "write how that differs from another commit"),
+    "pin": (_pin, "move the data pin and the periods to the newest snapshot"),
     "serve": (_serve, "answer HTTP requests and log each prediction"),
     "monitor": (_monitor, "estimate the performance of the served model"),
     "doctor": (_doctor, "say what this machine and this repository lack"),
@@ -138,8 +188,14 @@ def parser() -> argparse.ArgumentParser:
     steps = root.add_subparsers(dest="step", required=True, metavar="STEP")
     own = {name: steps.add_parser(name, help=text, description=text) for name, (_, text) in STEPS.items()}
     own["evaluate"].add_argument("--champion", type=Path, help="model directory of the model in production")
-    for name in ("release", "promote", "rollback"):
+    for name in ("release", "promote", "rollback", "render"):
         own[name].add_argument("--environment", required=True)
+    for name in ("promote", "rollback"):
+        own[name].add_argument("--digest", default="", help="nothing is done unless an image with this digest runs")
+    own["promote"].add_argument("--verified", default="", help="promote from this environment, where it is due")
+    own["promote"].add_argument("--since", default="", help="promote what was released since this commit")
+    own["releases"].add_argument("--base", default="", help="also check what changed since this commit")
+    own["diff"].add_argument("--base", required=True, help="the commit to compare with")
     own["release"].add_argument("--serve", required=True, help="image as registry/name@sha256:<digest>")
     own["release"].add_argument("--monitor", required=True, help="image as registry/name@sha256:<digest>")
     for name in ("serve", "monitor"):
@@ -157,7 +213,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one step; what a person has to put right is one sentence on stderr and exit code 1."""
     options = parser().parse_args(arguments)
     try:
-        print(f"{options.step}: {STEPS[options.step][0](options)}")
+        if said := STEPS[options.step][0](options):
+            print(f"{options.step}: {said}")
     except InputError as error:
         print(f"{options.step}: {error}", file=sys.stderr)
         return 1

@@ -43,9 +43,13 @@ class Feature(Section):
 
 
 class Data(Section):
-    """The data file (a path or an fsspec URI), pinned by its hash, with its columns; rows stand in order of `time`."""
+    """The data file (a path or an fsspec URI), pinned by its hash, with its columns; rows stand in order of `time`.
+
+    `snapshots` is a pattern of paths or URIs, of which the last in order of names is the newest.
+    """
 
     path: str
+    snapshots: str | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     time: str
     key: tuple[str, ...] = ()
@@ -142,6 +146,12 @@ class Promote(Section):
     freeze: tuple[Freeze, ...] = ()
 
 
+class Reproduce(Section):
+    """How far a metric may be from the one that was reviewed, when the model is trained again to be released."""
+
+    tolerance: Annotated[float, Field(ge=0)]
+
+
 class Log(Section):
     """The prediction log: the largest file in bytes, and whether requests are refused or served when it fails."""
 
@@ -199,6 +209,7 @@ class Config(Section):
     train: Train
     evaluate: Evaluate
     gates: tuple[AnyGate, ...]
+    reproduce: Reproduce
     promote: Promote
     serve: Serve
     monitor: Monitor

@@ -1,7 +1,9 @@
 """Asks git for the commit that is built and for the earlier states of a folder."""
 
+import io
 import os
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +41,12 @@ def head() -> Commit:
         return Commit("", "", dirty=True)
 
 
-def states(path: Path) -> list[str]:
-    """The commits of the first-parent history that changed a file, newest first."""
+def states(path: Path, until: str = "HEAD") -> list[str]:
+    """The commits of the first-parent history of a commit that changed a file, newest first."""
     try:
         if _git("rev-parse", "--is-shallow-repository").strip() == "true":
             raise InputError("This clone has no history; run `git fetch --unshallow`, then try again.")
-        return _git("log", "--first-parent", "--format=%H", "HEAD", "--", str(path)).split()
+        return _git("log", "--first-parent", "--format=%H", until, "--", str(path)).split()
     except (OSError, subprocess.CalledProcessError) as error:
         raise InputError(f"git cannot tell the history of {path}; run the command in the repository's root.") from error
 
@@ -69,6 +71,28 @@ def between(earlier: str, later: str, without: str) -> tuple[list[str], list[str
         return subjects, _git("diff", "--name-only", "--relative", earlier, later, *files).splitlines()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def changed(since: str) -> list[str]:
+    """The files that differ between a commit and HEAD; raises InputError for a commit that this clone lacks."""
+    try:
+        return _git("diff", "--name-only", "--relative", "--no-renames", since, "HEAD", "--", ".").splitlines()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise InputError(f"git does not know the commit {since!r}; fetch it, or name another.") from error
+
+
+def extracted(commit: str, path: Path, folder: Path) -> None:
+    """Write a folder as it was in a commit to another one; writes nothing where it did not exist."""
+    try:
+        archive = subprocess.run(  # noqa: S603
+            ["git", "archive", commit, str(path)],  # noqa: S607
+            check=True,
+            capture_output=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        opened.extractall(folder, filter="data")
 
 
 def is_ancestor(earlier: str, later: str) -> bool:

@@ -5,10 +5,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
-import plotly.graph_objects as go
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 LIMIT = 65_000
 ROWS, CELL = 30, 300  # of a table or list, and of a text in it, in Markdown
@@ -58,8 +60,8 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def markdown(verdict: str, setting: Sequence[str], sections: Sequence[Section], whole: str) -> str:
-    """A report for a comment or an issue, at most 65,000 characters; `whole` names the page that has all of it.
+def markdown(verdict: str, setting: Sequence[str], sections: Sequence[Section], whole: str, limit: int = LIMIT) -> str:
+    """A report for a comment or an issue, at most `limit` characters; `whole` names the page that has all of it.
 
     Long tables end with how many rows they lack. If that is not enough, whole sections are left out, the longest
     first, and named; the first is kept.
@@ -82,19 +84,19 @@ def markdown(verdict: str, setting: Sequence[str], sections: Sequence[Section], 
     first = sections[0].title
     lengths = {part.split("\n", 1)[0]: len(part) for part in cut().split("\n### ")[1:]}
     for title in sorted(lengths.keys() - {first}, key=lambda name: -lengths[name]):
-        if len(text := cut()) <= LIMIT:
+        if len(text := cut()) <= limit:
             return text
         left_out.append(title)
     note = f"\n\n_{first}: the rest was cut here; {whole} has all of it._\n"
     text = cut()
-    return text if len(text) <= LIMIT else text[: LIMIT - len(note)].rsplit("\n", 1)[0] + note
+    return text if len(text) <= limit else text[: limit - len(note)].rsplit("\n", 1)[0] + note
 
 
 def page(
     verdict: str,
     setting: Sequence[str],
     sections: Sequence[Section],
-    figures: Mapping[str, Sequence[go.Figure]],
+    figures: "Mapping[str, Sequence[go.Figure]]",
     good: bool,
 ) -> str:
     """A report as one self-contained HTML page, with plots by section."""
@@ -109,7 +111,7 @@ def page(
     )
 
 
-def fragments(figures: list[go.Figure]) -> list[str]:
+def fragments(figures: "list[go.Figure]") -> list[str]:
     """Plots as HTML; the first carries the plotting library, so that the page needs no network."""
     for figure in figures:
         figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 60, "b": 40}, title_font_size=14)

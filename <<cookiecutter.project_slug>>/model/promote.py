@@ -4,16 +4,15 @@ from datetime import date
 
 from model import InputError, git, record
 from model.config import Promote
-from model.release import Change, body, current, folder, place
+from model.release import RECORD, Change, change, current, digests, folder, place
 
 
 def run(environment: str, settings: Promote, today: date) -> Change:
     """Copy the release of the environment before this one to it."""
     target = folder(environment, settings.order)
-    index = settings.order.index(environment)
-    if index == 0:
+    if environment == settings.order[0]:
         raise InputError(f"{environment} is the first environment; `make release` writes it, promote a later one.")
-    source = settings.order[index - 1]
+    source = settings.order[settings.order.index(environment) - 1]
     origin = folder(source, settings.order)
     decision, before = current(origin), current(target)
     if decision is None:
@@ -30,14 +29,52 @@ def run(environment: str, settings: Promote, today: date) -> Change:
                 f"{environment} runs {there}, newer than {version} in {source}; "
                 f"use `make rollback ENVIRONMENT={environment}` to go back."
             )
+        if any(git.content(commit, target / RECORD) == (origin / RECORD).read_text() for commit in git.states(target)):
+            raise InputError(
+                f"{environment} ran {version} before and was rolled back from it; "
+                "release a newer one, or revert the commit of the rollback."
+            )
     for freeze in settings.freeze:
         if freeze.environment == environment and freeze.begin <= today < freeze.end:
             raise InputError(
                 f"{environment} is frozen from {freeze.begin} until {freeze.end} ({freeze.reason}); "
                 "promote later, or change promote.freeze."
             )
+    offered = change("promote", decision, environment, settings)
     place({path.name: path.read_text() for path in sorted(origin.iterdir())}, target)
-    return Change(f"Promote {version} to {environment}", body(decision, before, environment))
+    return offered
+
+
+def after(verified: str, digest: str, settings: Promote, today: date) -> Change | str:
+    """Promote what was verified in an environment to the next one, or say why there is nothing to do.
+
+    A verification may come late or twice: a digest that the environment no longer runs is passed over.
+    """
+    decision = current(folder(verified, settings.order))
+    if verified == settings.order[-1]:
+        return f"{verified} is the last environment; there is nothing to promote."
+    if digest and (decision is None or digest not in digests(decision)):
+        return f"{verified} no longer runs {digest}; there is nothing to promote."
+    try:
+        return run(settings.order[settings.order.index(verified) + 1], settings, today)
+    except InputError as error:
+        return str(error)
+
+
+def changed(since: str, settings: Promote) -> str:
+    """The environment whose release was written between a commit and HEAD; empty where there is none.
+
+    Of several the last one counts: what the earlier ones run is there to be promoted, too.
+    """
+    found = git.changed(since)
+    return next(
+        (
+            one
+            for one in reversed(settings.order[:-1])
+            if any(f"/overlays/{one}/release/" in f"/{name}" for name in found)
+        ),
+        "",
+    )
 
 
 def _newer(one: record.Decision, other: record.Decision) -> bool:

@@ -264,6 +264,17 @@ def evaluation(path: Path) -> Evaluation:
     return _parse(Evaluation, files.read(path, "evaluate"), path, "evaluate")
 
 
+class Reviewed(Section):
+    """The metrics that people saw before they merged; empty where there was no review."""
+
+    metrics: dict[str, float]
+
+
+def metrics(path: Path) -> dict[str, float]:
+    """Read the metrics that were reviewed."""
+    return _parse(Reviewed, files.read(path, "reviewed"), path, "reviewed").metrics
+
+
 def decision(path: Path, step: str = "gate", content: str | None = None) -> Decision:
     """Read a decision record, or its content at another time; `step` is the verb that writes it there."""
     return _parse(Decision, files.read(path, step) if content is None else content, path, step)

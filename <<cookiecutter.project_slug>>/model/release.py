@@ -1,24 +1,34 @@
 """Writes what an environment runs: the decision record and a Kustomize component that pins both images by digest."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 
-from model import InputError, files, git, record
+from model import InputError, files, git, pages, record, sections
 from model.config import Promote
 
 OVERLAYS = Path("manifests/overlays")
 RECORD = "decision.json"
 KUSTOMIZATION = "kustomization.yaml"
+SHOWN = ("Gates", "Changes", "Metrics")
+LIMIT = 40_000  # characters of the report in a pull request, which also shows how the manifests differ
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a step did to an environment, as the title and the body of a pull request."""
+    """What a step did to the files of `paths`, to be offered as a pull request from the branch of that name."""
 
     title: str
     body: str
+    branch: str
+    paths: tuple[str, ...]
+
+    def write(self, build: Path) -> Path:
+        """Write `change.json`, and the text for a person who opens the pull request by hand; returns the latter."""
+        files.write_json(build / "change.json", asdict(self))
+        files.write(build / "pull-request.md", f"# {self.title}\n\n{self.body}")
+        return build / "pull-request.md"
 
 
 def component(version: str, images: record.Images) -> str:
@@ -48,18 +58,42 @@ def current(release: Path) -> record.Decision | None:
     return record.decision(release / RECORD, "release") if (release / RECORD).is_file() else None
 
 
-def body(decision: record.Decision, before: record.Decision | None, environment: str, undo: str = "rollback") -> str:
-    """The text of a pull request: what runs instead of what, how well it was measured, how to undo it."""
-    images = decision.images.model_dump() if decision.images else {}
+def digests(decision: record.Decision) -> tuple[str, ...]:
+    """The digests of a release's images."""
+    return tuple(image.split("@")[1] for image in decision.images.model_dump().values()) if decision.images else ()
+
+
+def _compared(decision: record.Decision, settings: Promote) -> list[str]:
+    """What is to be said where production no longer runs the champion that the candidate was measured against."""
+    production = current(OVERLAYS / settings.order[-1] / "release")
+    runs = production.evaluation.origin.version if production else "nothing"
+    champion = decision.evaluation.champion
+    against = champion.origin.version if champion else "nothing"
+    if runs in (against, decision.evaluation.origin.version):
+        return []
+    return ["", f"Measured against `{against}`, but `{settings.order[-1]}` now runs `{runs}`."]
+
+
+def change(kind: str, decision: record.Decision, environment: str, settings: Promote) -> Change:
+    """The pull request, with its evidence, for a release that is about to be placed in an environment."""
+    target = folder(environment, settings.order)
+    before = current(target)
     was = before.evaluation.origin.version if before else "nothing"
-    lines = [f"`{environment}` runs `{decision.evaluation.origin.version}` instead of `{was}`.", ""]
+    version = decision.evaluation.origin.version
+    title = (
+        f"Roll {environment} back to {version} from {was}"
+        if kind == "rollback"
+        else (f"{kind.capitalize()} {version} to {environment}")
+    )
+    images = decision.images.model_dump() if decision.images else {}
+    lines = [f"`{environment}` runs `{version}` instead of `{was}`.", ""]
     lines += [f"- {name}: `{image}`" for name, image in images.items()]
-    lines += ["", "| metric | value | interval |", "| --- | --- | --- |"]
-    lines += [
-        f"| {name} | {m.value:.4g} | {m.low:.4g} to {m.high:.4g} |" for name, m in decision.evaluation.metrics.items()
-    ]
-    lines += ["", f"To undo it: `make {undo} ENVIRONMENT={environment}`."]
-    return "\n".join(lines) + "\n"
+    lines += _compared(decision, settings)
+    shown = [section for section in sections.of(decision) if section.title in SHOWN]
+    report = pages.markdown(sections.verdict(decision), sections.setting(decision.evaluation), shown, RECORD, LIMIT)
+    undo = "rollback" if kind != "rollback" else "release" if environment == settings.order[0] else "promote"
+    lines += ["", report.strip(), "", f"To undo it once it is merged: `make {undo} ENVIRONMENT={environment}`."]
+    return Change(title, "\n".join(lines) + "\n", f"{kind}/{environment}/{version}", (target.as_posix(),))
 
 
 def place(contents: dict[str, str], release: Path) -> None:
@@ -91,5 +125,6 @@ def run(decision: record.Decision, images: dict[str, str], environment: str, set
     if before is not None and before.evaluation.origin.version == version:
         raise InputError(f"{environment} already runs {version}; there is nothing to release.")
     released = decision.model_copy(update={"images": pinned})
+    offered = change("release", released, environment, settings)
     place({RECORD: record.dump(released), KUSTOMIZATION: component(version, pinned)}, target)
-    return Change(f"Release {version} to {environment}", body(released, before, environment))
+    return offered

@@ -2,7 +2,7 @@
 
 from model import InputError, git, record
 from model.config import Promote
-from model.release import KUSTOMIZATION, RECORD, Change, body, current, folder, place
+from model.release import KUSTOMIZATION, RECORD, Change, change, current, digests, folder, place
 
 
 def run(environment: str, settings: Promote) -> Change:
@@ -23,9 +23,14 @@ def run(environment: str, settings: Promote) -> Change:
     if earlier is None:
         version = present.evaluation.origin.version
         raise InputError(f"{environment} has no release earlier than {version}; there is nothing to roll back to.")
-    decision = record.decision(path, "release", earlier)
+    offered = change("rollback", record.decision(path, "release", earlier), environment, settings)
     place({RECORD: earlier, KUSTOMIZATION: git.content(commit, target / KUSTOMIZATION) or ""}, target)
-    was = present.evaluation.origin.version
-    version = decision.evaluation.origin.version
-    undo = "release" if environment == settings.order[0] else "promote"
-    return Change(f"Roll {environment} back to {version} from {was}", body(decision, present, environment, undo))
+    return offered
+
+
+def failed(environment: str, digest: str, settings: Promote) -> Change | str:
+    """Roll back from the digest that failed in an environment, or say that it no longer runs there."""
+    present = current(folder(environment, settings.order))
+    if present is None or digest not in digests(present):
+        return f"{environment} no longer runs {digest}; there is nothing to roll back."
+    return run(environment, settings)

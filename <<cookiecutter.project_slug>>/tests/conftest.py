@@ -99,6 +99,7 @@ def document(task: str, path: Path, sha256: str) -> dict[str, Any]:
             {"kind": "baseline", "metric": METRIC[task]},
             {"kind": "champion", "metric": METRIC[task], "margin": 0.05},
         ],
+        "reproduce": {"tolerance": 0.001},
         "promote": {"order": ["dev", "staging", "production"]},
         "serve": {
             "server": "asgi",

@@ -30,13 +30,13 @@ def test_every_step_is_a_module_a_verb_and_an_entry_in_the_help() -> None:
     told = run("--help").stdout
     verbs = (ROOT / "Makefile").read_text()
     assert list(command.STEPS) == [
-        *("data", "train", "evaluate", "gate", "report", "register"),
-        *("release", "promote", "rollback", "serve", "monitor", "doctor"),
+        *("champion", "data", "train", "evaluate", "gate", "report", "register", "reproduce"),
+        *("release", "promote", "rollback", "releases", "render", "diff", "pin", "serve", "monitor", "doctor"),
     ]
     for step, (_, text) in command.STEPS.items():
         assert re.search(rf"^    {step} +{re.escape(text[:20])}", told, flags=re.M)
         assert re.search(rf"^{step}: .*## ", verbs, flags=re.M)
-        assert re.search(rf"^{step}: .*\n\t\$\(call step,(train|\$\(SERVING\)|monitor)\)", verbs, flags=re.M)
+        assert re.search(rf"^{step}: .*\n\t\$\(call step,(train|github|\$\(SERVING\)|monitor)\)", verbs, flags=re.M)
         assert (ROOT / "model" / f"{step}.py").is_file()
 
 

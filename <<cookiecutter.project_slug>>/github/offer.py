@@ -1,0 +1,110 @@
+"""Offers what a verb prepared as one pull request: opened or refreshed, and the older ones of its kind closed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from github import api, branches
+from model import diff, files, pages
+
+LIMIT = 65_000
+UNTRUSTED = (
+    "> This pull request was opened without an App, so its checks wait: a person with write access starts them with "
+    "*Approve workflows to run*.\n"
+)
+
+
+def _monitor(environment: str) -> str:
+    """What the monitor last said of an environment, as far as GitHub knows."""
+    alerts = api.listed(f"{api.root()}/issues?state=open&labels=monitor&per_page=100")
+    about = [issue for issue in alerts if environment in {label["name"] for label in issue["labels"]}]
+    if not about:
+        return f"Monitor of {environment}: no open alert."
+    return f"Monitor of {environment}: " + ", ".join(f"#{issue['number']} is open" for issue in about) + "."
+
+
+def body(change: dict[str, Any], differences: dict[str, str], bot: bool) -> str:
+    """The text of the pull request: what the verb wrote, how the manifests differ, what the monitor says."""
+    parts = [change["body"]]
+    kind, *rest = change["branch"].split("/")
+    if kind in ("release", "promote", "rollback"):
+        parts += [diff.markdown(differences), _monitor(rest[0]) + "\n"]
+    if bot:
+        parts.append(UNTRUSTED)
+    return pages.cut("\n".join(parts), LIMIT)
+
+
+def _open(change: dict[str, Any], text: str) -> dict[str, Any]:
+    """The open pull request of the branch, made or brought up to date."""
+    repository = api.repository()
+    owner = repository.partition("/")[0]
+    base = api.call("GET", f"repos/{repository}")["default_branch"]
+    about = {"title": change["title"], "body": text}
+
+    def there() -> list[Any]:
+        return api.listed(f"repos/{repository}/pulls?state=open&head={owner}:{change['branch']}&per_page=100")
+
+    if not (found := there()):
+        try:
+            made: dict[str, Any] = api.call(
+                "POST", f"repos/{repository}/pulls", {**about, "head": change["branch"], "base": base}
+            )
+            return made
+        except api.RefusedError as refused:
+            if refused.status != 422 or not (found := there()):  # another run was first
+                raise
+    updated: dict[str, Any] = api.call("PATCH", f"repos/{repository}/pulls/{found[0]['number']}", about)
+    return updated
+
+
+def _supersede(branch: str, number: int) -> list[int]:
+    """Close the other pull requests of the same kind and environment."""
+    repository, group = api.repository(), branch.rpartition("/")[0] + "/"
+    closed = []
+    for pull in api.listed(f"repos/{repository}/pulls?state=open&per_page=100"):
+        ref = pull["head"]["ref"]
+        own = pull["head"]["repo"] and pull["head"]["repo"]["full_name"] == repository
+        if own and ref.startswith(group) and ref != branch:
+            api.call(
+                "POST", f"repos/{repository}/issues/{pull['number']}/comments", {"body": f"Superseded by #{number}."}
+            )
+            api.call("PATCH", f"repos/{repository}/pulls/{pull['number']}", {"state": "closed"})
+            api.call("DELETE", f"repos/{repository}/git/refs/heads/{ref}")
+            closed.append(pull["number"])
+    return closed
+
+
+def run(build: Path, bot: bool) -> str:
+    """Offer `change.json`; `bot` says that GITHUB_TOKEN does it, whose pull requests start no checks by themselves."""
+    path = build / "change.json"
+    if not path.is_file():
+        return "there is nothing to offer"
+    change = json.loads(path.read_text())
+    made = change.get("commit") or branches.commit(change["paths"], change["title"])
+    if not made:
+        return f"{change['title']}: nothing differs from the present commit"
+    if "template" in change:
+        ahead = f"{change['template']}:refs/heads/template"
+        branches.git(*branches.HELPER, "push", "--quiet", "origin", ahead)
+    if not branches.push(made, change["branch"]):
+        return f"{change['branch']} has commits of a person and is left as it is"
+    differences = build / "diff.json"
+    text = body(change, json.loads(files.read(differences, "diff")) if differences.is_file() else {}, bot)
+    try:
+        pull = _open(change, text)
+    except api.RefusedError as refused:
+        if refused.status != 403:
+            raise
+        address = f"{api.repository()}/compare/{change['branch']}?expand=1"
+        api.say("GITHUB_STEP_SUMMARY", f"⚠️ Open the pull request by hand: {address}")
+        return (
+            f"{refused} The branch {change['branch']} is pushed: open its pull request by hand ({address}), or allow "
+            "it with `make setup-github APPLY=yes`."
+        )
+    labels = change["branch"].split("/")[:-1]
+    api.call("POST", f"{api.root()}/issues/{pull['number']}/labels", {"labels": labels})
+    closed = _supersede(change["branch"], pull["number"])
+    over = f"; closed {', '.join(f'#{number}' for number in closed)}, which it supersedes" if closed else ""
+    said = f"#{pull['number']} {change['title']}{over}"
+    api.say("GITHUB_STEP_SUMMARY", f"{pages.plain(said)}: {pull['html_url']}")
+    return said

@@ -1,0 +1,103 @@
+"""Merges a newer template: renders it with the answers of this repository onto the branch `template`, then merges that.
+
+The branch holds nothing but what templates rendered, so the merge is a true three-way one: what people changed here
+and what the template changed meet as two branches. Cookiecutter runs the template's hooks, which is why this runs
+without a token; `offer` pushes what it made, from a bundle.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from github import branches
+from model import InputError, files
+
+ANSWERS = Path(".cookiecutter.yaml")
+
+
+def render(template: str, answers: dict[str, Any], folder: Path) -> Path:
+    """The repository as a template makes it now; raises InputError with what cookiecutter said."""
+    command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(folder), template]
+    known = [f"{name}={value}" for name, value in answers.items() if not name.startswith("_")]
+    done = subprocess.run([*command, *known], capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise InputError(f"The template {template} cannot be rendered: {' '.join(done.stderr.split())[-600:]}")
+    made = folder / str(answers["project_slug"])
+    shutil.rmtree(made / ".git", ignore_errors=True)
+    return made
+
+
+def rendered(folder: Path, parent: str, message: str) -> str:
+    """A commit on `parent` of exactly the files of a folder; empty when they are those of `parent`."""
+    with tempfile.TemporaryDirectory() as temporary:
+        index = {"GIT_INDEX_FILE": str(Path(temporary) / "index")}
+        branches.git("--work-tree", str(folder), "add", "--all", "--force", ".", **index)
+        tree = branches.git("write-tree", **index)
+    if tree == branches.git("rev-parse", f"{parent}^{{tree}}"):
+        return ""
+    return branches.git("commit-tree", tree, "-p", parent, "-m", message, **branches.identity())
+
+
+def merged(commit: str, title: str) -> tuple[str, list[str]]:
+    """The merge of HEAD and a commit; or, where people must choose, that commit and the files in question."""
+    done = subprocess.run(  # noqa: S603
+        ["git", "merge-tree", "--write-tree", "--name-only", "--no-messages", "HEAD", commit],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stdout.split("\n")
+    if done.returncode == 1:
+        return commit, sorted(filter(None, lines[1:]))
+    if done.returncode:
+        raise InputError(f"git cannot merge the template: {' '.join(done.stderr.split())}")
+    return branches.git("commit-tree", lines[0], "-p", "HEAD", "-p", commit, "-m", title, **branches.identity()), []
+
+
+def run(build: Path, template: str) -> str:
+    """Write `change.json` and the bundle of its commits; nothing when the template has nothing new."""
+    for name in ("change.json", "pull-request.md", "diff.json", "upgrade.bundle"):
+        (build / name).unlink(missing_ok=True)
+    answers = yaml.safe_load(ANSWERS.read_text())
+    source = template or str(answers["_template"])
+    if not template and "://" not in source and Path(source).is_absolute():
+        return f"the template {source!r} is a folder of one machine; name its repository as TEMPLATE"
+    parent = next((name for name in ("refs/remotes/origin/template", "refs/heads/template") if _exists(name)), None)
+    if parent is None:
+        raise InputError(
+            "There is no branch `template`; fetch it, or make it from the commit that started this repository."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        commit = rendered(render(source, answers, Path(folder)), parent, f"Render {source}")
+    if not commit:
+        return f"{source} has nothing new"
+    title = "Upgrade to the newest template"
+    made, conflicts = merged(commit, title)
+    body = f"What `{source}` renders now, merged with what was changed here.\n"
+    if conflicts:
+        listed = "".join(f"- `{name}`\n" for name in conflicts)
+        body += f"\nBoth sides changed these files; choose on this page, or with `git merge`:\n\n{listed}"
+    change = {"title": title, "body": body, "branch": f"upgrade/{commit[:10]}", "paths": [], "commit": made}
+    files.write_json(build / "change.json", {**change, "template": commit})
+    branches.git("update-ref", "refs/upgrade/change", made)
+    branches.git("update-ref", "refs/upgrade/template", commit)
+    branches.git(
+        "bundle", "create", "--quiet", str(build / "upgrade.bundle"), "refs/upgrade/change", "refs/upgrade/template"
+    )
+    return f"{title}: {len(conflicts)} files need a choice" if conflicts else title
+
+
+def _exists(name: str) -> bool:
+    command = ["git", "rev-parse", "--quiet", "--verify", name]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
+
+
+def unpack(build: Path) -> None:
+    """Take the commits of a bundle that another job made."""
+    if (build / "upgrade.bundle").is_file():
+        branches.git("fetch", "--quiet", str(build / "upgrade.bundle"), "refs/upgrade/*:refs/upgrade/*")

@@ -1,0 +1,33 @@
+"""Renders with Kustomize what the cluster would get of an environment."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from model import InputError
+from model.release import OVERLAYS
+
+
+def manifests(environment: str, root: Path = Path()) -> str:
+    """The manifests of an environment; raises InputError where Kustomize is missing or refuses them."""
+    found = next(
+        (command for command in (["kustomize", "build"], ["kubectl", "kustomize"]) if shutil.which(command[0])), None
+    )
+    if found is None:
+        raise InputError("Neither kustomize nor kubectl is installed; install one of them to render manifests.")
+    if not (root / OVERLAYS / environment).is_dir():
+        known = ", ".join(sorted(path.name for path in (root / OVERLAYS).iterdir()))
+        raise InputError(f"There is no environment {environment!r}; ENVIRONMENT is one of {known}.")
+    done = subprocess.run(  # noqa: S603
+        [*found, str(OVERLAYS / environment)], cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise InputError(f"The overlay {environment} cannot be rendered: {' '.join(done.stderr.split())}; correct it.")
+    return done.stdout
+
+
+def run(environment: str) -> str:
+    """Print the manifests, and nothing else."""
+    sys.stdout.write(manifests(environment))
+    return ""

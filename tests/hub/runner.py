@@ -1,0 +1,313 @@
+"""Runs workflows as GitHub would: which ones an event starts, on which commit, with which token and rights."""
+
+import fnmatch
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hub import server
+
+CODE = Path(__file__).parent
+NAME = "acme/late-flights"
+HOST = "github.localhost"
+PERSON = {"login": "ann", "type": "User"}
+LIMIT = 300  # seconds for a run
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run of a workflow: how it and each of its jobs ended, and what they printed."""
+
+    number: int
+    workflow: str
+    conclusion: str
+    jobs: Mapping[str, str]
+    log: str
+
+
+class Hub:
+    """A repository on the fake GitHub, and a working copy of a person's."""
+
+    def __init__(self, folder: Path, venv: Path, **variables: str) -> None:
+        self.folder, self.venv, self.variables = folder, venv, variables
+        self.secrets: dict[str, str] = {}
+        self.remote = folder / "remote.git"
+        self.work = folder / "work"
+        self.runs: list[Run] = []
+        self.state = server.State(self.remote, NAME)
+        self.state.tokens["person"] = {"user": PERSON, "rights": {"all": "write"}}
+        self.state.tokens["app"] = {"user": server.APP, "rights": {"all": "write"}}
+        self._server = server.serve(self.state)
+        self._count = threading.Lock()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def start(self, repository: Path) -> None:
+        """Publish a baked repository as it is."""
+        self.git("clone", "--quiet", "--bare", str(repository), str(self.remote), cwd=self.folder)
+        self.git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=self.remote)
+        self.check_out()
+
+    def check_out(self) -> None:
+        """Make the person's working copy."""
+        self.git("clone", "--quiet", self.address, str(self.work), cwd=self.folder)
+        self._age()
+
+    def _age(self) -> None:
+        """Make the locks older than the environments that all repositories share."""
+        for lock in (self.work / "locks").glob("*.txt"):
+            os.utime(lock, (0, 0))
+
+    @property
+    def address(self) -> str:
+        return f"https://{HOST}/{NAME}.git"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What programs need to take this for GitHub, and nothing of the person who runs the tests."""
+        config = {
+            f"url.file://{self.remote}.insteadOf": self.address,
+            "user.name": "Ann",
+            "user.email": "ann@example.org",
+            "protocol.file.allow": "always",
+            "gc.auto": "0",
+            "maintenance.auto": "false",
+            "advice.detachedHead": "false",
+        }
+        keys = {f"GIT_CONFIG_KEY_{index}": key for index, key in enumerate(config)}
+        values = {f"GIT_CONFIG_VALUE_{index}": value for index, value in enumerate(config.values())}
+        address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        return {
+            **{name: os.environ[name] for name in ("LANG", "UV_CACHE_DIR") if name in os.environ},
+            **keys,
+            **values,
+            "GIT_CONFIG_COUNT": str(len(config)),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_SYSTEM": os.devnull,
+            "HOME": str(self.folder / "home"),
+            "HTTP_PROXY": address,
+            "HUB": str(self.folder),
+            "HUB_CODE": str(CODE),
+            "OMP_NUM_THREADS": "1",  # several runs at once take many times as long with more
+            "PATH": f"{CODE / 'bin'}:{os.environ['PATH']}",
+            "VENV": str(self.venv),
+            **more,
+        }
+
+    def git(self, *arguments: str, cwd: Path | None = None) -> str:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=cwd or self.work,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def make(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A verb on the person's laptop, signed in to GitHub."""
+        given = self.environment(GH_TOKEN="person", GH_HOST=HOST, **environment)  # noqa: S106
+        command = ["make", "--no-print-directory", *words]
+        done = subprocess.run(command, cwd=self.work, env=given, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
+        return done
+
+    # What people do
+
+    def edit(
+        self, branch: str, changes: Mapping[str, str], message: str, replace: tuple[str, str] | None = None
+    ) -> str:
+        """Commit files, or a replacement in config.yaml, to a branch from the newest main, and push it."""
+        self.git("fetch", "--quiet", "origin")
+        there = self.git("ls-remote", "origin", f"refs/heads/{branch}")
+        self.git("switch", "--quiet", "--force-create", branch, f"origin/{branch}" if there else "origin/main")
+        if replace:
+            path = self.work / "config.yaml"
+            text = path.read_text()
+            assert replace[0] in text
+            path.write_text(text.replace(*replace))
+        for name, text in changes.items():
+            (self.work / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.work / name).write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        self.git("push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
+        self._age()
+        return self.git("rev-parse", "HEAD")
+
+    def open(self, branch: str, title: str, body: str = "") -> int:
+        """Open a pull request of a branch of this repository, and let its checks run."""
+        api = server.Api(self.state)
+        sha = self.state.git("rev-parse", f"refs/heads/{branch}")
+        number: int = api.add(title, body, branch, sha, NAME, PERSON)["number"]
+        self.checks(number)
+        return number
+
+    def fork(self, branch: str, sha: str, title: str) -> int:
+        """Open a pull request from a fork that holds the commit `sha`, without running anything."""
+        self.state.git("update-ref", f"refs/forks/mallory/{branch}", sha)
+        api = server.Api(self.state)
+        user = {"login": "mallory", "type": "User"}
+        number: int = api.add(title, "", branch, sha, "mallory/late-flights", user)["number"]
+        return number
+
+    def checks(self, number: int, report: bool = True) -> Run:
+        """Run pull-request.yaml on the merge of a pull request's head and main, then report.yaml."""
+        pull = self.state.head(self.state.pulls[number])
+        main = self.state.git("rev-parse", "refs/heads/main")
+        tree = self.state.git("merge-tree", "--write-tree", main, pull["head"]["sha"]).split("\n")[0]
+        who = ["-c", "user.name=GitHub", "-c", "user.email=noreply@github.localhost"]
+        sha = self.state.git(*who, "commit-tree", tree, "-p", main, "-p", pull["head"]["sha"], "-m", f"Merge {number}")
+        self.state.git("update-ref", f"refs/pull/{number}/merge", sha)
+        fork = pull["head"]["repo"]["full_name"] != NAME
+        event = {
+            "action": "synchronize",
+            "number": number,
+            "pull_request": {**pull, "base": {"ref": "main", "sha": main}},
+        }
+        done = self.run("pull-request.yaml", "pull_request", event, sha, actor=pull["user"]["login"], fork=fork)
+        self.state.pulls[number]["checks"] = (pull["head"]["sha"], done.jobs.get("All green"))
+        if report:
+            self.report(number, done)
+        return done
+
+    def report(self, number: int, done: Run) -> Run:
+        """Run report.yaml after a run of a pull request's checks."""
+        pull = self.state.head(self.state.pulls[number])
+        event = {
+            "action": "completed",
+            "workflow_run": {
+                "id": done.number,
+                "event": "pull_request",
+                "conclusion": done.conclusion,
+                "head_sha": pull["head"]["sha"],
+                "head_branch": pull["head"]["ref"],
+                "head_repository": {"full_name": pull["head"]["repo"]["full_name"]},
+                "html_url": f"https://{HOST}/{NAME}/actions/runs/{done.number}",
+                "pull_requests": [],
+            },
+        }
+        return self.run("report.yaml", "workflow_run", event, self.main())
+
+    def merge(self, number: int) -> list[Run]:
+        """Merge a pull request whose last commit is green, as a person; returns the runs that this starts."""
+        pull = self.state.head(self.state.pulls[number])
+        assert pull["state"] == "open", pull["state"]
+        assert self.state.pulls[number].get("checks") == (pull["head"]["sha"], "success"), "it is not green"
+        before = self.main()
+        tree = self.state.git("merge-tree", "--write-tree", before, pull["head"]["sha"]).split("\n")[0]
+        who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+        message = f"Merge pull request #{number}"
+        sha = self.state.git(*who, "commit-tree", tree, "-p", before, "-p", pull["head"]["sha"], "-m", message)
+        self.state.git("update-ref", "refs/heads/main", sha)
+        self.state.pulls[number].update(state="closed", merged_at="2026-01-01T00:00:00Z", merge_commit_sha=sha)
+        self.state.git("update-ref", "-d", f"refs/heads/{pull['head']['ref']}")
+        return self.pushed(before)
+
+    def pushed(self, before: str) -> list[Run]:
+        """The runs that a push to main starts, by the paths of the workflows."""
+        after = self.main()
+        names = self.state.git("diff", "--name-only", before, after).split("\n")
+        event = {"ref": "refs/heads/main", "before": before, "after": after}
+        started = []
+        for name, document in self.workflows(after).items():
+            paths = (document["on"].get("push") or {}).get("paths", [])
+            if any(fnmatch.fnmatch(changed, pattern) for changed in names for pattern in paths):
+                started.append(self.run(name, "push", event, after))
+        return started
+
+    def dispatch(self, kind: str, payload: Mapping[str, Any]) -> list[Run]:
+        """The runs that a repository_dispatch starts, which Argo CD or the monitor sends."""
+        event = {"action": kind, "client_payload": dict(payload)}
+        return [
+            self.run(name, "repository_dispatch", event, self.main())
+            for name, document in self.workflows(self.main()).items()
+            if kind in (document["on"].get("repository_dispatch") or {}).get("types", [])
+        ]
+
+    def by_hand(self, workflow: str, **inputs: str) -> Run:
+        return self.run(workflow, "workflow_dispatch", {"inputs": inputs}, self.main())
+
+    # What GitHub does
+
+    def main(self) -> str:
+        return self.state.git("rev-parse", "refs/heads/main")
+
+    def workflows(self, sha: str) -> dict[str, dict[str, Any]]:
+        names = self.state.git("ls-tree", "--name-only", f"{sha}:.github/workflows").split("\n")
+        texts = {name: self.state.git("show", f"{sha}:.github/workflows/{name}") for name in names}
+        return {name: yaml.load(text, yaml.BaseLoader) for name, text in texts.items()}  # noqa: S506 - keeps `on` a word
+
+    def run(
+        self, workflow: str, event: str, payload: dict[str, Any], sha: str, actor: str = "ann", fork: bool = False
+    ) -> Run:
+        """Run a workflow of a commit with `act`, on this machine itself; remote actions are stand-ins."""
+        with self._count:
+            number = self.state.number()
+        folder = self.folder / f"run-{number}"
+        self.git("clone", "--quiet", "--no-checkout", f"file://{self.remote}", str(folder / "copy"), cwd=self.folder)
+        self.git("fetch", "--quiet", "origin", sha, cwd=folder / "copy")
+        self.git("checkout", "--quiet", "--detach", sha, cwd=folder / "copy")
+        self.git("remote", "set-url", "origin", self.address, cwd=folder / "copy")
+        document = yaml.load((folder / "copy/.github/workflows" / workflow).read_text(), yaml.BaseLoader)  # noqa: S506
+        token = f"run-{number}"
+        rights: dict[str, str] = {}
+        for job in document["jobs"].values():
+            rights |= {name: level for name, level in job.get("permissions", {}).items() if rights.get(name) != "write"}
+        if fork:
+            rights = dict.fromkeys(rights, "read")
+        self.state.tokens[token] = {"user": server.BOT, "rights": rights}
+        payload = {**payload, "repository": {"full_name": NAME, "default_branch": "main", "private": True}}
+        (folder / "event.json").write_text(json.dumps(payload))
+        command = ["act", event, "--directory", str(folder / "copy"), "--workflows", f".github/workflows/{workflow}"]
+        command += ["--eventpath", str(folder / "event.json"), "--actor", actor, "--json", "--no-skip-checkout"]
+        command += ["--platform", "ubuntu-24.04=-self-hosted", "--github-instance", HOST, "--action-offline-mode"]
+        command += ["--no-cache-server", "--artifact-server-addr", "127.0.0.1", "--secret", f"GITHUB_TOKEN={token}"]
+        command += ["--action-cache-path", str(folder / "act")]
+        for action in sorted(actions(folder / "copy/.github")):
+            name = action.partition("@")[0].rpartition("/")[2]
+            command += ["--local-repository", f"{action}={CODE / 'actions' / name}"]
+        for name, value in self.variables.items():
+            command += ["--var", f"{name}={value}"]
+        for name, value in ({} if fork else self.secrets).items():
+            command += ["--secret", f"{name}={value}"]
+        for name, value in {"HUB_SHA": sha, "HUB_RUN": str(number)}.items():
+            command += ["--env", f"{name}={value}"]
+        done = subprocess.run(
+            command, env=self.environment(), capture_output=True, text=True, check=False, timeout=LIMIT, cwd=folder
+        )
+        jobs: dict[str, str] = {}
+        said = []
+        for line in done.stdout.splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                said.append(line)
+                continue
+            said.append(f"[{entry.get('job', '')}] {entry.get('msg', '').rstrip()}")
+            if "jobResult" in entry:
+                jobs[entry["job"].rpartition("/")[2].strip()] = entry["jobResult"]
+        conclusion = "success" if done.returncode == 0 else "failure"
+        run = Run(number, workflow, conclusion, jobs, "\n".join([*said, done.stderr]))
+        with self._count:
+            self.runs.append(run)
+        shutil.rmtree(folder)
+        return run
+
+
+def actions(folder: Path) -> set[str]:
+    """The remote actions, each with its commit, that the workflows below a folder use."""
+    texts = [path.read_text() for path in folder.rglob("*.yaml")]
+    found = (line.partition("uses:")[2].split("#")[0].strip() for text in texts for line in text.splitlines())
+    return {name for name in found if "@" in name}

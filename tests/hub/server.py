@@ -1,0 +1,371 @@
+"""Answers the calls to GitHub that the workflows make, and refuses what GitHub refuses.
+
+`gh` speaks plain HTTP to the host github.localhost; this is the proxy through which it does, so any port will do. The
+state is one document, which tests read.
+"""
+
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+LONGEST = 65_536
+BOT = {"login": "github-actions[bot]", "type": "Bot"}
+APP = {"login": "acme-bot[bot]", "type": "Bot"}
+
+
+class Refused(Exception):  # noqa: N818 - an answer
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class State:
+    """What GitHub keeps of one repository."""
+
+    def __init__(self, remote: Path, name: str) -> None:
+        self.lock = threading.RLock()
+        self.remote = remote
+        self.name = name
+        self.repository: dict[str, Any] | None = {
+            "full_name": name,
+            "default_branch": "main",
+            "private": True,
+            "allow_squash_merge": True,
+        }
+        self.plan = "free"
+        self.tokens: dict[str, dict[str, Any]] = {}
+        self.may_open = True
+        self.pulls: dict[int, dict[str, Any]] = {}
+        self.issues: dict[int, dict[str, Any]] = {}
+        self.comments: dict[int, dict[str, Any]] = {}
+        self.releases: list[dict[str, Any]] = []
+        self.labels: dict[str, dict[str, Any]] = {}
+        self.topics: list[str] = []
+        self.environments: list[str] = []
+        self.rulesets: list[dict[str, Any]] = []
+        self.actions = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}
+        self.count = 0
+        self.calls: list[str] = []
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", "--git-dir", str(self.remote), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    def number(self) -> int:
+        self.count += 1
+        return self.count
+
+    def head(self, pull: dict[str, Any]) -> dict[str, Any]:
+        """A pull request as GitHub shows it: its head is what the branch points to now."""
+        origin = pull["head"]["repo"]["full_name"]
+        space = "refs/heads/" if origin == self.name else f"refs/forks/{origin.partition('/')[0]}/"
+        sha = self.git("rev-parse", "--verify", "--quiet", f"{space}{pull['head']['ref']}") or pull["head"]["sha"]
+        if pull["state"] == "open":
+            pull["head"]["sha"] = sha
+        return {**pull, "labels": self.issue_labels(pull["number"])}
+
+    def issue_labels(self, number: int) -> list[dict[str, str]]:
+        return [{"name": name} for name in self.issues.get(number, {}).get("labelled", [])]
+
+
+def longest(body: dict[str, Any]) -> None:
+    if len(body.get("body") or "") > LONGEST:
+        raise Refused(422, "Validation Failed: body is too long (maximum is 65536 characters)")
+
+
+class Api:
+    """The calls; each takes the path's parts, the query and the body, after its rights were checked."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        repo = "/repos/([^/]+/[^/]+)"
+        self.routes: list[tuple[str, str, str, Callable[..., Any]]] = [
+            ("GET", "/orgs/[^/]+", "", lambda *_: {"login": "acme"}),
+            ("POST", "/(?:orgs/[^/]+|user)/repos", "administration", self.make),
+            ("GET", repo, "", lambda *_: self.state.repository),
+            ("PATCH", repo, "administration", self.change),
+            ("GET", f"{repo}/pulls", "pull-requests:read", self.pulls),
+            ("POST", f"{repo}/pulls", "pull-requests", self.open),
+            ("GET", f"{repo}/pulls/([0-9]+)", "pull-requests:read", lambda _, n, *__: state.head(state.pulls[int(n)])),
+            ("PATCH", f"{repo}/pulls/([0-9]+)", "pull-requests", self.update),
+            ("GET", f"{repo}/commits/([^/]+)/pulls", "pull-requests:read", self.brought),
+            ("GET", f"{repo}/issues", "issues:read", self.listed),
+            ("POST", f"{repo}/issues", "issues", self.issue),
+            ("PATCH", f"{repo}/issues/([0-9]+)", "issues", self.edit),
+            ("GET", f"{repo}/issues/([0-9]+)/comments", "issues:read pull-requests:read", self.said),
+            ("POST", f"{repo}/issues/([0-9]+)/comments", "issues pull-requests", self.say),
+            ("PATCH", f"{repo}/issues/comments/([0-9]+)", "issues pull-requests", self.resay),
+            ("POST", f"{repo}/issues/([0-9]+)/labels", "issues pull-requests", self.label),
+            ("DELETE", f"{repo}/git/refs/heads/(.+)", "contents", self.delete),
+            ("GET", f"{repo}/releases/tags/(.+)", "contents:read", self.release),
+            ("POST", f"{repo}/releases", "contents", self.publish),
+            ("POST", f"{repo}/releases/([0-9]+)/assets", "contents", self.attach),
+            ("GET", f"{repo}/labels/(.+)", "issues:read", self.known),
+            ("POST", f"{repo}/labels", "issues", lambda _, q, b: state.labels.setdefault(b["name"], b)),
+            ("PATCH", f"{repo}/labels/(.+)", "issues", lambda _, name, q, b: state.labels[name].update(b)),
+            ("GET", f"{repo}/topics", "", lambda *_: {"names": state.topics}),
+            (
+                "PUT",
+                f"{repo}/topics",
+                "administration",
+                lambda _, q, b: state.topics.__setitem__(slice(None), b["names"]),
+            ),
+            ("GET", f"{repo}/environments/(.+)", "", self.environment),
+            (
+                "PUT",
+                f"{repo}/environments/(.+)",
+                "administration",
+                lambda _, name, q, b: state.environments.append(name),
+            ),
+            ("GET", f"{repo}/actions/permissions/workflow", "administration", lambda *_: state.actions),
+            ("PUT", f"{repo}/actions/permissions/workflow", "administration", lambda _, q, b: state.actions.update(b)),
+            ("GET", f"{repo}/rulesets", "", self.rules),
+            ("GET", f"{repo}/rulesets/([0-9]+)", "", lambda _, n, *__: state.rulesets[int(n) - 1]),
+            ("POST", f"{repo}/rulesets", "administration", self.rule),
+            (
+                "PUT",
+                f"{repo}/rulesets/([0-9]+)",
+                "administration",
+                lambda _, n, q, b: state.rulesets[int(n) - 1].update(b),
+            ),
+        ]
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: Any, token: str) -> Any:
+        who = self.state.tokens.get(token)
+        if who is None:
+            raise Refused(401, "Bad credentials")
+        for verb, pattern, needed, function in self.routes:
+            found = re.fullmatch(pattern, path)
+            if verb != method or not found:
+                continue
+            rights = who["rights"]
+            if needed and not any(allows(rights, one) for one in needed.split()):
+                raise Refused(403, "Resource not accessible by integration")
+            if path.startswith("/repos/") and (self.state.repository is None or found[1] != self.state.name):
+                raise Refused(404, "Not Found")
+            self.user = who["user"]
+            return function(*(unquote(part) for part in found.groups()), query, body)
+        raise Refused(404, f"Not Found: the fake knows no {method} {path}")
+
+    def make(self, query: dict[str, str], body: dict[str, Any]) -> Any:
+        self.state.repository = {"full_name": self.state.name, "default_branch": "main", "private": body["private"]}
+        return self.state.repository
+
+    def change(self, _: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        assert self.state.repository is not None
+        if body.get("allow_auto_merge") and self.state.repository["private"] and self.state.plan == "free":
+            body = {**body, "allow_auto_merge": False}  # GitHub says nothing
+        self.state.repository.update(body)
+        return self.state.repository
+
+    def pulls(self, _: str, query: dict[str, str], body: Any) -> list[Any]:
+        found = [self.state.head(pull) for pull in self.state.pulls.values()]
+        if (wanted := query.get("state", "open")) != "all":
+            found = [pull for pull in found if pull["state"] == wanted]
+        if head := query.get("head"):
+            owner, _, ref = head.partition(":")
+            found = [
+                pull
+                for pull in found
+                if pull["head"]["ref"] == ref and pull["head"]["repo"]["full_name"].partition("/")[0] == owner
+            ]
+        return found
+
+    def open(self, _: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        longest(body)
+        if self.user is BOT and not self.state.may_open:
+            raise Refused(403, "GitHub Actions is not permitted to create or approve pull requests.")
+        sha = self.state.git("rev-parse", "--verify", "--quiet", f"refs/heads/{body['head']}")
+        main = self.state.git("rev-parse", f"refs/heads/{body['base']}")
+        if not sha:
+            raise Refused(422, "Validation Failed: head is invalid")
+        if not self.state.git("rev-list", f"{main}..{sha}"):
+            raise Refused(422, f"Validation Failed: No commits between {body['base']} and {body['head']}")
+        if any(pull["head"]["ref"] == body["head"] and pull["state"] == "open" for pull in self.state.pulls.values()):
+            raise Refused(422, f"Validation Failed: A pull request already exists for acme:{body['head']}.")
+        return self.add(body["title"], body["body"], body["head"], sha, self.state.name, self.user)
+
+    def add(self, title: str, text: str, ref: str, sha: str, origin: str, user: dict[str, str]) -> dict[str, Any]:
+        number = self.state.number()
+        pull = {
+            "number": number,
+            "title": title,
+            "body": text,
+            "state": "open",
+            "merged_at": None,
+            "merge_commit_sha": None,
+            "user": user,
+            "head": {"ref": ref, "sha": sha, "repo": {"full_name": origin}},
+            "base": {"ref": "main", "sha": self.state.git("rev-parse", "refs/heads/main")},
+            "html_url": f"https://github.localhost/{self.state.name}/pull/{number}",
+        }
+        self.state.pulls[number] = pull
+        self.state.issues[number] = {"number": number, "labelled": [], "pull": True}
+        return pull
+
+    def update(self, _: str, number: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        longest(body)
+        self.state.pulls[int(number)].update(body)
+        return self.state.head(self.state.pulls[int(number)])
+
+    def brought(self, _: str, sha: str, query: dict[str, str], body: Any) -> list[Any]:
+        return [pull for pull in self.state.pulls.values() if pull["merge_commit_sha"] == sha]
+
+    def listed(self, _: str, query: dict[str, str], body: Any) -> list[Any]:
+        wanted = set(filter(None, query.get("labels", "").split(",")))
+        return [
+            {**issue, "labels": self.state.issue_labels(issue["number"])}
+            for issue in self.state.issues.values()
+            if not issue.get("pull")
+            and issue["state"] == query.get("state", "open")
+            and wanted <= set(issue["labelled"])
+        ]
+
+    def issue(self, _: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        longest(body)
+        number = self.state.number()
+        labels = body.pop("labels", [])
+        made = {"number": number, "state": "open", "user": self.user, "labelled": labels, **body}
+        self.state.issues[number] = made
+        return {**made, "html_url": f"https://github.localhost/{self.state.name}/issues/{number}"}
+
+    def edit(self, _: str, number: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        longest(body)
+        self.state.issues[int(number)].update(body)
+        return self.state.issues[int(number)]
+
+    def said(self, _: str, number: str, query: dict[str, str], body: Any) -> list[Any]:
+        return [one for one in self.state.comments.values() if one["of"] == int(number)]
+
+    def say(self, _: str, number: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        longest(body)
+        identity = self.state.number()
+        one = {"id": identity, "of": int(number), "user": self.user, "body": body["body"], "edits": 0}
+        self.state.comments[identity] = one
+        return one
+
+    def resay(self, _: str, identity: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        longest(body)
+        one = self.state.comments[int(identity)]
+        one.update(body=body["body"], edits=one["edits"] + 1)
+        return one
+
+    def label(self, _: str, number: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        labelled = self.state.issues[int(number)]["labelled"]
+        labelled.extend(name for name in body["labels"] if name not in labelled)
+        return self.state.issue_labels(int(number))
+
+    def delete(self, _: str, ref: str, query: dict[str, str], body: Any) -> None:
+        self.state.git("update-ref", "-d", f"refs/heads/{ref}")
+
+    def release(self, _: str, tag: str, query: dict[str, str], body: Any) -> Any:
+        found = [one for one in self.state.releases if one["tag_name"] == tag]
+        if not found:
+            raise Refused(404, "Not Found")
+        return found[0]
+
+    def publish(self, _: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        if any(one["tag_name"] == body["tag_name"] for one in self.state.releases):
+            raise Refused(422, "Validation Failed: already_exists")
+        self.state.releases.append({**body, "assets": {}})
+        number = len(self.state.releases)
+        address = f"http://uploads.github.localhost/repos/{self.state.name}/releases/{number}/assets{{?name,label}}"
+        return {"id": number, "upload_url": address}
+
+    def attach(self, _: str, number: str, query: dict[str, str], body: Any) -> Any:
+        self.state.releases[int(number) - 1]["assets"][query["name"]] = body
+        return {"name": query["name"]}
+
+    def known(self, _: str, name: str, query: dict[str, str], body: Any) -> Any:
+        if name not in self.state.labels:
+            raise Refused(404, "Not Found")
+        return self.state.labels[name]
+
+    def environment(self, _: str, name: str, query: dict[str, str], body: Any) -> Any:
+        if name not in self.state.environments:
+            raise Refused(404, "Not Found")
+        return {"name": name}
+
+    def _paid(self) -> None:
+        assert self.state.repository is not None
+        if self.state.repository["private"] and self.state.plan == "free":
+            raise Refused(403, "Upgrade to GitHub Pro or make this repository public to enable this feature.")
+
+    def rules(self, _: str, query: dict[str, str], body: Any) -> Any:
+        self._paid()
+        return [{"id": one["id"], "name": one["name"]} for one in self.state.rulesets]
+
+    def rule(self, _: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        self._paid()
+        self.state.rulesets.append({**body, "id": len(self.state.rulesets) + 1})
+        return self.state.rulesets[-1]
+
+
+def allows(rights: dict[str, str], needed: str) -> bool:
+    """Whether a token may do it: `write` also reads, and an administrator may do everything."""
+    name, _, level = needed.partition(":")
+    held = rights.get(name, rights.get("all", ""))
+    return held == "write" or (level == "read" and held == "read")
+
+
+class Handler(BaseHTTPRequestHandler):
+    api: Api
+    protocol_version = "HTTP/1.1"
+
+    def _serve(self) -> None:
+        address = urlsplit(self.path)
+        content = self._content()
+        query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        token = self.headers.get("Authorization", "").rpartition(" ")[2]
+        headers = {}
+        with self.api.state.lock:
+            self.api.state.calls.append(f"{self.command} {address.path}")
+            try:
+                uploaded = address.netloc.startswith("uploads.")
+                body = content if uploaded else json.loads(content or "null")
+                status, answer = 200, self.api.answer(self.command, address.path, query, body, token)
+                if isinstance(answer, list):
+                    page, size = int(query.get("page", 1)), int(query.get("per_page", 30))
+                    if len(answer) > page * size:
+                        link = f"http://{address.netloc}{address.path}?{address.query}&page={page + 1}"
+                        headers["Link"] = f'<{link}>; rel="next"'
+                    answer = answer[(page - 1) * size : page * size]
+            except Refused as refused:
+                status, answer = refused.status, {"message": refused.message}
+            sent = b"" if answer is None else json.dumps(answer, default=str).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(sent)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(sent)
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815
+
+    def _content(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def serve(state: State) -> ThreadingHTTPServer:
+    """Serve on a free port of loopback until `shutdown`."""
+    handler = type("Served", (Handler,), {"api": Api(state)})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server

@@ -1,0 +1,662 @@
+"""Every workflow is run, on a fake GitHub: what people and clusters do, and the pull requests that come of it."""
+
+import fcntl
+import hashlib
+import json
+import os
+import pickle
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import PROJECT, run
+from hub.runner import Hub, Run
+
+if shutil.which("act") is None:
+    if os.environ.get("CI"):
+        raise RuntimeError("act is not installed, without which no workflow is run; run scripts/install.")
+    pytest.skip("act is not installed; run scripts/install", allow_module_level=True)
+
+ENVIRONMENTS = ("dev", "staging", "production")
+RELEASE = "manifests/overlays/{}/release/"
+# A fifth of the flights, and what is measured on fewer of them.
+SMALL = """
+import hashlib, pathlib, pandas
+data, config = pathlib.Path("data/flights.parquet"), pathlib.Path("config.yaml")
+pandas.read_parquet(data).iloc[::5].to_parquet(data, index=False)
+text = config.read_text()
+old = next(line for line in text.splitlines() if line.startswith("  sha256:"))
+changes = {
+    old: "  sha256: " + hashlib.sha256(data.read_bytes()).hexdigest(),
+    "resamples: 1000": "resamples: 200",
+    "rows: 2000, repeats: 5": "rows: 200, repeats: 2",
+    "kind: rows, bound: 5000": "kind: rows, bound: 1000",
+    "metric: roc_auc, margin: 0.01": "metric: roc_auc, margin: 0.02",
+    "metric: f1, margin: 0.03": "metric: f1, margin: 0.05",
+    "rows: 1000}": "rows: 300}",
+}
+for before, after in changes.items():
+    assert before in text, before
+    text = text.replace(before, after)
+config.write_text(text)
+"""
+# Another data file, with a category that is hostile wherever it is shown.
+HOSTILE = "</details><script>alert(1)</script>[x](javascript:1)@acme`$(touch pwned)`|<!-- ${{ github.token }}"
+SPOIL = f"""
+import pathlib, pandas
+frame = pandas.read_parquet("data/flights.parquet")
+origin = frame["origin"].astype("object")
+frame["origin"] = origin.where(origin != "JFK", {HOSTILE!r})
+frame.to_parquet("data/flights.parquet", index=False)
+"""
+
+
+class Base:
+    """Repositories on a fake GitHub that tests copy: one never pushed, one whose first release is in production."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.venv = folder / "venv"
+
+    def build(self, repository: Path) -> None:
+        """Install the environments, make the data small, and live up to a first release in production."""
+        self.folder.mkdir()
+        shutil.copytree(repository, self.folder / "repository")
+        names = [str(self.venv / name) for name in ("train", "github", "upgrade")]
+        run(["make", f"VENV={self.venv}", *names], self.folder / "repository")
+        (self.venv / "dev/bin").mkdir(parents=True)  # what it checks is tested elsewhere
+        for name in ("actionlint", "mypy", "python", "ruff", "yamllint", "zizmor"):
+            (self.venv / "dev/bin" / name).write_text("#!/bin/sh\n[ ! -e broken ]\n")
+            (self.venv / "dev/bin" / name).chmod(0o755)
+        run([str(self.venv / "train/bin/python"), "-c", SMALL], self.folder / "repository")
+        run(["git", "commit", "--quiet", "--all", "--amend", "--no-edit"], self.folder / "repository")
+        run(["git", "branch", "--force", "template"], self.folder / "repository")
+        hub = self.hub(self.folder / "fresh")
+        hub.start(self.folder / "repository")
+        hub.close()
+        self.keep(hub, "fresh")
+        hub = self.copy("fresh", self.folder / "production")
+        self.first = hub.pushed(EMPTY)
+        self.changed: list[list[str]] = []
+        for _ in ENVIRONMENTS:
+            (number,) = opened(hub)
+            before = hub.main()
+            hub.checks(number)
+            self.first += hub.merge(number)
+            self.changed.append(hub.state.git("diff", "--name-only", before, hub.main()).split("\n"))
+        hub.close()
+        self.keep(hub, "production")
+
+    def hub(self, folder: Path) -> Hub:
+        folder.mkdir()
+        return Hub(folder, self.venv)
+
+    def keep(self, hub: Hub, name: str) -> None:
+        state = {key: part for key, part in vars(hub.state).items() if key != "lock"}
+        (self.folder / f"{name}.state").write_bytes(pickle.dumps(state))
+
+    def copy(self, name: str, folder: Path) -> Hub:
+        """A repository of one's own, as another was."""
+        shutil.copytree(self.folder / name, folder, ignore=shutil.ignore_patterns("work", "home"), symlinks=True)
+        hub = Hub(folder, self.venv)
+        state = pickle.loads((self.folder / f"{name}.state").read_bytes())  # noqa: S301 - ours
+        vars(hub.state).update(state, remote=hub.remote)
+        hub.check_out()
+        return hub
+
+
+EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's empty tree
+
+
+@pytest.fixture(scope="session")
+def base(baked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """Built once, by whichever process comes first."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    made = Base(shared / "hub")
+    with (shared / "hub.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = shared / "hub.made"
+        if not kept.exists():
+            made.build(baked("binary_classification"))
+            kept.write_bytes(pickle.dumps((made.first, made.changed)))
+        made.first, made.changed = pickle.loads(kept.read_bytes())  # noqa: S301 - ours
+    return made
+
+
+@pytest.fixture
+def fresh(base: Base, tmp_path: Path) -> Iterator[Hub]:
+    hub = base.copy("fresh", tmp_path / "hub")
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def hub(base: Base, tmp_path: Path) -> Iterator[Hub]:
+    """A repository whose first release is in production."""
+    hub = base.copy("production", tmp_path / "hub")
+    yield hub
+    hub.close()
+
+
+def opened(hub: Hub, kind: str = "") -> list[int]:
+    """The open pull requests whose branch begins with a word."""
+    return [
+        number
+        for number, pull in hub.state.pulls.items()
+        if pull["state"] == "open" and pull["head"]["ref"].startswith(kind)
+    ]
+
+
+def comments(hub: Hub, number: int) -> list[dict[str, Any]]:
+    return [one for one in hub.state.comments.values() if one["of"] == number]
+
+
+def released(hub: Hub, environment: str, commit: str = "refs/heads/main") -> dict[str, Any]:
+    """The decision record of what an environment runs."""
+    text = hub.state.git("show", f"{commit}:{RELEASE.format(environment)}decision.json")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def again(hub: Hub, message: str = "Train longer", iterations: int = 61) -> Run:
+    """Merge another model without its review, and release it; returns the run."""
+    before = hub.main()
+    text = (hub.work / "config.yaml").read_text()
+    found = re.search(r"max_iter: \d+", text)
+    assert found
+    hub.edit("main", {}, message, replace=(found[0], f"max_iter: {iterations}"))
+    (done,) = hub.pushed(before)
+    assert done.conclusion == "success", done.log
+    return done
+
+
+def promoted(hub: Hub) -> None:
+    """Merge the open pull requests of the environments, up to production."""
+    for kind in ("release/dev/", "promote/staging/", "promote/production/"):
+        (number,) = opened(hub, kind)
+        assert hub.checks(number).conclusion == "success"
+        hub.merge(number)
+
+
+# 8 and 4: the first release ever, and its way to production
+
+
+def test_the_first_release_needs_no_champion_no_secret_and_no_variable(base: Base, hub: Hub) -> None:
+    assert [one.workflow for one in base.first] == ["promote.yaml", "release.yaml"] + ["promote.yaml"] * 3
+    assert {one.conclusion for one in base.first} == {"success"}
+    assert "production has no release yet; there is no champion" in base.first[1].log
+    record = released(hub, "dev")
+    assert record["evaluation"]["champion"] is None
+    assert {gate["outcome"] for gate in record["gates"] if gate["gate"]["kind"] == "champion"} == {"skipped"}
+    assert opened(hub) == []
+
+
+def test_one_digest_goes_all_the_way_and_each_promotion_changes_one_release(base: Base, hub: Hub) -> None:
+    assert base.changed == [
+        [f"{RELEASE.format(name)}decision.json", f"{RELEASE.format(name)}kustomization.yaml"] for name in ENVIRONMENTS
+    ]
+    records = [released(hub, environment) for environment in ENVIRONMENTS]
+    assert records[0] == records[1] == records[2]
+    digest = records[0]["images"]["serve"].partition("sha256:")[2]
+    content = (hub.folder / "registry" / digest).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == digest
+    signed = (hub.folder / "signatures").read_text()
+    assert signed.split() == ["sign", "--yes", records[0]["images"]["serve"], records[0]["images"]["monitor"]]
+
+
+def test_a_release_is_on_github_with_report_and_record(hub: Hub) -> None:
+    (found,) = hub.state.releases
+    record = released(hub, "production")
+    assert found["tag_name"] == record["evaluation"]["origin"]["version"]
+    assert found["body"].startswith("## ✅ Accepted")
+    assert set(found["assets"]) == {"report.md", "report.html", "decision.json"}
+    assert json.loads(found["assets"]["decision.json"])["gates"] == record["gates"]
+
+
+def test_a_promotion_carries_its_evidence(hub: Hub) -> None:
+    pull = next(pull for pull in hub.state.pulls.values() if pull["head"]["ref"].startswith("promote/production/"))
+    record = released(hub, "production")
+    body = pull["body"]
+    assert "✅ Accepted" in body
+    assert "### Gates" in body
+    assert record["images"]["serve"] in body
+    assert "Rendered manifests of production: " in body
+    assert f"+        - image: {record['images']['serve']}" in body
+    assert "Monitor of production: no open alert." in body
+    assert "`make rollback ENVIRONMENT=production`" in body
+    assert "was opened without an App" in body
+    assert len(body) <= 65_000
+    assert hub.state.issue_labels(pull["number"]) == [{"name": "promote"}, {"name": "production"}]
+
+
+# 1 and 2: a pull request, good or worse
+
+
+def test_a_good_pull_request_gets_one_comment_that_is_updated(hub: Hub) -> None:
+    hub.edit("longer", {}, "Train longer", replace=("max_iter: 60", "max_iter: 61"))
+    number = hub.open("longer", "Train longer")
+    (comment,) = comments(hub, number)
+    assert hub.state.pulls[number]["checks"][1] == "success"
+    assert "✅ Accepted" in comment["body"]
+    assert f"The champion is {released(hub, 'production')['evaluation']['origin']['version']}" in comment["body"]
+    assert hub.state.pulls[number]["head"]["sha"][:12] in comment["body"]
+    sha = hub.edit("longer", {"README.md": "Changed.\n"}, "Say so")
+    done = hub.checks(number)
+    (updated,) = comments(hub, number)
+    assert done.conclusion == "success"
+    assert (updated["id"], updated["edits"]) == (comment["id"], 1)
+    assert sha[:12] in updated["body"]
+    assert len(updated["body"]) <= 65_000
+    runs = hub.merge(number)
+    assert [one.conclusion for one in runs] == ["success"], runs[0].log
+    assert "metrics as they were reviewed" in runs[0].log
+    assert len(opened(hub, "release/dev/")) == 1
+
+
+def test_a_worse_model_is_red_and_the_comment_says_by_how_much(hub: Hub) -> None:
+    hub.edit(
+        "worse", {}, "Train faster", replace=("learning_rate: 0.1, max_iter: 60", "learning_rate: 1.0, max_iter: 3")
+    )
+    number = hub.open("worse", "Train faster")
+    done = next(one for one in reversed(hub.runs) if one.workflow == "pull-request.yaml")
+    assert done.jobs["Evaluate"] == done.jobs["All green"] == "failure"
+    assert done.jobs["Check"] == done.jobs["Test"] == done.jobs["Manifests"] == "success"
+    (comment,) = comments(hub, number)
+    assert "❌ Refused" in comment["body"]
+    (failed,) = [line for line in comment["body"].split("\n") if line.startswith("| ❌ fail |")]
+    by = r"\| champion f1 \| -0\.\d+ \\\[-0\.\d+, -0\.\d+\\\] against the champion \| .* \| worse by less than 0\.05 "
+    assert re.search(by, failed), failed
+    with pytest.raises(AssertionError, match="it is not green"):
+        hub.merge(number)
+
+
+def test_a_broken_check_is_red_and_a_run_without_evaluation_says_so(hub: Hub) -> None:
+    hub.edit("broken", {"broken": "", "config.yaml": "nonsense: 1\n"}, "Break")
+    number = hub.open("broken", "Break")
+    done = next(one for one in reversed(hub.runs) if one.workflow == "pull-request.yaml")
+    assert done.jobs["Check"] == done.jobs["All green"] == "failure"
+    (comment,) = comments(hub, number)
+    assert "There is no evaluation" in comment["body"]
+
+
+def test_what_was_not_reviewed_as_it_measures_is_not_released(hub: Hub) -> None:
+    hub.edit("longer", {}, "Train longer", replace=("max_iter: 60", "max_iter: 61"))
+    number = hub.open("longer", "Train longer")
+    (comment,) = comments(hub, number)
+    comment["body"] = re.sub(r'"roc_auc": [0-9.]+', '"roc_auc": 0.99', comment["body"])
+    (done,) = hub.merge(number)
+    assert done.conclusion == "failure"
+    assert "but 0.99 was reviewed" in done.log
+    assert opened(hub) == []
+    assert len(hub.state.releases) == 1
+
+
+# 3: forks
+
+
+def forked(hub: Hub, branch: str = "improve") -> int:
+    """A pull request from a fork that trains longer."""
+    sha = hub.edit("elsewhere", {}, "Train longer", replace=("max_iter: 60", "max_iter: 61"))
+    hub.state.git("update-ref", "-d", "refs/heads/elsewhere")
+    return hub.fork(branch, sha, "Train longer")
+
+
+def test_a_fork_gets_its_comment_from_the_trusted_half_only(hub: Hub) -> None:
+    hub.secrets = {"BOT_PRIVATE_KEY": "key", "REGISTRY_PASSWORD": "never-shown"}
+    number = forked(hub)
+    hub.state.calls.clear()
+    done = hub.checks(number, report=False)
+    assert done.conclusion == "success", done.log
+    assert [call for call in hub.state.calls if not call.startswith("GET")] == []
+    assert comments(hub, number) == []
+    said = hub.report(number, done)
+    assert said.conclusion == "success", said.log
+    (comment,) = comments(hub, number)
+    assert comment["user"]["login"] == "github-actions[bot]"
+    assert "✅ Accepted" in comment["body"]
+
+
+def linked(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+
+
+def test_a_tampered_artefact_is_refused_and_nothing_is_posted(hub: Hub) -> None:
+    number = forked(hub)
+    done = hub.checks(number, report=False)
+    kept = hub.folder / "artifacts" / str(done.number)
+    shutil.copytree(kept, hub.folder / "kept")
+
+    def with_(change: Callable[[], object]) -> Run:
+        shutil.rmtree(kept)
+        shutil.copytree(hub.folder / "kept", kept)
+        change()
+        return hub.report(number, done)
+
+    record = kept / "evaluation/decision.json"
+    for change, told in [
+        (lambda: (kept / "manifests/number").write_text("1"), "but it is of #"),
+        (lambda: (kept / "evaluation/$(touch pwned).md").write_text("x"), "which its workflow does not"),
+        (lambda: record.write_text(record.read_text() + " " * 10_000_000), "more than 2,000,000"),
+        (lambda: record.write_text(record.read_text().replace('"passed"', '"past"')), "is damaged or foreign"),
+        (lambda: (kept / "manifests/diff.json").write_text('["<script>"]'), "a diff.json that is none"),
+        (lambda: linked(record), "which its workflow does not"),
+    ]:
+        said = with_(change)
+        assert said.conclusion == "failure"
+        assert told in said.log
+    assert comments(hub, number) == []
+    assert with_(lambda: None).conclusion == "success"
+    assert len(comments(hub, number)) == 1
+
+
+def test_a_persons_comment_is_never_taken_for_the_report(hub: Hub) -> None:
+    hub.edit("words", {"README.md": "Changed.\n"}, "Say so")
+    number = hub.open("words", "Say so")
+    (comment,) = comments(hub, number)
+    comment["user"] = {"login": "mallory", "type": "User"}
+    hub.checks(number)
+    assert [one["edits"] for one in comments(hub, number)] == [0, 0]
+
+
+# 5: several candidates
+
+
+def test_a_newer_candidate_supersedes_an_open_promotion(hub: Hub) -> None:
+    again(hub, iterations=61)
+    (first,) = opened(hub, "release/dev/")
+    again(hub, iterations=62)
+    (second,) = opened(hub, "release/dev/")
+    assert second != first
+    assert hub.state.pulls[first]["state"] == "closed"
+    assert [one["body"] for one in comments(hub, first)] == [f"Superseded by #{second}."]
+    hub.checks(second)
+    hub.merge(second)
+    (staging,) = opened(hub, "promote/staging/")
+    again(hub, iterations=63)
+    (third,) = opened(hub, "release/dev/")
+    hub.checks(third)
+    hub.merge(third)
+    (newer,) = opened(hub, "promote/staging/")
+    assert hub.state.pulls[staging]["state"] == "closed"
+    assert newer != staging
+    assert hub.state.git("for-each-ref", "--format=%(refname)", "refs/heads/promote/staging/").count("\n") == 0
+
+
+def test_two_promotions_at_once_do_not_double(hub: Hub) -> None:
+    again(hub)
+    (number,) = opened(hub, "release/dev/")
+    hub.checks(number)
+    hub.variables["CLUSTER_REPORTS"] = "true"
+    (skipped,) = hub.merge(number)
+    assert skipped.conclusion == "success"
+    assert opened(hub) == []
+    digest = released(hub, "dev")["images"]["serve"].partition("@")[2]
+    payload = {"environment": "dev", "digest": digest, "revision": hub.main()}
+    results: list[Run] = []
+    both = [threading.Thread(target=lambda: results.extend(hub.dispatch("verified", payload))) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert [one.conclusion for one in results] == ["success", "success"], results[0].log + results[1].log
+    (pull,) = opened(hub, "promote/staging/")
+    (third,) = hub.dispatch("verified", payload)
+    assert third.conclusion == "success"
+    assert opened(hub, "promote/") == [pull]
+    assert hub.by_hand("promote.yaml", environment="dev").conclusion == "success"
+    assert opened(hub, "promote/") == [pull]
+
+
+def test_a_verification_of_what_no_longer_runs_offers_nothing(hub: Hub) -> None:
+    for payload in (
+        {"environment": "dev", "digest": f"sha256:{'0' * 64}"},
+        {"environment": "production", "digest": ""},
+        {"environment": "dev", "digest": ""},
+    ):
+        (done,) = hub.dispatch("verified", payload)
+        assert done.conclusion == "success", done.log
+        assert "there is nothing to" in done.log
+    assert opened(hub) == []
+
+
+def test_a_freeze_holds_promotions_back_and_lets_rollbacks_through(hub: Hub) -> None:
+    today = datetime.now(UTC).date()
+    again(hub)
+    for kind in ("release/dev/", "promote/staging/"):
+        (number,) = opened(hub, kind)
+        hub.checks(number)
+        hub.merge(number)
+    (open_before,) = opened(hub, "promote/production/")
+    freeze = f"[{{environment: production, from: {today}, until: {today + timedelta(days=2)}, reason: sale}}]"
+    before = hub.main()
+    hub.edit("main", {}, "Freeze", replace=("freeze: []", f"freeze: {freeze}"))
+    assert hub.checks(open_before).jobs["Manifests"] == "failure"
+    hub.state.pulls[open_before]["state"] = "closed"
+    (done,) = hub.dispatch("verified", {"environment": "staging", "digest": ""})
+    assert done.conclusion == "success"
+    assert "production is frozen from" in done.log
+    assert opened(hub, "promote/") == []
+    assert before != hub.main()
+
+
+# 6: failure and rollback
+
+
+def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(hub: Hub) -> None:
+    first = released(hub, "production")
+    again(hub)
+    promoted(hub)
+    second = released(hub, "production")
+    assert second != first
+    payload = {
+        "environment": "production",
+        "digest": second["images"]["serve"].partition("@")[2],
+        "revision": hub.main(),
+    }
+    (done,) = hub.dispatch("failed", payload)
+    assert done.conclusion == "success", done.log
+    (number,) = opened(hub, "rollback/production/")
+    pull = hub.state.pulls[number]
+    versions = [record["evaluation"]["origin"]["version"] for record in (first, second)]
+    assert pull["title"] == f"Roll production back to {versions[0]} from {versions[1]}"
+    hub.dispatch("failed", payload)
+    assert opened(hub) == [number]
+    assert hub.checks(number).conclusion == "success"
+    (after,) = hub.merge(number)
+    assert released(hub, "production") == first
+    assert after.conclusion == "success"
+    (late,) = hub.dispatch("verified", {"environment": "staging", "digest": ""})
+    assert "was rolled back from it" in late.log
+    (stale,) = hub.dispatch("failed", payload)
+    assert "no longer runs" in stale.log
+    assert opened(hub) == []
+
+
+def test_a_rollback_by_hand_says_when_there_is_nothing_to_go_back_to(hub: Hub) -> None:
+    done = hub.by_hand("rollback.yaml", environment="production")
+    version = released(hub, "production")["evaluation"]["origin"]["version"]
+    assert done.conclusion == "failure"
+    assert f"production has no release earlier than {version}" in done.log
+    assert opened(hub) == []
+
+
+# 7: the loop
+
+
+def test_one_alert_is_one_issue_and_one_pull_request(hub: Hub) -> None:
+    version = released(hub, "production")["evaluation"]["origin"]["version"]
+    payload = {"environment": "production", "version": version, "raised": "2013-09-05", "report": "## @all it fell"}
+    for _ in range(2):
+        (done,) = hub.dispatch("degraded", payload)
+        assert done.conclusion == "success", done.log
+    (issue,) = [one for one in hub.state.issues.values() if not one.get("pull")]
+    assert issue["labelled"] == ["monitor", "production"]
+    assert "it fell" in issue["body"]
+    assert "@all" not in issue["body"]
+    (number,) = opened(hub, "retrain/")
+    assert comments(hub, issue["number"]) == []
+    hub.dispatch("degraded", {**payload, "raised": "2013-10-05"})
+    assert len([one for one in hub.state.issues.values() if not one.get("pull")]) == 1
+    assert [one["body"] for one in comments(hub, issue["number"])] == ["Raised again: 2013-10-05."]
+    assert opened(hub, "retrain/") == [number]
+    pull = hub.state.pulls[number]
+    assert pull["title"] == "Retrain on data until 2014-01-01"
+    settings = yaml.safe_load(hub.state.git("show", "refs/heads/retrain/data:config.yaml"))
+    assert [str(day) for day in settings["split"]["test"]] == ["2013-11-01", "2014-01-01"]
+    done = hub.checks(number)
+    assert "Evaluate" in done.jobs
+    assert version in comments(hub, number)[0]["body"]
+    assert hub.by_hand("retrain.yaml").conclusion == "success"
+    assert opened(hub, "retrain/") == [number]
+
+
+def test_a_persons_commit_on_the_retraining_branch_is_kept(hub: Hub) -> None:
+    hub.by_hand("retrain.yaml")
+    sha = hub.edit("retrain/data", {"README.md": "Mine.\n"}, "Mine")
+    done = hub.by_hand("retrain.yaml")
+    assert done.conclusion == "success"
+    assert "has commits of a person" in done.log
+    assert hub.state.git("rev-parse", "refs/heads/retrain/data") == sha
+
+
+# 9: hostile input
+
+
+def test_hostile_names_and_values_do_nothing(hub: Hub) -> None:
+    branch = "x$(touch${IFS}pwned);`touch${IFS}pwned`&&'\"<b>{{${{github.token}}"
+    title = "$(touch pwned) `touch pwned` ${{ github.token }} <script>alert(1)</script>"
+    run([str(hub.venv / "train/bin/python"), "-c", SPOIL], hub.work)
+    spoilt = hashlib.sha256((hub.work / "data/flights.parquet").read_bytes()).hexdigest()
+    data = (hub.work / "data/flights.parquet").read_bytes()
+    hub.git("checkout", "--quiet", "data")
+    pinned = re.search("sha256: [0-9a-f]{64}", (hub.work / "config.yaml").read_text())
+    assert pinned
+    hub.git("switch", "--quiet", "--create", "spoilt")
+    (hub.work / "data/flights.parquet").write_bytes(data)
+    text = (hub.work / "config.yaml").read_text()
+    (hub.work / "config.yaml").write_text(text.replace(pinned[0], f"sha256: {spoilt}"))
+    hub.git("commit", "--quiet", "--all", "--message", title)
+    sha = hub.git("rev-parse", "HEAD")
+    hub.git("push", "--quiet", "origin", "HEAD:refs/heads/spoilt")
+    number = hub.fork(branch, sha, title)
+    done = hub.checks(number)
+    assert done.jobs["Manifests"] == done.jobs["Check"] == "success", done.log
+    (comment,) = comments(hub, number)
+    assert "alert(1)" in comment["body"]
+    for raw in ("<script", "</details><", "@acme", "[x](javascript"):
+        assert raw not in comment["body"], raw
+    assert comment["body"].count("<!--") == 1
+    assert list(hub.folder.rglob("pwned")) == []
+
+
+@pytest.mark.parametrize("word", ["$(touch pwned)", '"; touch pwned; `touch pwned`'])
+def test_a_hostile_payload_is_refused_as_a_name(word: str, hub: Hub) -> None:
+    for kind in ("verified", "failed"):
+        (done,) = hub.dispatch(kind, {"environment": word, "digest": word, "revision": word})
+        assert done.conclusion == "failure"
+    (done,) = hub.dispatch("degraded", {"environment": word, "version": word, "raised": word, "report": word})
+    assert done.conclusion == "success", done.log
+    assert list(hub.folder.rglob("pwned")) == []
+
+
+# Who opens the pull requests
+
+
+def test_an_app_opens_them_when_there_is_one(hub: Hub) -> None:
+    hub.variables["BOT_APP_ID"], hub.secrets = "7", {"BOT_PRIVATE_KEY": "key"}
+    hub.by_hand("retrain.yaml")
+    (number,) = opened(hub)
+    assert hub.state.pulls[number]["user"]["login"] == "acme-bot[bot]"
+    assert "without an App" not in hub.state.pulls[number]["body"]
+
+
+def test_where_no_one_may_open_them_the_run_is_green_and_says_what_to_do(hub: Hub) -> None:
+    hub.state.may_open = False
+    done = hub.by_hand("retrain.yaml")
+    assert done.conclusion == "success"
+    assert "open its pull request by hand (acme/late-flights/compare/retrain/data?expand=1)" in done.log
+    assert hub.state.git("rev-parse", "--verify", "refs/heads/retrain/data")
+
+
+# Upgrades
+
+
+@pytest.fixture
+def newer(template: Path, tmp_path: Path) -> Path:
+    """A template whose Makefile has one more line, and a README that reads otherwise."""
+    shutil.copytree(template, tmp_path / "newer")
+    folder = tmp_path / "newer" / PROJECT
+    (folder / "Makefile").write_text((folder / "Makefile").read_text() + "\nnewer: # of the newer template\n")
+    readme = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(readme.replace("## Begin", "## Begin here"))
+    return tmp_path / "newer"
+
+
+def test_an_upgrade_merges_the_newer_template_with_what_was_changed_here(hub: Hub, newer: Path) -> None:
+    done = hub.by_hand("upgrade.yaml", template=str(newer))
+    assert done.conclusion == "success", done.log
+    (number,) = opened(hub, "upgrade/")
+    ref = hub.state.pulls[number]["head"]["ref"]
+    assert "newer: # of the newer template" in hub.state.git("show", f"refs/heads/{ref}:Makefile")
+    # What is its own stays: the data, and the releases.
+    assert hub.state.git("rev-parse", f"refs/heads/{ref}:manifests/overlays/production/release") == hub.state.git(
+        "rev-parse", "refs/heads/main:manifests/overlays/production/release"
+    )
+    before = hub.main()
+    hub.checks(number)
+    hub.merge(number)
+    assert before != hub.main()
+    nothing = hub.by_hand("upgrade.yaml", template=str(newer))
+    assert nothing.conclusion == "success", nothing.log
+    assert "has nothing new" in nothing.log
+    assert opened(hub, "upgrade/") == []
+
+
+def test_an_upgrade_names_the_files_that_both_sides_changed(hub: Hub, newer: Path) -> None:
+    hub.edit("main", {}, "Mine", replace=("freeze: []", "freeze: []"))
+    text = (hub.work / "README.md").read_text()
+    hub.edit("main", {"README.md": text.replace("## Begin", "## Mine")}, "Mine")
+    hub.by_hand("upgrade.yaml", template=str(newer))
+    (number,) = opened(hub, "upgrade/")
+    assert "- `README.md`" in hub.state.pulls[number]["body"]
+    assert "- `Makefile`" not in hub.state.pulls[number]["body"]
+
+
+def test_a_template_on_one_machine_is_no_error(hub: Hub) -> None:
+    done = hub.by_hand("upgrade.yaml")
+    assert done.conclusion == "success", done.log
+    assert "is a folder of one machine" in done.log
+
+
+# The place on GitHub
+
+
+def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: Hub) -> None:
+    fresh.state.repository = None
+    shown = fresh.make("setup-github").stdout
+    assert "POST orgs/acme/repos" in shown
+    assert fresh.state.repository is None
+    done = fresh.make("setup-github", "APPLY=yes").stdout
+    assert fresh.state.repository
+    assert fresh.state.topics == ["mlaas-model"]
+    assert set(fresh.state.environments) == set(ENVIRONMENTS)
+    assert {"release", "promote", "rollback", "retrain", "upgrade", "monitor", *ENVIRONMENTS} <= set(fresh.state.labels)
+    assert fresh.state.actions["can_approve_pull_request_reviews"]
+    assert fresh.state.repository["allow_squash_merge"] is False
+    assert "private repositories need GitHub Pro" in done
+    assert fresh.state.rulesets == []
+    fresh.state.plan = "team"
+    fresh.make("setup-github", "APPLY=yes")
+    (rules,) = fresh.state.rulesets
+    assert rules["rules"][-1]["parameters"]["required_status_checks"][0]["context"] == "All green"
+    before = len(fresh.state.calls)
+    assert "acme/late-flights is set up" in fresh.make("setup-github").stdout
+    assert all(call.startswith("GET") for call in fresh.state.calls[before:])
