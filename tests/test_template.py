@@ -46,6 +46,7 @@ def test_few_template_files_carry_answers() -> None:
     assert carrying == {
         ".cookiecutter.yaml",
         ".github/CODEOWNERS",
+        ".github/workflows/release.yaml",
         "README.md",
         "config.yaml",
         "manifests/base/model.yaml",

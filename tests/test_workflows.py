@@ -277,6 +277,16 @@ def test_a_worse_model_is_red_and_the_comment_says_by_how_much(hub: Hub) -> None
         hub.merge(number)
 
 
+def test_a_merge_queue_runs_the_same_checks(hub: Hub) -> None:
+    base = hub.main()
+    sha = hub.edit("queued", {"README.md": "Changed.\n"}, "Say so")
+    event = {"action": "checks_requested", "merge_group": {"base_sha": base, "head_sha": sha}}
+    done = hub.run("pull-request.yaml", "merge_group", event, sha)
+    assert done.conclusion == "success", done.log
+    assert "Evaluate" not in done.jobs
+    assert done.jobs["All green"] == "success"
+
+
 def test_a_broken_check_is_red_and_a_run_without_evaluation_says_so(hub: Hub) -> None:
     hub.edit("broken", {"broken": "", "config.yaml": "nonsense: 1\n"}, "Break")
     number = hub.open("broken", "Break")
@@ -659,4 +669,8 @@ def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: H
     assert rules["rules"][-1]["parameters"]["required_status_checks"][0]["context"] == "All green"
     before = len(fresh.state.calls)
     assert "acme/late-flights is set up" in fresh.make("setup-github").stdout
+    told = fresh.make("doctor").stdout
+    assert "variable BOT_APP_ID: pull requests of the workflows wait" in told
+    fresh.state.words = {"BOT_APP_ID", "BOT_PRIVATE_KEY", "CLUSTER_REPORTS", "TEMPLATE"}
+    assert "0 things are not set up on GitHub" in fresh.make("doctor").stdout
     assert all(call.startswith("GET") for call in fresh.state.calls[before:])

@@ -58,6 +58,12 @@ def _setup(options: argparse.Namespace) -> str:
     return setup.run(config.load(Path("config.yaml")).promote, options.apply)
 
 
+def _doctor(options: argparse.Namespace) -> str:
+    from github import doctor
+
+    return doctor.run(config.load(Path("config.yaml")).promote)
+
+
 VERBS: dict[str, tuple[Callable[[argparse.Namespace], str], str]] = {
     "offer": (_offer, "open or refresh the pull request that a step prepared"),
     "comment": (_comment, "post the report of a finished run on its pull request"),
@@ -67,6 +73,7 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], str], str]] = {
     "issue": (_issue, "open or update the issue about a model that degrades"),
     "upgrade": (_upgrade, "prepare the pull request that merges a newer template"),
     "setup-github": (_setup, "set the repository up on GitHub"),
+    "doctor": (_doctor, "say what the repository lacks on GitHub"),
 }
 
 

@@ -51,7 +51,7 @@ def holds(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
-def _get(path: str) -> Any:
+def get(path: str) -> Any:
     """A document, or None where GitHub has none or does not show it on this plan."""
     try:
         return api.call("GET", path)
@@ -65,29 +65,29 @@ def calls(name: str, order: tuple[str, ...]) -> list[Call]:
     """What differs on GitHub from what is wanted."""
     root = f"repos/{name}"
     wanted: list[tuple[Call, Any]] = []
-    now = _get(root) or {}
+    now = get(root) or {}
     private = now.get("private", True)
     wanted.append((Call("merge commits only, branches deleted", "PATCH", root, SETTINGS), now))
     path = f"{root}/actions/permissions/workflow"
-    wanted.append((Call("workflows may open pull requests", "PUT", path, ACTIONS), _get(path)))
-    topics = (_get(f"{root}/topics") or {}).get("names", [])
+    wanted.append((Call("workflows may open pull requests", "PUT", path, ACTIONS), get(path)))
+    topics = (get(f"{root}/topics") or {}).get("names", [])
     body: dict[str, Any] = {"names": [*topics, *([] if TOPIC in topics else [TOPIC])]}
     wanted.append((Call(f"topic {TOPIC}", "PUT", f"{root}/topics", body), {"names": topics}))
     for label in dict.fromkeys([*KINDS, *order]):
         body = {"name": label, "color": COLOURS.get(label, "1d76db")}
-        there = _get(f"{root}/labels/{label}")
+        there = get(f"{root}/labels/{label}")
         method, path = ("PATCH", f"{root}/labels/{label}") if there else ("POST", f"{root}/labels")
         wanted.append((Call(f"label {label}", method, path, body), there))
     for environment in order:
         path = f"{root}/environments/{environment}"
-        there = _get(path)
+        there = get(path)
         wanted.append((Call(f"environment {environment}", "PUT", path, {}), there))
     rules = json.loads(RULESET.read_text())
-    same = [one for one in _get(f"{root}/rulesets") or [] if one["name"] == rules["name"]]
+    same = [one for one in get(f"{root}/rulesets") or [] if one["name"] == rules["name"]]
     path = f"{root}/rulesets/{same[0]['id']}" if same else f"{root}/rulesets"
     plan = "private repositories need GitHub Pro, Team or Enterprise for it" if private else ""
     call = Call("rules of the main branch", "PUT" if same else "POST", path, rules, plan)
-    wanted.append((call, _get(path) if same else None))
+    wanted.append((call, get(path) if same else None))
     return [call for call, found in wanted if found is None or not holds(call.body, found)]
 
 
@@ -95,8 +95,8 @@ def run(settings: Promote, apply: bool) -> str:
     """Show, or with `apply` make, every call that is needed; a plan that does not allow one is said, not an error."""
     answers = yaml.safe_load(ANSWERS.read_text())
     name = f"{answers['owner']}/{answers['project_slug']}"
-    made = _get(f"repos/{name}") is not None
-    path = f"orgs/{answers['owner']}/repos" if _get(f"orgs/{answers['owner']}") else "user/repos"
+    made = get(f"repos/{name}") is not None
+    path = f"orgs/{answers['owner']}/repos" if get(f"orgs/{answers['owner']}") else "user/repos"
     if not made:
         print(f"  POST {path}  a private repository, to which main and template are pushed")
         if not apply:
@@ -126,11 +126,3 @@ def run(settings: Promote, apply: bool) -> str:
     if not apply:
         return f"{len(needed)} calls are needed; `make setup-github APPLY=yes` makes them"
     return f"{len(needed) - refused} of {len(needed)} calls were made"
-
-
-def problems(settings: Promote) -> list[str]:
-    """What GitHub lacks, each in a sentence; for `doctor`."""
-    try:
-        return [call.says for call in calls(api.repository(), settings.order)]
-    except api.RefusedError as refused:
-        return [str(refused)]

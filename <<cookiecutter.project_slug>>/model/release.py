@@ -91,8 +91,8 @@ def change(kind: str, decision: record.Decision, environment: str, settings: Pro
     lines += _compared(decision, settings)
     shown = [section for section in sections.of(decision) if section.title in SHOWN]
     report = pages.markdown(sections.verdict(decision), sections.setting(decision.evaluation), shown, RECORD, LIMIT)
-    undo = "rollback" if kind != "rollback" else "release" if environment == settings.order[0] else "promote"
-    lines += ["", report.strip(), "", f"To undo it once it is merged: `make {undo} ENVIRONMENT={environment}`."]
+    undo = "*Revert* on this page" if kind == "rollback" else f"`make rollback ENVIRONMENT={environment}`"
+    lines += ["", report.strip(), "", f"To undo it once it is merged: {undo}."]
     return Change(title, "\n".join(lines) + "\n", f"{kind}/{environment}/{version}", (target.as_posix(),))
 
 

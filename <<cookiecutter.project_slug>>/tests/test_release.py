@@ -173,7 +173,7 @@ def test_rollbacks_go_back_one_release_each_and_restore_its_bytes(decision: reco
         assert running("production") == name
         assert contents("production") == before[name]
         assert f"Roll production back to {name}" in change.title
-        assert "`make promote ENVIRONMENT=production`" in change.body
+        assert "*Revert* on this page" in change.body
         repository.commit(change.title)
     with pytest.raises(InputError, match="production has no release earlier than 2020.02.01-aaaaaaa"):
         rollback.run("production", SETTINGS)
@@ -222,3 +222,59 @@ def test_an_interrupted_write_leaves_the_earlier_release(
         release.run(version(decision, "2020.02.02-bbbbbbb"), IMAGES, "dev", SETTINGS)
     assert contents("dev") == before
     assert [path.name for path in (OVERLAYS / "dev").iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_an_environment_was_rolled_back_from_is_not_promoted_again(
+    decision: record.Decision, repository: Git
+) -> None:
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    promoted(version(decision, "2020.02.02-bbbbbbb"), repository)
+    rollback.run("production", SETTINGS)
+    repository.commit("Roll back")
+    with pytest.raises(InputError, match=r"production ran 2020\.02\.02-bbbbbbb before and was rolled back from it"):
+        promote.run("production", SETTINGS, TODAY)
+
+
+def test_only_what_an_environment_still_runs_is_promoted_or_rolled_back(
+    decision: record.Decision, repository: Git
+) -> None:
+    promoted(decision, repository)
+    first = release.digests(decision.model_copy(update={"images": record.Images(**IMAGES)}))[0]
+    other = version(decision, "2020.02.02-bbbbbbb")
+    release.run(other, {name: f"{image[:-64]}{'0' * 64}" for name, image in IMAGES.items()}, "dev", SETTINGS)
+    repository.commit("Release")
+    assert "dev no longer runs" in str(promote.after("dev", first, SETTINGS, TODAY))
+    assert "is the last environment" in str(promote.after("production", first, SETTINGS, TODAY))
+    assert "production already runs" in str(promote.after("staging", first, SETTINGS, TODAY))
+    assert isinstance(promote.after("dev", "", SETTINGS, TODAY), release.Change)
+    assert running("staging") == "2020.02.02-bbbbbbb"
+    repository.commit("Promote")
+    assert "no longer runs" in str(rollback.failed("staging", first, SETTINGS))
+    assert isinstance(rollback.failed("staging", f"sha256:{'0' * 64}", SETTINGS), release.Change)
+    assert running("staging") == "2020.02.01-aaaaaaa"
+
+
+def test_what_was_merged_is_offered_to_the_next_environment(decision: record.Decision, repository: Git) -> None:
+    start = repository("rev-parse", "HEAD")
+    assert promote.changed(start, SETTINGS) == ""
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    repository.commit("Release")
+    assert promote.changed(start, SETTINGS) == "dev"
+    between = repository("rev-parse", "HEAD")
+    promote.run("staging", SETTINGS, TODAY)
+    repository.commit("Promote")
+    assert promote.changed(between, SETTINGS) == "staging"
+    with pytest.raises(InputError, match="git does not know the commit 'nowhere'"):
+        promote.changed("nowhere", SETTINGS)
+
+
+def test_a_pull_request_says_when_production_runs_another_than_the_measured_champion(
+    decision: record.Decision, repository: Git
+) -> None:
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    change = release.run(version(decision, "2020.02.02-bbbbbbb"), IMAGES, "dev", SETTINGS)
+    assert "Measured against `nothing`, but `production` now runs `2020.02.01-aaaaaaa`." in change.body
+    assert (change.branch, change.paths) == (
+        "release/dev/2020.02.02-bbbbbbb",
+        ("manifests/overlays/dev/release",),
+    )

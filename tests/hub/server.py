@@ -12,7 +12,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 LONGEST = 65_536
 BOT = {"login": "github-actions[bot]", "type": "Bot"}
@@ -50,6 +50,7 @@ class State:
         self.environments: list[str] = []
         self.rulesets: list[dict[str, Any]] = []
         self.actions = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}
+        self.words: set[str] = set()
         self.count = 0
         self.calls: list[str] = []
 
@@ -125,6 +126,7 @@ class Api:
             ),
             ("GET", f"{repo}/actions/permissions/workflow", "administration", lambda *_: state.actions),
             ("PUT", f"{repo}/actions/permissions/workflow", "administration", lambda _, q, b: state.actions.update(b)),
+            ("GET", f"{repo}/actions/(variables|secrets)/(.+)", "administration", self.word),
             ("GET", f"{repo}/rulesets", "", self.rules),
             ("GET", f"{repo}/rulesets/([0-9]+)", "", lambda _, n, *__: state.rulesets[int(n) - 1]),
             ("POST", f"{repo}/rulesets", "administration", self.rule),
@@ -292,6 +294,11 @@ class Api:
             raise Refused(404, "Not Found")
         return {"name": name}
 
+    def word(self, _: str, kind: str, name: str, query: dict[str, str], body: Any) -> Any:
+        if name not in self.state.words:
+            raise Refused(404, "Not Found")
+        return {"name": name}
+
     def _paid(self) -> None:
         assert self.state.repository is not None
         if self.state.repository["private"] and self.state.plan == "free":
@@ -333,7 +340,8 @@ class Handler(BaseHTTPRequestHandler):
                 if isinstance(answer, list):
                     page, size = int(query.get("page", 1)), int(query.get("per_page", 30))
                     if len(answer) > page * size:
-                        link = f"http://{address.netloc}{address.path}?{address.query}&page={page + 1}"
+                        following = urlencode({**query, "page": page + 1})
+                        link = f"http://{address.netloc}{address.path}?{following}"
                         headers["Link"] = f'<{link}>; rel="next"'
                     answer = answer[(page - 1) * size : page * size]
             except Refused as refused:

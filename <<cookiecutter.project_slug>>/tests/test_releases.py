@@ -1,0 +1,99 @@
+from datetime import date
+
+import pytest
+from conftest import Git
+from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, promoted, version
+
+from model import InputError, config, promote, record, release, releases, rollback
+
+
+def head(repository: Git) -> str:
+    return repository("rev-parse", "HEAD")
+
+
+def test_what_the_verbs_write_is_right(decision: record.Decision, repository: Git) -> None:
+    assert releases.run(SETTINGS, head(repository), TODAY) == "3 environments, none changed"
+    base = head(repository)
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    repository.commit("Release")
+    assert releases.run(SETTINGS, base, TODAY) == "3 environments, dev changed"
+    for environment in ("staging", "production"):
+        base = head(repository)
+        promote.run(environment, SETTINGS, TODAY)
+        repository.commit("Promote")
+        assert releases.run(SETTINGS, base, TODAY) == f"3 environments, {environment} changed"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("kustomization.yaml", "a" * 64, "c" * 64, "is not the one of the record beside it"),
+        ("kustomization.yaml", "resources:", "resources: []\nother:", "is not the one of the record beside it"),
+        ("decision.json", '"passed": true', '"passed": false', "was refused by its gates"),
+        ("decision.json", '"outcome": "pass"', '"outcome": "fail"', "was refused by its gates"),
+        ("decision.json", "a" * 64, "c" * 64, "is not the one of the record beside it"),
+    ],
+)
+def test_an_edited_release_is_refused(
+    name: str, old: str, new: str, told: str, decision: record.Decision, repository: Git
+) -> None:
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    path = OVERLAYS / "dev/release" / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=told):
+        releases.run(SETTINGS, "", TODAY)
+
+
+def test_a_foreign_file_and_a_lost_record_are_refused(decision: record.Decision, repository: Git) -> None:
+    promoted(decision, repository)
+    (OVERLAYS / "dev/release/extra.yaml").write_text("")
+    with pytest.raises(InputError, match="holds decision.json, extra.yaml, kustomization.yaml"):
+        releases.run(SETTINGS, "", TODAY)
+    (OVERLAYS / "dev/release/extra.yaml").unlink()
+    base = head(repository)
+    (OVERLAYS / "staging/release/decision.json").unlink()
+    (OVERLAYS / "staging/release/kustomization.yaml").write_text("")
+    repository.commit("Lose it")
+    with pytest.raises(InputError, match="lost its release"):
+        releases.run(SETTINGS, base, TODAY)
+
+
+def test_an_environment_gets_only_what_the_one_before_it_ran(decision: record.Decision, repository: Git) -> None:
+    promoted(decision, repository)
+    base = head(repository)
+    other = version(decision, "2020.02.02-bbbbbbb")
+    release.run(other, IMAGES, "staging", SETTINGS)
+    repository.commit("Skip dev")
+    with pytest.raises(InputError, match="staging/release has a release that dev never ran"):
+        releases.run(SETTINGS, base, TODAY)
+
+
+def test_one_environment_changes_at_a_time_and_nothing_beside_it(decision: record.Decision, repository: Git) -> None:
+    base = head(repository)
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    (OVERLAYS / "dev/extra.yaml").write_text("")
+    repository.commit("Release")
+    with pytest.raises(InputError, match="the release of dev changes beside other files"):
+        releases.run(SETTINGS, base, TODAY)
+    promote.run("staging", SETTINGS, TODAY)
+    repository.commit("Promote")
+    with pytest.raises(InputError, match="dev and staging change at once"):
+        releases.run(SETTINGS, base, TODAY)
+
+
+def test_a_freeze_refuses_what_is_new_and_lets_what_ran_before_come_back(
+    decision: record.Decision, repository: Git
+) -> None:
+    freeze = config.Freeze(environment="production", begin=date(2020, 3, 1), end=date(2020, 3, 3), reason="sale")
+    frozen = SETTINGS.model_copy(update={"freeze": (freeze,)})
+    promoted(decision, repository)
+    promoted(version(decision, "2020.02.02-bbbbbbb"), repository)
+    before = repository("rev-parse", "HEAD~1")
+    with pytest.raises(InputError, match=r"production is frozen from 2020-03-01 until 2020-03-03 \(sale\)"):
+        releases.run(frozen, before, TODAY)
+    assert releases.run(frozen, before, date(2020, 3, 3))
+    base = head(repository)
+    rollback.run("production", SETTINGS)
+    repository.commit("Roll back")
+    assert releases.run(frozen, base, TODAY) == "3 environments, production changed"

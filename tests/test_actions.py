@@ -1,0 +1,120 @@
+"""How the workflows are written: rights, pins, and that their linters find what is wrong."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import PROJECT, ROOT
+from hub.runner import CODE, actions
+
+FOLDER = ROOT / PROJECT / ".github"
+FILES = sorted((FOLDER / "workflows").iterdir())
+LONGEST = 135
+# All that a step runs beside verbs of the Makefile.
+OTHERS = {
+    'cosign sign --yes "$SERVE@$SERVE_DIGEST" "$MONITOR@$MONITOR_DIGEST"',
+    'echo "$NUMBER" > build/number',
+    'echo "serving=$(make serving)" >> "$GITHUB_OUTPUT"',
+    "exit 1",
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.load(path.read_text(), yaml.BaseLoader)  # noqa: S506 - keeps `on` a word
+    return document
+
+
+def test_there_are_seven_and_a_tree_says_what_each_does() -> None:
+    names = [path.stem for path in FILES]
+    assert names == ["promote", "pull-request", "release", "report", "retrain", "rollback", "upgrade"]
+    text = (ROOT / PROJECT / "README.md").read_text()
+    assert all(f"| `{name}` |" in text for name in names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_step_is_a_verb_or_an_action(path: Path) -> None:
+    verbs = set(re.findall(r"^([a-z-]+):", (ROOT / PROJECT / "Makefile").read_text(), flags=re.M))
+    document = read(path)
+    for job in document["jobs"].values():
+        for step in job["steps"]:
+            if command := step.get("run"):
+                assert command in OTHERS or (command.startswith("make ") and set(command.split()[1:]) <= verbs), command
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] == "false"
+    assert len(path.read_text().splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_rights_are_few_and_each_has_its_reason(path: Path) -> None:
+    document = read(path)
+    assert document["permissions"] == {}
+    for name, job in document["jobs"].items():
+        assert job["name"]
+        assert int(job["timeout-minutes"]) <= 120
+        assert job.get("permissions") or name == "all-green"
+    lines = path.read_text().splitlines()
+    granted = [line for line in lines if re.fullmatch(r"      [a-z-]+: (read|write).*", line)]
+    assert granted
+    assert [line for line in granted if " # " not in line] == []
+    assert ("cancel-in-progress: true" in path.read_text()) == (path.stem == "pull-request")
+
+
+def test_what_runs_the_code_of_a_pull_request_has_no_secret_and_cannot_write() -> None:
+    text = (FOLDER / "workflows/pull-request.yaml").read_text()
+    assert "secrets." not in text
+    assert "write" not in "".join(str(job.get("permissions")) for job in read(FILES[1])["jobs"].values())
+    assert all("pull_request_target" not in read(path)["on"] for path in FILES)
+    # The half that may write runs the main branch's code, and the half that runs a template's hooks may not write.
+    report = read(FOLDER / "workflows/report.yaml")
+    assert all("ref" not in step.get("with", {}) for step in report["jobs"]["comment"]["steps"])
+    assert read(FOLDER / "workflows/upgrade.yaml")["jobs"]["render"]["permissions"] == {"contents": "read"}
+
+
+def test_every_remote_action_is_pinned_and_has_a_stand_in() -> None:
+    found = actions(FOLDER)
+    assert len(found) == 8
+    for action in found:
+        name, _, commit = action.partition("@")
+        assert re.fullmatch("[0-9a-f]{40}", commit)
+        assert (CODE / "actions" / name.rpartition("/")[2] / "action.yml").is_file()
+    texts = "".join(path.read_text() for path in FOLDER.rglob("*.yaml"))
+    assert len(re.findall(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", texts, flags=re.M)) == len(
+        re.findall(r"uses: \w+/", texts)
+    )
+
+
+def test_a_waiver_of_a_linter_has_its_reason() -> None:
+    texts = "".join(path.read_text() for path in FOLDER.rglob("*.yaml"))
+    waivers = re.findall(r"# zizmor: ignore\[[a-z-]+\](.*)", texts)
+    assert len(waivers) == 6
+    assert all(len(reason.split()) >= 5 for reason in waivers)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "linter"),
+    [
+        ("run: make check", "run: echo ${{ github.event.pull_request.title }}", "zizmor"),
+        ("checkout@9c091bb21b7c1c1d1991bb908d89e4e9dddfe3e0", "checkout@v7", "zizmor"),
+        ("permissions: {}", "permissions: write-all", "zizmor"),
+        ("  pull_request:\n", "  pull_request_target:\n", "zizmor"),
+        ("needs: manifests", "needs: manifest", "actionlint"),
+        ("steps.gate.conclusion", "steps.gates.conclusion", "actionlint"),
+        ("timeout-minutes: 15", "timeout-minute: 15", "actionlint"),
+    ],
+)
+def test_the_linters_find_what_is_wrong(old: str, new: str, linter: str, tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / ".github")
+    path = tmp_path / ".github/workflows/pull-request.yaml"
+    command = {
+        "actionlint": ["actionlint", *map(str, sorted(path.parent.glob("*.yaml")))],
+        "zizmor": ["zizmor", "--quiet", "--offline", "--persona", "pedantic", str(tmp_path / ".github")],
+    }[linter]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode != 0

@@ -1,0 +1,129 @@
+"""The fake GitHub refuses what GitHub refuses, so that a workflow that is refused there is red here."""
+
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import IDENTITY, run
+from hub import server
+
+REPOSITORY = "http://api.github.localhost/repos/acme/late-flights"
+
+
+class Caller:
+    """Calls the fake with the rights of a token."""
+
+    def __init__(self, folder: Path) -> None:
+        run(["git", "init", "--quiet", "--bare", str(folder / "remote")], folder)
+        run(["git", "clone", "--quiet", str(folder / "remote"), str(folder / "work")], folder)
+        for branch in ("main", "change", "other"):
+            run(["git", "switch", "--quiet", "--create", branch], folder / "work")
+            run(["git", "commit", "--quiet", "--allow-empty", "--message", branch], folder / "work", **IDENTITY)
+            run(["git", "push", "--quiet", "origin", branch], folder / "work")
+        self.state = server.State(folder / "remote", "acme/late-flights")
+        self.server = server.serve(self.state)
+        address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": address}))
+
+    def token(self, name: str, user: dict[str, str] = server.BOT, **rights: str) -> None:
+        named = {key.replace("_", "-"): level for key, level in rights.items()}
+        self.state.tokens[name] = {"user": user, "rights": named}
+
+    def __call__(self, method: str, path: str, body: Any = None, user: str = "run") -> tuple[int, Any]:
+        request = urllib.request.Request(f"{REPOSITORY}{path}", method=method)  # noqa: S310 - ours
+        request.add_header("Authorization", f"token {user}")
+        request.data = None if body is None else json.dumps(body).encode()
+        try:
+            with self.opener.open(request) as answer:
+                return answer.status, json.loads(answer.read() or "null")
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())["message"]
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Iterator[Caller]:
+    made = Caller(tmp_path)
+    made.token("run", contents="write", issues="write", pull_requests="write")
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+PULL = {"title": "T", "body": "B", "head": "change", "base": "main"}
+
+
+def test_a_token_does_only_what_it_may(call: Caller) -> None:
+    call.token("fork", contents="read", issues="read", pull_requests="read")
+    call.token("release", contents="write")
+    assert call("GET", "/pulls", user="fork") == (200, [])
+    for token in ("fork", "release"):
+        assert call("POST", "/pulls", PULL, token) == (403, "Resource not accessible by integration")
+        assert call("POST", "/issues", {"title": "T", "body": ""}, token)[0] == 403
+    assert call("DELETE", "/git/refs/heads/other", user="fork")[0] == 403
+    assert call("GET", "/pulls", user="nobody") == (401, "Bad credentials")
+    assert call("PUT", "/topics", {"names": []})[0] == 403
+
+
+def test_a_pull_request_is_opened_once_and_only_where_something_differs(call: Caller) -> None:
+    status, made = call("POST", "/pulls", PULL)
+    assert (status, made["user"]["login"]) == (200, "github-actions[bot]")
+    assert call("POST", "/pulls", PULL) == (
+        422,
+        "Validation Failed: A pull request already exists for acme:change.",
+    )
+    assert call("POST", "/pulls", {**PULL, "head": "main"})[1].startswith("Validation Failed: No commits between")
+    assert call("POST", "/pulls", {**PULL, "head": "none"})[1] == "Validation Failed: head is invalid"
+
+
+def test_a_text_has_at_most_65536_characters(call: Caller) -> None:
+    status, made = call("POST", "/pulls", {**PULL, "body": "x" * 65_536})
+    assert status == 200
+    for method, path, body in [
+        ("PATCH", f"/pulls/{made['number']}", {"body": "x" * 65_537}),
+        ("POST", f"/issues/{made['number']}/comments", {"body": "x" * 65_537}),
+        ("POST", "/issues", {"title": "T", "body": "x" * 65_537}),
+        ("POST", "/pulls", {**PULL, "head": "other", "body": "x" * 65_537}),
+    ]:
+        assert call(method, path, body)[0] == 422
+
+
+def test_the_token_of_a_run_opens_none_unless_the_repository_lets_it(call: Caller) -> None:
+    call.state.may_open = False
+    call.token("app", server.APP, pull_requests="write")
+    assert call("POST", "/pulls", PULL)[1] == "GitHub Actions is not permitted to create or approve pull requests."
+    assert call("POST", "/pulls", PULL, "app")[0] == 200
+
+
+def test_a_long_list_comes_in_pages(call: Caller) -> None:
+    for _ in range(3):
+        call("POST", "/issues", {"title": "T", "body": "", "labels": ["monitor"]})
+    pages = [call("GET", f"/issues?labels=monitor&per_page=2&page={page}")[1] for page in (1, 2, 3)]
+    assert [len(page) for page in pages] == [2, 1, 0]
+
+
+def test_gh_reads_all_pages(call: Caller) -> None:
+    for _ in range(5):
+        call("POST", "/issues", {"title": "T", "body": ""})
+    address = f"http://127.0.0.1:{call.server.server_address[1]}"
+    done = subprocess.run(
+        ["gh", "api", "--paginate", "--slurp", "repos/acme/late-flights/issues?per_page=2"],
+        env={**os.environ, "HTTP_PROXY": address, "GH_HOST": "github.localhost", "GH_TOKEN": "run"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert [len(page) for page in json.loads(done.stdout)] == [2, 2, 1]
+
+
+def test_a_private_repository_on_a_free_plan_has_no_rules(call: Caller) -> None:
+    call.token("owner", all="write")
+    assert call("POST", "/rulesets", {"name": "main"}, "owner")[0] == 403
+    call.state.plan = "team"
+    assert call("POST", "/rulesets", {"name": "main"}, "owner")[0] == 200
