@@ -669,8 +669,8 @@ def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: H
     assert rules["rules"][-1]["parameters"]["required_status_checks"][0]["context"] == "All green"
     before = len(fresh.state.calls)
     assert "acme/late-flights is set up" in fresh.make("setup-github").stdout
+    assert all(call.startswith("GET") for call in fresh.state.calls[before:])
     told = fresh.make("doctor").stdout
     assert "variable BOT_APP_ID: pull requests of the workflows wait" in told
     fresh.state.words = {"BOT_APP_ID", "BOT_PRIVATE_KEY", "CLUSTER_REPORTS", "TEMPLATE"}
     assert "0 things are not set up on GitHub" in fresh.make("doctor").stdout
-    assert all(call.startswith("GET") for call in fresh.state.calls[before:])

@@ -53,9 +53,14 @@ def commit(paths: list[str], message: str) -> str:
     return git("commit-tree", tree, "-p", "HEAD", "-m", message, **identity())
 
 
+def tip(branch: str) -> str:
+    """The commit that a branch of the remote points to, or nothing."""
+    return git(*HELPER, "ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
+
+
 def push(made: str, branch: str) -> bool:
     """Make a branch on the remote point to a commit; False when a person has committed to it, who keeps it."""
-    there = git(*HELPER, "ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
+    there = tip(branch)
     if there == made:
         return True
     if there:
@@ -63,12 +68,10 @@ def push(made: str, branch: str) -> bool:
         ours = git("show", "--no-patch", "--format=%ce", made)
         if git("show", "--no-patch", "--format=%ce", there) != ours:
             return False
-    git(
-        *HELPER,
-        "push",
-        "--quiet",
-        f"--force-with-lease=refs/heads/{branch}:{there}",
-        "origin",
-        f"{made}:refs/heads/{branch}",
-    )
+    ref = f"refs/heads/{branch}"
+    try:
+        git(*HELPER, "push", "--quiet", f"--force-with-lease={ref}:{there}", "origin", f"{made}:{ref}")
+    except InputError:
+        if tip(branch) != made:  # else another run has just pushed the same
+            raise
     return True

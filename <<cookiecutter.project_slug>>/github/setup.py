@@ -107,7 +107,7 @@ def run(settings: Promote, apply: bool) -> str:
         if not branches.remote():
             branches.git("remote", "add", "origin", f"https://{api.host()}/{name}.git")
         for branch in ("main", "template"):
-            if not branches.git(*branches.HELPER, "ls-remote", "origin", f"refs/heads/{branch}"):
+            if not branches.tip(branch):
                 branches.git(*branches.HELPER, "push", "--quiet", "origin", branch)
     refused = 0
     needed = calls(name, settings.order)
@@ -117,7 +117,7 @@ def run(settings: Promote, apply: bool) -> str:
             if apply:
                 api.call(call.method, call.path, call.body)
         except api.RefusedError as error:
-            if error.status not in (403, 422):
+            if error.status not in (403, 404, 422):
                 raise
             refused += 1
             print(f"    not done: {error}" + (f" ({call.plan})" if call.plan else ""))

@@ -92,6 +92,24 @@ def test_a_branch_is_refreshed_and_one_with_a_persons_commit_is_kept(
     assert repository("ls-remote", "origin", "refs/heads/retrain/data").split()[0] == mine
 
 
+def test_a_run_that_pushes_the_same_a_moment_earlier_is_no_failure(
+    repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository("init", "--quiet", "--bare", str(tmp_path / "remote"))
+    repository("config", "remote.origin.url", str(tmp_path / "remote"))
+    Path("manifests/new.yaml").write_text("a: 1\n")
+    made, other = branches.commit(["manifests"], "Add"), branches.commit(["manifests"], "Another")
+    tips = iter(["", made])
+    hook = tmp_path / "remote/hooks/pre-receive"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    monkeypatch.setattr(branches, "tip", lambda _: next(tips))
+    assert branches.push(made, "retrain/data")
+    tips = iter(["", other])
+    with pytest.raises(InputError, match="pre-receive hook declined"):
+        branches.push(made, "retrain/data")
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
