@@ -247,6 +247,7 @@ def test_a_good_pull_request_gets_one_comment_that_is_updated(hub: Hub) -> None:
     assert "✅ Accepted" in comment["body"]
     assert f"The champion is {released(hub, 'production')['evaluation']['origin']['version']}" in comment["body"]
     assert hub.state.pulls[number]["head"]["sha"][:12] in comment["body"]
+    assert "Summary - <!-- model report" in hub.runs[-1].log
     sha = hub.edit("longer", {"README.md": "Changed.\n"}, "Say so")
     done = hub.checks(number)
     (updated,) = comments(hub, number)
@@ -426,14 +427,14 @@ def test_two_promotions_at_once_do_not_double(hub: Hub) -> None:
 
 
 def test_a_verification_of_what_no_longer_runs_offers_nothing(hub: Hub) -> None:
-    for payload in (
-        {"environment": "dev", "digest": f"sha256:{'0' * 64}"},
-        {"environment": "production", "digest": ""},
-        {"environment": "dev", "digest": ""},
+    for environment, digest, told in (
+        ("dev", f"sha256:{'0' * 64}", "dev no longer runs sha256:0000"),
+        ("production", "", "production is the last environment"),
+        ("dev", "", "staging already runs"),
     ):
-        (done,) = hub.dispatch("verified", payload)
+        (done,) = hub.dispatch("verified", {"environment": environment, "digest": digest})
         assert done.conclusion == "success", done.log
-        assert "there is nothing to" in done.log
+        assert told in done.log
     assert opened(hub) == []
 
 
@@ -524,7 +525,8 @@ def test_one_alert_is_one_issue_and_one_pull_request(hub: Hub) -> None:
     done = hub.checks(number)
     assert "Evaluate" in done.jobs
     assert version in comments(hub, number)[0]["body"]
-    assert hub.by_hand("retrain.yaml").conclusion == "success"
+    monday = hub.run("retrain.yaml", "schedule", {"schedule": "17 4 * * 1"}, hub.main())
+    assert monday.conclusion == "success", monday.log
     assert opened(hub, "retrain/") == [number]
 
 

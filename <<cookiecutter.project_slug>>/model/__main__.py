@@ -142,6 +142,12 @@ def _serve(options: argparse.Namespace) -> str:
     return serve.run(settings, options.model, options.predictions)
 
 
+def _smoke(options: argparse.Namespace) -> str:
+    from model import smoke
+
+    return smoke.run(options.url.rstrip("/"), options.image, options.model, options.seconds)
+
+
 def _monitor(options: argparse.Namespace) -> str:
     from model import monitor
 
@@ -174,6 +180,7 @@ STEPS: dict[str, tuple[Callable[[argparse.Namespace], str], str]] = {
     "diff": (_diff, "write how that differs from another commit"),
     "pin": (_pin, "move the data pin and the periods to the newest snapshot"),
     "serve": (_serve, "answer HTTP requests and log each prediction"),
+    "smoke": (_smoke, "prove that a service answers as at training"),
     "monitor": (_monitor, "estimate the performance of the served model"),
     "doctor": (_doctor, "say what this machine and this repository lack"),
 }
@@ -198,9 +205,12 @@ def parser() -> argparse.ArgumentParser:
     own["diff"].add_argument("--base", required=True, help="the commit to compare with")
     own["release"].add_argument("--serve", required=True, help="image as registry/name@sha256:<digest>")
     own["release"].add_argument("--monitor", required=True, help="image as registry/name@sha256:<digest>")
-    for name in ("serve", "monitor"):
+    for name in ("serve", "smoke", "monitor"):
         own[name].add_argument("--model", type=Path, default=Path("build/model"), help="default: %(default)s")
     own["serve"].add_argument("--predictions", type=Path, default=Path("predictions"), help="default: %(default)s")
+    own["smoke"].add_argument("--url", required=True, help="address of the service")
+    own["smoke"].add_argument("--image", default="", help="the image that must have answered")
+    own["smoke"].add_argument("--seconds", type=float, default=120, help="default: %(default)s")
     own["monitor"].add_argument(
         "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from model import InputError, directory, runtimes
+from model import InputError, directory, golden, runtimes
 from model.directory import Column
 
 type Array = np.ndarray[Any, Any]
@@ -161,14 +161,10 @@ class Predictor:
             answers = self.answers(self.predict(self.inputs(columns)))
         except RequestError as error:
             raise InputError(f"The model {self.model.version} refuses its golden rows: {error}") from error
-        for answer, expected in zip(answers, self._golden["answers"], strict=True):
-            pairs = [(answer["prediction"], expected["prediction"])]
-            pairs += [(answer["probabilities"][name], p) for name, p in expected.get("probabilities", {}).items()]
-            if not all(a == b if isinstance(b, str) else math.isclose(a, b, abs_tol=1e-4) for a, b in pairs):
-                raise InputError(
-                    f"The model {self.model.version} answers {answer} to a golden row, not {expected}; "
-                    "serve it with the versions in its lock file."
-                )
+        if found := golden.difference(answers, self._golden["answers"]):
+            raise InputError(
+                f"The model {self.model.version} answers {found}; serve it with the versions in its lock file."
+            )
 
 
 def _number(value: Any, column: Column, index: int) -> Any:

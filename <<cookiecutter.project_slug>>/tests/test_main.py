@@ -31,7 +31,7 @@ def test_every_step_is_a_module_a_verb_and_an_entry_in_the_help() -> None:
     verbs = (ROOT / "Makefile").read_text()
     assert list(command.STEPS) == [
         *("champion", "data", "train", "evaluate", "gate", "report", "register", "reproduce"),
-        *("release", "promote", "rollback", "releases", "render", "diff", "pin", "serve", "monitor", "doctor"),
+        *("release", "promote", "rollback", "releases", "render", "diff", "pin", "serve", "smoke", "monitor", "doctor"),
     ]
     for step, (_, text) in command.STEPS.items():
         assert re.search(rf"^    {step} +{re.escape(text[:20])}", told, flags=re.M)

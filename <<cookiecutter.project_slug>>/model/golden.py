@@ -1,0 +1,18 @@
+"""Compares what a model answers to its golden rows with what it answered at training."""
+
+import math
+from typing import Any
+
+TOLERANCE = 1e-4  # of a probability or a value: processors differ in their last digits
+
+
+def difference(answers: list[dict[str, Any]], expected: list[dict[str, Any]]) -> str:
+    """The first answer that is another one, in words, or nothing."""
+    if len(answers) != len(expected):
+        return f"{len(answers)} answers to {len(expected)} golden rows"
+    for answer, wanted in zip(answers, expected, strict=True):
+        pairs = [(answer["prediction"], wanted["prediction"])]
+        pairs += [(answer["probabilities"][name], p) for name, p in wanted.get("probabilities", {}).items()]
+        if not all(a == b if isinstance(b, str) else math.isclose(a, b, abs_tol=TOLERANCE) for a, b in pairs):
+            return f"{answer} to a golden row, not {wanted}"
+    return ""
