@@ -5,10 +5,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from figures import Row, bakes, demo, evaluation, monitoring, serving
+from figures import Row, bakes, demo, evaluation, monitoring, rendering, serving
 
 FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "bakes": bakes.rows,
+    "rendering": rendering.rows,
     "evaluation": evaluation.rows,
     "serving": serving.rows,
     "monitoring": monitoring.rows,

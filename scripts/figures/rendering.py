@@ -1,0 +1,51 @@
+"""What Kustomize takes to render one overlay, and three of each of many repositories, as Argo CD does after a change."""
+
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from figures import ROOT, Row
+from figures.command import seconds
+
+OVERLAYS = ("dev", "staging", "production")
+FEW, MANY = 100, 300
+LEAST = 9  # one overlay is short
+COMPONENT = """apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+resources: [../../../base]
+images:
+  - {name: serve, newName: r.io/acme/serve, digest: "sha256:%064d"}
+  - {name: monitor, newName: r.io/acme/monitor, digest: "sha256:%064d"}
+"""
+
+
+def _render(repositories: list[Path]) -> float:
+    return sum(
+        seconds(["kubectl", "kustomize", str(repository / "manifests/overlays" / overlay)])
+        for repository in repositories
+        for overlay in OVERLAYS
+    )
+
+
+def rows(runs: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        template = folder / "template"
+        seconds(["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(template)])
+        (folder / "cookiecutter.yaml").write_text(f"replay_dir: {name}\ncookiecutters_dir: {name}\n")
+        own = {"COOKIECUTTER_CONFIG": str(folder / "cookiecutter.yaml"), "TMPDIR": name}
+        seconds(["cookiecutter", "--no-input", "--output-dir", name, str(template), "project_slug=model"], own)
+        for overlay in OVERLAYS:
+            path = folder / "model/manifests/overlays" / overlay / "release/kustomization.yaml"
+            path.write_text(COMPONENT % (1, 2))
+        copies = [folder / f"model-{index}" for index in range(MANY)]
+        for copy in copies:
+            shutil.copytree(folder / "model/manifests", copy / "manifests")
+        alone = ["kubectl", "kustomize", str(folder / "model/manifests/overlays/production")]
+        one = statistics.median(seconds(alone) for _ in range(max(runs, LEAST)))
+        few = statistics.median(_render(copies[:FEW]) for _ in range(runs))
+        many = statistics.median(_render(copies) for _ in range(runs))
+    yield "one overlay, rendered", one * 1000, "ms", "production, with a release"
+    yield f"{MANY} repositories, three overlays each", many, "s", f"{many / few:.1f} times that of {FEW}"
