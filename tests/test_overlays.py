@@ -23,7 +23,6 @@ SELDON = SCHEMAS / "seldondeployment-v1-openapi-1.17.1.json"
 OTHERS = {
     "HTTPRoute": {"parentRefs", "rules"},
     "PodMonitor": {"selector", "podMetricsEndpoints"},
-    "PrometheusRule": {"groups"},
     "ExternalSecret": {"secretStoreRef", "target", "dataFrom", "refreshInterval"},
 }
 COMPONENTS = ("canary", "executor", "monitoring", "secrets", "shipping")

@@ -151,10 +151,8 @@ def _smoke(options: argparse.Namespace) -> str:
 def _monitor(options: argparse.Namespace) -> str:
     from model import monitor
 
-    settings, now = config.load(options.config), datetime.now(UTC)
-    return monitor.run(
-        settings, options.build, options.model, options.predictions or ["predictions"], options.labels, now
-    )
+    settings, now, log = config.load(options.config), datetime.now(UTC), options.predictions or ["predictions"]
+    return monitor.run(settings, options.build, options.model, log, options.labels, now, options.push)
 
 
 def _doctor(options: argparse.Namespace) -> str:
@@ -215,7 +213,9 @@ def parser() -> argparse.ArgumentParser:
         "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"
     )
     own["monitor"].add_argument("--labels", help="folder or fsspec URI of what came true, as JSON lines")
-    own["monitor"].add_argument("--push", help="address of a Pushgateway for the metrics")
+    own["monitor"].add_argument(
+        "--push", default=os.environ.get("PUSHGATEWAY"), help="address of a Pushgateway; default: $PUSHGATEWAY"
+    )
     return root
 
 

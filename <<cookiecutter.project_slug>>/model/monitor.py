@@ -1,5 +1,6 @@
 """Tells whether the released model still holds: performance estimated without labels, realised where labels came."""
 
+import os
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -109,9 +110,14 @@ def gauges(summary: Summary) -> CollectorRegistry:
 
 
 def push(summary: Summary, address: str) -> None:
-    """Hand the gauges to a Pushgateway, as a job's metrics are gone with it; raises InputError when that fails."""
+    """Hand the gauges to a Pushgateway, as a job's metrics are gone with it; raises InputError when that fails.
+
+    They replace those of the same model, and of the same environment where POD_NAMESPACE says which it is.
+    """
+    space = os.environ.get("POD_NAMESPACE")
+    group = {"model": summary.name, **({"namespace": space} if space else {})}
     try:
-        push_to_gateway(address, "monitor", gauges(summary), {"model": summary.name}, timeout=10)
+        push_to_gateway(address, "monitor", gauges(summary), group, timeout=10)
     except OSError as error:
         raise InputError(f"The metrics could not be pushed to {address} ({error}); correct --push.") from error
 

@@ -10,9 +10,11 @@ from typing import Any
 import jsonschema
 import pandas as pd
 import pytest
+import yaml
 from conftest import TASKS, Trained, client, rows
 
 from model import InputError, files, findings, monitor, pages
+from model import __main__ as command
 from model.predictor import Predictor
 from model.summary import Summary
 
@@ -210,7 +212,9 @@ def test_a_log_of_another_schema_is_told(binary: Trained, tmp_path: Path) -> Non
     assert [(entry.column, entry.metric) for entry in found.alerts if entry.holds] == [("number", "missing")]
 
 
-def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(binary: Trained, tmp_path: Path) -> None:
+def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     got: list[tuple[str, bytes]] = []
 
     class Gateway(http.server.BaseHTTPRequestHandler):
@@ -222,22 +226,27 @@ def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(binary: Trained, tm
         def log_message(self, *_: Any) -> None:
             pass
 
-    def watch(address: str) -> None:
-        model, log = binary.build / "model", [str(tmp_path / "predictions")]
-        monitor.run(binary.settings, tmp_path / "build", model, log, None, NOW, address)
+    def watch(address: str) -> int:
+        """As the job does it: by the command line, told by its environment where to push."""
+        monkeypatch.setenv("PUSHGATEWAY", address)
+        monkeypatch.setenv("POD_NAMESPACE", "tiny-dev")
+        own = ["--config", str(tmp_path / "config.yaml"), "--build", str(tmp_path / "build")]
+        log = ["--predictions", str(tmp_path / "predictions"), "--model", str(binary.build / "model")]
+        return command.main([*own, "monitor", *log])
 
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(binary.document))
     answered(binary, traffic(), tmp_path)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        watch(address)
+        assert watch(address) == 0
         server.shutdown()
     (told,) = got
-    assert told[0] == "/metrics/job/monitor/model/tiny"
+    assert told[0] == "/metrics/job/monitor/model/tiny/namespace/tiny-dev"
     assert b'model_window{column="",kind="estimated",metric="f1",' in told[1]
     assert told[1] == (tmp_path / "build/monitor/metrics.prom").read_bytes()
-    with pytest.raises(InputError, match="could not be pushed to http://127.0.0.1:.*; correct --push"):
-        watch(address)
+    assert watch(address) == 1
+    assert "could not be pushed to http://127.0.0.1:" in capsys.readouterr().err
 
 
 def test_labels_of_one_class_leave_undefined_what_needs_two(binary: Trained, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What Kustomize takes to render one overlay, and three of each of many repositories, as Argo CD does after a change."""
+"""What Kustomize takes to render one overlay, and three of each of many repositories, as Argo CD does for a change."""
 
 import shutil
 import statistics

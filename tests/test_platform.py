@@ -1,0 +1,749 @@
+"""What a cluster gets before any model: it builds, is valid and pinned, and fits what a model's repository expects."""
+
+import ast
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import PROJECT, ROOT, run
+
+MANIFESTS = ROOT / "manifests"
+SCHEMAS = ROOT / os.environ.get("SCHEMAS", "../shared/schemas")
+FOLDERS = ("applications", "gateway", "mlflow", "mlflow/embedded", "mlflow/server", "models", "monitoring", "policy")
+FETCHES = "argocd"  # takes Argo CD's own manifests from its repository
+INSTALL = "https://raw.githubusercontent.com/argoproj/argo-cd/v3.5.1/manifests/install.yaml"
+UPSTREAM = "\n---\n".join(
+    f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}" for name in ("argocd-cm", "argocd-notifications-cm")
+)
+NAMESPACE = {"app.kubernetes.io/part-of": "models"}
+OTHERS = {
+    "kube_deployment_status_replicas_available": {"deployment"},
+    "kube_deployment_status_replicas_unavailable": {"deployment"},
+    "push_time_seconds": {"job", "model"},
+}
+
+Object = dict[str, Any]
+
+
+def objects(folder: Path) -> list[Object]:
+    return list(yaml.safe_load_all(run(["kubectl", "kustomize", str(folder)], ROOT)))
+
+
+@cache
+def built(folder: str) -> list[Object]:
+    return objects(MANIFESTS / folder)
+
+
+def only(found: list[Object], kind: str) -> Any:
+    (one,) = (each for each in found if each["kind"] == kind)
+    return one
+
+
+def read(name: str) -> list[Object]:
+    return list(yaml.safe_load_all((MANIFESTS / name).read_text()))
+
+
+@pytest.fixture
+def argocd(tmp_path: Path) -> list[Object]:
+    """Argo CD's folder, with the two ConfigMaps that it changes in place of all that it fetches."""
+    shutil.copytree(MANIFESTS / FETCHES, tmp_path / FETCHES)
+    path = tmp_path / FETCHES / "kustomization.yaml"
+    (tmp_path / FETCHES / "install.yaml").write_text(UPSTREAM)
+    assert path.read_text().count(INSTALL) == 1
+    path.write_text(path.read_text().replace(INSTALL, "install.yaml"))
+    return objects(tmp_path / FETCHES)
+
+
+@pytest.fixture
+def clusters(tmp_path: Path) -> list[Object]:
+    """The models' folder with the component that asks for a cluster for each environment."""
+    shutil.copytree(MANIFESTS / "models", tmp_path / "models")
+    path = tmp_path / "models/kustomization.yaml"
+    path.write_text(path.read_text() + "components:\n  - clusters\n")
+    return objects(tmp_path / "models")
+
+
+def test_no_folder_is_left_out() -> None:
+    found = {str(path.parent.relative_to(MANIFESTS)) for path in MANIFESTS.rglob("kustomization.yaml")}
+    assert found == {*FOLDERS, FETCHES, "models/clusters"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_folder_builds_without_a_network(folder: str) -> None:
+    names = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in built(folder)]
+    assert names
+    assert len(names) == len(set(names))
+
+
+def test_argo_cd_builds_with_our_own_beside_it(argocd: list[Object]) -> None:
+    data = {one["metadata"]["name"]: one.get("data", {}) for one in argocd if one["kind"] == "ConfigMap"}
+    assert set(data) == {"argocd-cm", "argocd-notifications-cm"}
+    customised = {key.removeprefix("resource.customizations.") for key in data["argocd-cm"]}
+    assert customised == {
+        "health.argoproj.io_Application",
+        "health.machinelearning.seldon.io_SeldonDeployment",
+        "knownTypeFields.machinelearning.seldon.io_SeldonDeployment",
+    }
+    assert {one["metadata"]["namespace"] for one in argocd if one["kind"] == "ConfigMap"} == {"argocd"}
+
+
+@pytest.mark.parametrize("path", sorted(MANIFESTS.rglob("*.y*ml")), ids=lambda path: str(path.relative_to(MANIFESTS)))
+def test_every_file_says_what_it_is(path: Path) -> None:
+    assert path.suffix == ".yaml"
+    assert path.read_text().startswith("# ")
+
+
+def test_no_secret_is_in_git() -> None:
+    assert [one for folder in FOLDERS for one in built(folder) if one["kind"] == "Secret"] == []
+
+
+# What the API server accepts
+
+
+def faults(value: Any, schema: Object, path: str = "") -> list[str]:
+    """Where a value departs from a schema whose objects are closed."""
+    if schema.get("x-kubernetes-preserve-unknown-fields") or (value is None and schema.get("nullable")):
+        return []
+    if schema.get("x-kubernetes-int-or-string"):
+        return [] if isinstance(value, int | str) else [f"{path}: neither a number nor a string"]
+    if "enum" in schema and value not in schema["enum"]:
+        return [f"{path}: {value!r} is none of {schema['enum']}"]
+    match schema.get("type"):
+        case "object" if isinstance(value, dict):
+            return _object(value, schema, path)
+        case "array" if isinstance(value, list):
+            return [one for index, item in enumerate(value) for one in faults(item, schema["items"], f"{path}/{index}")]
+        case kind:
+            kinds: dict[str | None, type] = {"string": str, "boolean": bool, "integer": int, "number": float}
+            fits = kind in kinds and isinstance(value, kinds[kind]) and isinstance(value, bool) == (kind == "boolean")
+            return [] if fits else [f"{path}: not of type {kind}"]
+
+
+def _object(value: Object, schema: Object, path: str) -> list[str]:
+    known, others = schema.get("properties", {}), schema.get("additionalProperties")
+    found = [f"{path}/{name}: missing" for name in schema.get("required", ()) if name not in value]
+    for name, item in value.items():
+        if name in known:
+            found += faults(item, known[name], f"{path}/{name}")
+        elif isinstance(others, dict):
+            found += faults(item, others, f"{path}/{name}")
+        elif not others and not (path == "" and name == "metadata"):
+            found.append(f"{path}/{name}: unknown")
+    return found
+
+
+@cache
+def schema(kind: str) -> Any:
+    path = SCHEMAS / f"argocd-v3.5.1-{kind.lower()}-crd.yaml"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there; set SCHEMAS to a folder with Argo CD's definitions")
+    (version,) = yaml.load(path.read_text(), yaml.CSafeLoader)["spec"]["versions"]
+    found: Object = version["schema"]["openAPIV3Schema"]
+    return {**found, "properties": {**found["properties"], "metadata": {"x-kubernetes-preserve-unknown-fields": True}}}
+
+
+def argo(found: list[Object]) -> list[Object]:
+    return [one for one in found if one["apiVersion"].startswith("argoproj.io/")]
+
+
+@pytest.mark.parametrize("kind", ["Application", "ApplicationSet", "AppProject"])
+def test_argo_cd_knows_every_field(kind: str, clusters: list[Object]) -> None:
+    all_of_them = [*read("bootstrap.yaml"), *built("applications"), *built("models"), *clusters]
+    found = [one for one in argo(all_of_them) if one["kind"] == kind]
+    assert len(found) >= 2
+    assert [fault for one in found for fault in faults(one, schema(kind))] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        (("spec", "syncPolicy", "automated", "selfheal"), True, "/spec/syncPolicy/automated/selfheal: unknown"),
+        (("spec", "syncPolicy", "retry", "limit"), "5", "/spec/syncPolicy/retry/limit: not of type integer"),
+        (("spec", "syncPolicy", "automated", "prune"), 1, "/spec/syncPolicy/automated/prune: not of type boolean"),
+        (("spec", "project"), None, "/spec/project: not of type string"),
+        (("specs",), {}, "/specs: unknown"),
+    ],
+)
+def test_a_field_that_argo_cd_does_not_know_is_found(path: tuple[str, ...], value: Any, fault: str) -> None:
+    one = copy.deepcopy(built("applications")[0])
+    inner = one
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    assert faults(one, schema("Application")) == [fault]
+
+
+def test_a_field_that_is_missing_is_found() -> None:
+    one = copy.deepcopy(built("applications")[0])
+    del one["spec"]["destination"]
+    assert faults(one, schema("Application")) == ["/spec/destination: missing"]
+
+
+# What is kept out
+
+
+def outdated(kustomization: Object) -> list[str]:
+    """The fields of a kustomization that Kustomize deprecated."""
+    names = {"bases", "commonLabels", "patchesStrategicMerge", "patchesJson6902", "vars", "imageTags", "helmCharts"}
+    found = sorted(names & set(kustomization))
+    return found + ["labels without pairs"] * any("pairs" not in one for one in kustomization.get("labels", ()))
+
+
+@pytest.mark.parametrize("path", sorted(MANIFESTS.rglob("kustomization.yaml")), ids=lambda path: path.parent.name)
+def test_no_field_is_deprecated(path: Path) -> None:
+    assert outdated(yaml.safe_load(path.read_text())) == []
+
+
+def test_a_deprecated_field_is_found() -> None:
+    assert outdated({"bases": [], "vars": [], "labels": [{"app": "x"}]}) == ["bases", "vars", "labels without pairs"]
+
+
+def sources(application: Object) -> list[Object]:
+    spec = application["spec"]
+    return spec["sources"] if "sources" in spec else [spec["source"]]
+
+
+def unpinned(found: list[Object]) -> list[str]:
+    """What may change without a commit: images, charts and revisions without a version, and what has no project."""
+    loose = []
+    for one in found:
+        if one["kind"] == "Application":
+            loose += ["project"] * (one["spec"]["project"] == "default")
+            for source in sources(one):
+                wanted = r"v?\d+\.\d+\.\d+" if "chart" in source else r"(?!HEAD$)[a-z].*"
+                loose += [source["targetRevision"]] * (not re.fullmatch(wanted, source["targetRevision"]))
+        images = re.findall(r'"image": "([^"]+)"', json.dumps(one))
+        loose += [image for image in images if not re.search(r":v?\d+\.\d+[^:/]*$|@sha256:[0-9a-f]{64}$", image)]
+    return loose
+
+
+def test_nothing_changes_without_a_commit() -> None:
+    found = [*read("bootstrap.yaml"), *(one for folder in FOLDERS for one in built(folder))]
+    assert unpinned(found) == []
+    text = "\n".join(path.read_text() for path in MANIFESTS.rglob("*.yaml"))
+    assert not re.search(r"\b(HEAD|latest|stable)\b(?! (pod|window))|project: default", re.sub("(?m)#.*", "", text))
+
+
+@pytest.mark.parametrize(
+    ("where", "old", "new"),
+    [
+        ("applications/seldon.yaml", "1.17.1", "1.*"),
+        ("applications/seldon.yaml", "1.17.1", "latest"),
+        ("applications/argocd.yaml", "targetRevision: main", "targetRevision: HEAD"),
+        ("mlflow/database.yaml", "postgres:17.6", "postgres"),
+        ("mlflow/database.yaml", "postgres:17.6", "postgres:latest"),
+    ],
+)
+def test_what_may_change_without_a_commit_is_found(where: str, old: str, new: str) -> None:
+    text = (MANIFESTS / where).read_text()
+    assert old in text
+    found = list(yaml.safe_load_all(text.replace(old, new)))
+    for one in found:
+        one["spec"].setdefault("project", "platform")
+    assert len(unpinned(found)) == 1
+
+
+def test_argo_cd_is_pinned() -> None:
+    fetched = re.findall(r"https://\S+", (MANIFESTS / FETCHES / "kustomization.yaml").read_text())
+    assert [re.search(r"/v\d+\.\d+\.\d+/", address) is not None for address in fetched] == [True]
+
+
+# How Argo CD follows git
+
+
+def refused(project: Object, applications: list[Object]) -> list[str]:
+    """What a project does not let its Applications take or write to."""
+    allowed, spec = [], project["spec"]
+    for one in applications:
+        name = one["metadata"]["name"]
+        allowed += [
+            f"{name}: {source['repoURL']}" for source in sources(one) if source["repoURL"] not in spec["sourceRepos"]
+        ]
+        allowed += [f"{name}: {one['spec']['destination']}"] * (one["spec"]["destination"] not in spec["destinations"])
+    return allowed
+
+
+def test_the_platform_may_be_what_it_is() -> None:
+    project = only(read("bootstrap.yaml"), "AppProject")
+    applications = [only(read("bootstrap.yaml"), "Application"), *built("applications")]
+    assert {one["spec"]["project"] for one in applications} == {project["metadata"]["name"]} == {"platform"}
+    assert refused(project, applications) == []
+    used = {source["repoURL"] for one in applications for source in sources(one)}
+    assert used == set(project["spec"]["sourceRepos"])
+
+
+def test_an_application_that_its_project_refuses_is_found() -> None:
+    project = copy.deepcopy(only(read("bootstrap.yaml"), "AppProject"))
+    project["spec"]["sourceRepos"].remove("https://kyverno.github.io/kyverno")
+    project["spec"]["destinations"] = [one for one in project["spec"]["destinations"] if one["namespace"] != "mlflow"]
+    found = refused(project, built("applications"))
+    assert [fault.split(":")[0] for fault in found] == ["mlflow", "policy"]
+
+
+def test_namespaces_of_the_platform_are_those_of_its_project() -> None:
+    named = {one["namespace"] for one in only(read("bootstrap.yaml"), "AppProject")["spec"]["destinations"]}
+    written = {one["metadata"].get("namespace") for folder in FOLDERS for one in built(folder)} - {None}
+    assert written <= named
+
+
+def test_every_application_is_pruned_healed_and_retried() -> None:
+    for one in [only(read("bootstrap.yaml"), "Application"), *built("applications")]:
+        policy = one["spec"]["syncPolicy"]
+        assert policy["automated"] == {"prune": True, "selfHeal": True}
+        assert "ServerSideApply=true" in policy["syncOptions"]
+        assert policy["retry"]["backoff"]["factor"] > 1
+        assert one["metadata"]["annotations"]["argocd.argoproj.io/compare-options"] == "ServerSideDiff=true"
+
+
+def test_one_clone_is_followed_and_its_folders_are_there() -> None:
+    applications = [only(read("bootstrap.yaml"), "Application"), *built("applications")]
+    own = [source for one in applications for source in sources(one) if "path" in source]
+    assert {(source["repoURL"], source["targetRevision"]) for source in own} == {
+        ("https://github.com/acme/platform", "main")
+    }
+    assert all((ROOT / source["path"] / "kustomization.yaml").is_file() for source in own)
+    assert sorted(Path(source["path"]).name for source in own) == sorted(
+        {"applications", FETCHES, *FOLDERS} - {"mlflow/embedded", "mlflow/server"}
+    )
+
+
+def test_each_part_comes_after_what_it_needs(argocd: list[Object]) -> None:
+    waves = {
+        one["metadata"]["name"]: int(one["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
+        for one in built("applications")
+    }
+    assert waves["cert-manager"] < waves["seldon"]
+    assert waves["cert-manager"] < waves["monitoring"]
+    assert [name for name in waves if waves[name] >= waves["models"]] == ["models"]
+    settings = next(one["data"] for one in argocd if one["metadata"]["name"] == "argocd-cm")
+    assert "resource.customizations.health.argoproj.io_Application" in settings  # else no wave waits
+
+
+def test_the_operator_is_the_last_one_that_is_free_in_production() -> None:
+    source = next(sources(one)[0] for one in built("applications") if one["metadata"]["name"] == "seldon")
+    assert (source["chart"], source["targetRevision"]) == ("seldon-core-operator", "1.17.1")
+    assert source["helm"]["valuesObject"]["certManager"] == {"enabled": True}
+    assert "Business Source License" in (MANIFESTS / "applications/seldon.yaml").read_text()
+
+
+# Health
+
+
+def states(lua: str) -> dict[str, str]:
+    """What each state of a SeldonDeployment means, read from the text of the health check."""
+    pairs = re.findall(r'obj\.status\.state == "(\w+)" then\s+health\.status = "(\w+)"', lua)
+    default = re.findall(r'(?m)^local health = \{ status = "(\w+)"', lua)
+    return {"": default[0] if default else "", **dict(pairs)}
+
+
+def judged(lua: str, status: str) -> str:
+    interpreter = next(filter(None, map(shutil.which, ("lua", "lua5.4", "lua5.3", "lua5.1", "luajit"))), None)
+    if interpreter is None:
+        state = re.search(r'state = "(\w+)"', status)
+        found = states(lua)
+        return found.get(state[1] if state else "", found[""])
+    program = f"obj = {{ status = {status} }}\nlocal function check()\n{lua}\nend\nprint(check().status)"
+    return subprocess.run([interpreter, "-"], input=program, capture_output=True, text=True, check=True).stdout.strip()
+
+
+SELDON = [
+    ("nil", "Progressing"),
+    ("{}", "Progressing"),
+    ('{ state = "Available" }', "Healthy"),
+    ('{ state = "Creating", description = "1 of 2" }', "Progressing"),
+    ('{ state = "Failed", description = "no image" }', "Degraded"),
+]
+
+
+@pytest.mark.parametrize(("status", "health"), SELDON)
+def test_every_state_of_a_model_has_a_health(status: str, health: str, argocd: list[Object]) -> None:
+    data = next(one["data"] for one in argocd if one["metadata"]["name"] == "argocd-cm")
+    assert judged(data["resource.customizations.health.machinelearning.seldon.io_SeldonDeployment"], status) == health
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"Failed"', '"Broken"'), ('"Available"', '"available"'), ("Progress", "Suspend")]
+)
+def test_a_state_without_its_health_is_found(old: str, new: str) -> None:
+    lua = (MANIFESTS / "argocd/health/seldondeployment.lua").read_text().replace(old, new)
+    assert [judged(lua, status) for status, _ in SELDON] != [health for _, health in SELDON]
+
+
+# Notifications
+
+
+def settings(name: str = "argocd/notifications.yaml") -> dict[str, Any]:
+    """Argo CD's notifications, each key parsed as the engine does."""
+    return {key: yaml.safe_load(text) for key, text in read(name)[0]["data"].items()}
+
+
+def dangling(found: dict[str, Any]) -> list[str]:
+    """Triggers, templates and services that are named but not there, or there but never named."""
+    there = {key for key in found if key != "subscriptions"}
+    used = {f"service.{one}" for entry in found["subscriptions"] for one in entry["recipients"]}
+    used |= {f"trigger.{one}" for entry in found["subscriptions"] for one in entry["triggers"]}
+    used |= {
+        f"template.{one}" for key in there if key.startswith("trigger.") for when in found[key] for one in when["send"]
+    }
+    return sorted(there ^ used)
+
+
+def test_notifications_name_what_is_there() -> None:
+    assert dangling(settings()) == []
+
+
+@pytest.mark.parametrize(("old", "new"), [("send: [failed]", "send: [fail]"), ("[verified, failed]", "[verified]")])
+def test_a_notification_that_is_not_there_is_found(old: str, new: str) -> None:
+    data = read("argocd/notifications.yaml")[0]["data"]
+    assert any(old in text for text in data.values())
+    assert dangling({key: yaml.safe_load(text.replace(old, new)) for key, text in data.items()}) != []
+
+
+@pytest.mark.parametrize(("event", "workflow"), [("verified", "promote"), ("failed", "rollback")])
+def test_a_workflow_gets_the_event_and_the_values_it_reads(event: str, workflow: str) -> None:
+    text = (ROOT / PROJECT / f".github/workflows/{workflow}.yaml").read_text()
+    (listens,) = re.findall(r"repository_dispatch:\n\s+types: \[(\w+)\]", text)
+    dispatch = settings()[f"template.{event}"]["github"]["repositoryDispatch"]
+    assert dispatch["event_type"] == listens == event
+    sent = set(re.findall(r'"(\w+)": \{\{', dispatch["client_payload"]))
+    assert sent == {"environment", "digest", "revision"}
+    assert set(re.findall(r"client_payload\.(\w+)", text)) <= sent
+
+
+@pytest.mark.parametrize("event", ["verified", "failed"])
+def test_a_digest_is_that_of_an_image_that_the_release_built(event: str) -> None:
+    found, text = settings(), (ROOT / PROJECT / ".github/workflows/release.yaml").read_text()
+    payload = found[f"template.{event}"]["github"]["repositoryDispatch"]["client_payload"]
+    built_images = set(re.findall(r"^ +(?:SERVE|MONITOR): .*>>(-\w+)$", text, re.MULTILINE))
+    assert set(re.findall(r'contains "(-\w+)@"', payload)) == built_images == {"-serve", "-monitor"}
+    (trigger,) = found[f"trigger.{event}"]
+    (pattern,) = re.findall(r"matches '([^']+)'", trigger["when"])
+    assert all(re.search(pattern, f"ghcr.io/acme/churn{name}@sha256:{'a' * 64}") for name in built_images)
+    assert not re.search(pattern, "docker.io/timberio/vector@sha256:")
+    assert payload.count("{{") == payload.count("}}")
+    assert len(re.findall(r"\{\{- (?:range|if)\b", payload)) == len(re.findall(r"\{\{- end\b", payload))
+
+
+def test_a_deployment_never_merges_or_waits_for_checks() -> None:
+    for event, state in (("verified", "success"), ("failed", "failure")):
+        deployment = settings()[f"template.{event}"]["github"]["deployment"]
+        assert deployment["state"] == state
+        assert (deployment["autoMerge"], deployment["requiredContexts"]) == (False, [])
+
+
+def test_only_applications_of_models_notify(clusters: list[Object]) -> None:
+    (subscription,) = settings()["subscriptions"]
+    for found in (built("models"), clusters):
+        labels = only(found, "ApplicationSet")["spec"]["template"]["metadata"]["labels"]
+        assert labels == {subscription["selector"]: "{{ .path.basename }}"}
+    assert not any(subscription["selector"] in one["metadata"].get("labels", {}) for one in built("applications"))
+
+
+def test_no_key_of_the_github_app_is_in_git() -> None:
+    assert all(value.startswith("$github-") for value in settings()["service.github"].values())
+
+
+# Models
+
+
+def kinds() -> set[tuple[str, str]]:
+    """Every group and kind in the manifests of a model's repository."""
+    found = set()
+    for path in (ROOT / PROJECT / "manifests").rglob("*.yaml"):
+        text = re.sub(r"<< cookiecutter\.\w+(\|\w+)? >>", "x", path.read_text())
+        for one in yaml.safe_load_all(text):
+            if isinstance(one, dict) and {"apiVersion", "kind"} <= set(one):
+                found.add((one["apiVersion"].rpartition("/")[0], one["kind"]))
+    return {(group, kind) for group, kind in found if group not in ("kustomize.config.k8s.io", "argoproj.io")}
+
+
+def test_a_project_allows_what_models_are_made_of_and_no_more() -> None:
+    spec = only(built("models"), "AppProject")["spec"]
+    allowed = {(one["group"], one["kind"]) for one in spec["namespaceResourceWhitelist"]}
+    assert kinds() <= allowed | {("", "Namespace")}
+    assert spec["clusterResourceWhitelist"] == [{"group": "", "kind": "Namespace"}]
+    assert not {kind for _, kind in allowed} & {"Secret", "Role", "RoleBinding", "Pod", "Deployment", "*"}
+
+
+def test_namespaces_of_models_have_the_labels_that_gateway_and_policy_look_for(clusters: list[Object]) -> None:
+    (listener,) = only(built("gateway"), "Gateway")["spec"]["listeners"]
+    assert listener["allowedRoutes"]["namespaces"]["selector"]["matchLabels"] == NAMESPACE
+    assert only(built("policy"), "ImageValidatingPolicy")["spec"]["matchConstraints"]["namespaceSelector"] == {
+        "matchLabels": NAMESPACE
+    }
+    for found in (built("models"), clusters):
+        policy = only(found, "ApplicationSet")["spec"]["template"]["spec"]["syncPolicy"]
+        assert NAMESPACE.items() <= policy["managedNamespaceMetadata"]["labels"].items()
+        assert "CreateNamespace=true" in policy["syncOptions"]
+
+
+def test_a_route_of_a_model_leads_to_the_gateway() -> None:
+    route = yaml.safe_load((ROOT / PROJECT / "manifests/base/route.yaml").read_text().replace("<< cookiecutter", ""))
+    gateway = only(built("gateway"), "Gateway")["metadata"]
+    assert route["spec"]["parentRefs"] == [{"name": gateway["name"], "namespace": gateway["namespace"]}]
+
+
+def test_an_environment_may_have_a_cluster_of_its_own(clusters: list[Object]) -> None:
+    one, each = only(built("models"), "ApplicationSet")["spec"], only(clusters, "ApplicationSet")["spec"]
+    (generator,) = each["generators"]
+    inner, chosen = generator["matrix"]["generators"]
+    assert [inner] == one["generators"]
+    assert chosen == {"clusters": {"selector": {"matchLabels": {"environment": "{{ .path.basename }}"}}}}
+    assert each["template"]["spec"]["destination"] == {
+        **one["template"]["spec"]["destination"],
+        "server": "{{ .server }}",
+    }
+    allowed = [entry["namespace"] for entry in only(clusters, "AppProject")["spec"]["destinations"]]
+    assert allowed == ["*-dev", "*-staging", "*-production"]
+    known = schema("ApplicationSet")["properties"]["spec"]["properties"]["generators"]["items"]
+    assert faults(inner, known) == []  # a matrix within a matrix is not checked by the API server
+
+
+@pytest.mark.parametrize(
+    ("subject", "admitted"),
+    [
+        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/main", True),
+        ("https://github.com/acme/late-flights.v2/.github/workflows/release.yaml@refs/heads/main", True),
+        ("https://github.com/acme/churn/.github/workflows/pull-request.yaml@refs/heads/main", False),
+        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/mine", False),
+        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/main2", False),
+        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/pull/1/merge", False),
+        ("https://github.com/evil/acme/churn/.github/workflows/release.yaml@refs/heads/main", False),
+        ("https://github.com/acme-evil/churn/.github/workflows/release.yaml@refs/heads/main", False),
+        ("https://githubxcom/acme/churn/.github/workflows/release.yaml@refs/heads/main", False),
+    ],
+)
+def test_only_the_release_of_a_repository_of_the_organisation_signs(subject: str, *, admitted: bool) -> None:
+    spec = only(built("policy"), "ImageValidatingPolicy")["spec"]
+    (attestor,) = spec["attestors"]
+    (identity,) = attestor["cosign"]["keyless"]["identities"]
+    assert identity["issuer"] == "https://token.actions.githubusercontent.com"
+    assert (re.search(identity["subjectRegExp"], subject) is not None) == admitted
+    assert spec["validationActions"] == ["Deny"]
+    assert (spec["failurePolicy"], spec["validationConfigurations"]["verifyDigest"]) == ("Fail", True)
+    assert f"attestors.{attestor['name']}" in spec["validations"][0]["expression"]
+
+
+# Pods
+
+
+def pods(found: list[Object]) -> list[Any]:
+    return [one["spec"]["template"]["spec"] for one in found if one["kind"] in ("Deployment", "StatefulSet")]
+
+
+def unrestricted(spec: Object) -> list[str]:
+    """What a pod asks for that the restricted pod security standard, or ours beyond it, does not grant."""
+    own = spec.get("securityContext", {})
+    found = ["user"] * (not own.get("runAsNonRoot") or not own.get("runAsUser"))
+    found += ["seccomp"] * (own.get("seccompProfile") != {"type": "RuntimeDefault"})
+    found += ["token"] * (spec.get("automountServiceAccountToken") is not False)
+    mounted = {volume["name"] for volume in spec.get("volumes", ())}
+    for container in spec["containers"]:
+        wanted = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+        found += ["context"] * (container.get("securityContext") != wanted)
+        found += ["memory"] * ("memory" not in container.get("resources", {}).get("limits", {}))
+        found += ["probe"] * ("readinessProbe" not in container)
+        found += ["volume"] * (not {mount["name"] for mount in container.get("volumeMounts", ())} <= mounted | {"data"})
+    return found
+
+
+@pytest.mark.parametrize(("folder", "count"), [("mlflow", 2), ("mlflow/embedded", 1), ("monitoring", 1)])
+def test_pods_of_the_platform_ask_for_no_more_than_they_need(folder: str, count: int) -> None:
+    found = pods(built(folder))
+    assert len(found) == count
+    assert [unrestricted(spec) for spec in found] == [[]] * count
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda spec: spec["securityContext"].pop("runAsNonRoot"), "user"),
+        (lambda spec: spec["securityContext"].pop("seccompProfile"), "seccomp"),
+        (lambda spec: spec.pop("automountServiceAccountToken"), "token"),
+        (lambda spec: spec["containers"][0]["securityContext"].pop("capabilities"), "context"),
+        (lambda spec: spec["containers"][0]["resources"].pop("limits"), "memory"),
+        (lambda spec: spec["containers"][0].pop("readinessProbe"), "probe"),
+        (lambda spec: spec["volumes"].pop(0), "volume"),
+    ],
+)
+def test_a_pod_of_the_platform_that_asks_for_more_is_found(change: Callable[[Any], Any], fault: str) -> None:
+    spec = copy.deepcopy(pods(built("mlflow"))[0])
+    change(spec)
+    assert unrestricted(spec) == [fault]
+
+
+def variables(folder: str) -> dict[str, Any]:
+    spec = next(spec for spec in pods(built(folder)) if spec["containers"][0]["name"] == "mlflow")
+    return {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+
+
+def test_mlflow_keeps_its_record_where_the_folder_says() -> None:
+    assert str(variables("mlflow")["MLFLOW_BACKEND_STORE_URI"]).startswith("postgresql://")
+    embedded = variables("mlflow/embedded")
+    assert str(embedded["MLFLOW_BACKEND_STORE_URI"]).startswith("sqlite:////data/")
+    assert embedded["MLFLOW_ARTIFACTS_DESTINATION"] == "/data/artifacts"
+    assert not re.search("secret", json.dumps(built("mlflow/embedded")))
+    assert {one["kind"] for one in built("mlflow/embedded")} & {"StatefulSet"} == set()
+
+
+def test_mlflow_answers_to_the_name_that_it_is_called_by() -> None:
+    (service,) = (one for one in built("mlflow/server") if one["kind"] == "Service")
+    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+    hosts = str(variables("mlflow")["MLFLOW_SERVER_ALLOWED_HOSTS"]).split(",")
+    assert f"{name}.{namespace}:{service['spec']['ports'][0]['port']}" in hosts
+    assert "*" not in hosts
+
+
+def test_services_select_pods_that_are_there() -> None:
+    for folder in ("mlflow", "mlflow/embedded", "monitoring"):
+        labels = [
+            one["spec"]["template"]["metadata"]["labels"]
+            for one in built(folder)
+            if one["kind"] in ("Deployment", "StatefulSet")
+        ]
+        for one in built(folder):
+            if one["kind"] == "Service":
+                assert [one["spec"]["selector"].items() <= own.items() for own in labels].count(True) == 1
+
+
+# Metrics
+
+
+@cache
+def exposed() -> dict[str, set[str]]:
+    """The series of a model's service and of its monitor, with their labels, read from the code that makes them."""
+    found: dict[str, set[str]] = {}
+    endings = {
+        "Counter": ["_total"],
+        "Gauge": [""],
+        "Histogram": ["_bucket", "_sum", "_count"],
+        "Summary": ["_sum", "_count"],
+    }
+    for module in ("telemetry", "monitor"):
+        tree = ast.parse((ROOT / PROJECT / f"model/{module}.py").read_text())
+        names = {
+            target.id: ast.literal_eval(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
+            for target in node.targets
+            if isinstance(target, ast.Name) and all(isinstance(item, ast.Constant) for item in node.value.elts)
+        }
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+                continue
+            if node.func.id in endings:
+                name, _, *rest = node.args
+                given = rest[0] if rest else None
+                labels = names[given.id] if isinstance(given, ast.Name) else ast.literal_eval(given) if given else ()
+                for ending in endings[node.func.id]:
+                    found[f"{ast.literal_eval(name)}{ending}"] = {*labels, *(["le"] if ending == "_bucket" else [])}
+    return found
+
+
+def expressions() -> Iterator[str]:
+    for one in built("monitoring"):
+        if one["kind"] == "PrometheusRule":
+            for group in one["spec"]["groups"]:
+                yield from (rule["expr"] for rule in group["rules"])
+    for panel in dashboard()["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", ()))
+    for variable in dashboard()["templating"]["list"]:
+        if variable["type"] == "query":
+            yield re.sub(r"label_values\((\w+), (\w+)\)", r"count by (\2) (\1)", variable["query"])
+
+
+def unknown(expression: str) -> list[str]:
+    """The series that an expression asks for and nothing exposes, and their labels that do not exist."""
+    known = {**exposed(), **OTHERS}
+    names = re.findall(r"\b(?:model|kube|push|process)_\w+", re.sub(r'"[^"]*"', '""', expression))
+    found = [name for name in names if name not in known]
+    labels = {"namespace"}.union(*(known.get(name, set()) for name in names))
+    asked = [one for group in re.findall(r"\bby \(([^)]*)\)", expression) for one in re.findall(r"\w+", group)]
+    asked += [one for group in re.findall(r"\{([^}]*)\}", expression) for one in re.findall(r'(\w+)=?[=!~]+"', group)]
+    return found + [label for label in asked if label not in labels]
+
+
+def dashboard() -> Any:
+    (one,) = (one for one in built("monitoring") if one["kind"] == "ConfigMap")
+    assert one["metadata"]["labels"]["grafana_dashboard"] == "1"
+    (text,) = one["data"].values()
+    return json.loads(text)
+
+
+def test_rules_and_dashboard_ask_for_what_the_code_exposes() -> None:
+    found = list(expressions())
+    assert len(found) > 20
+    assert [(expression, unknown(expression)) for expression in found if unknown(expression)] == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("rate(model_request_total[5m])", ["model_request_total"]),
+        ("model_request_seconds", ["model_request_seconds"]),
+        ("sum by (status) (model_requests_total)", ["status"]),
+        ('model_window{name="x"}', ["name"]),
+        ('sum by (namespace, code) (model_requests_total{code=~"5..", protocol!="v2"})', []),
+    ],
+)
+def test_a_metric_that_nothing_exposes_is_found(expression: str, found: list[str]) -> None:
+    assert unknown(expression) == found
+
+
+def test_metrics_are_read_from_the_code_as_the_service_prints_them() -> None:
+    code = """
+from pathlib import Path
+from types import SimpleNamespace
+from model.telemetry import Telemetry
+model = SimpleNamespace(classes=(), metadata={"name": "x"}, version="x", task="x", sha256="x")
+print(Telemetry(SimpleNamespace(model=model, runtime="x"), Path(".")).text().decode())
+"""
+    run(["make", ".venv/serve"], ROOT / PROJECT)
+    printed = run([str(ROOT / PROJECT / ".venv/serve/bin/python"), "-c", code], ROOT / PROJECT)
+    names = set(re.findall(r"(?m)^(model_\w+)(?:\{| )", printed))
+    made = {name for name in names if not name.endswith("_created")}
+    assert {"model_requests_total", "model_request_seconds_bucket", "model_prediction_sum", "model_info"} <= made
+    assert made <= set(exposed())
+
+
+def repeated(panels: list[Object]) -> list[int]:
+    ids = [panel["id"] for panel in panels]
+    return sorted({one for one in ids if ids.count(one) > 1})
+
+
+def test_panels_of_the_dashboard_are_apart() -> None:
+    panels = dashboard()["panels"]
+    assert repeated(panels) == []
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
+    assert len(places) == len(set(places))
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)
+    assert all(panel["title"] for panel in panels)
+
+
+def test_a_panel_that_is_there_twice_is_found() -> None:
+    panels = dashboard()["panels"]
+    assert repeated([*panels, panels[1]]) == [panels[1]["id"]]
+
+
+def test_every_alert_says_what_to_do() -> None:
+    rules = [
+        rule
+        for one in built("monitoring")
+        if one["kind"] == "PrometheusRule"
+        for group in one["spec"]["groups"]
+        for rule in group["rules"]
+    ]
+    names = [rule["alert"] for rule in rules]
+    assert len(names) == len(set(names))
+    for rule in rules:
+        assert set(rule["annotations"]) == {"summary", "description"}
+        assert rule["labels"]["severity"] in ("critical", "warning", "info")
