@@ -15,7 +15,7 @@ TOOLS = ("awk", "bash", "cat", "dirname", "git", "grep", "sed", "tr")
 def cluster(folder: Path, verb: str, **programs: str) -> subprocess.CompletedProcess[str]:
     """Run scripts/cluster where nothing is installed but a few tools and the programs that are given."""
     (folder / "bin").mkdir()
-    for name in TOOLS:
+    for name in set(TOOLS) - set(programs):  # a link that is written to would change the machine
         found = shutil.which(name)
         assert found
         (folder / "bin" / name).symlink_to(found)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from github import api, branches
-from model import diff, files, pages
+from model import InputError, diff, files, pages
 
 LIMIT = 65_000
 UNTRUSTED = (
@@ -79,6 +79,8 @@ def run(build: Path, bot: bool) -> str:
     path = build / "change.json"
     if not path.is_file():
         return "there is nothing to offer"
+    if not branches.remote():
+        raise InputError("This repository has no remote origin; run `make setup-github`, or add it.")
     change = json.loads(path.read_text())
     made = change.get("commit") or branches.commit(change["paths"], change["title"])
     if not made:

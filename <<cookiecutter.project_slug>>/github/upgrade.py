@@ -26,7 +26,9 @@ def render(template: str, answers: dict[str, Any], folder: Path) -> Path:
     known = [f"{name}={value}" for name, value in answers.items() if not name.startswith("_")]
     done = subprocess.run([*command, *known], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise InputError(f"The template {template} cannot be rendered: {' '.join(done.stderr.split())[-600:]}")
+        raise InputError(
+            f"The template {template} cannot be rendered: {' '.join((done.stdout + done.stderr).split())[-600:]}"
+        )
     made = folder / str(answers["project_slug"])
     shutil.rmtree(made / ".git", ignore_errors=True)
     return made
@@ -65,7 +67,7 @@ def run(build: Path, template: str) -> str:
         (build / name).unlink(missing_ok=True)
     answers = yaml.safe_load(ANSWERS.read_text())
     source = template or str(answers["_template"])
-    if not template and "://" not in source and Path(source).is_absolute():
+    if not template and ":" not in source:  # neither an address nor an abbreviation of one, as in gh:acme/template
         return f"the template {source!r} is a folder of one machine; name its repository as TEMPLATE"
     parent = next((name for name in ("refs/remotes/origin/template", "refs/heads/template") if _exists(name)), None)
     if parent is None:

@@ -75,24 +75,25 @@ def between(earlier: str, later: str, without: str) -> tuple[list[str], list[str
 
 def changed(since: str) -> list[str]:
     """The files that differ between a commit and HEAD; raises InputError for a commit that this clone lacks."""
-    try:
-        return _git("diff", "--name-only", "--relative", "--no-renames", since, "HEAD", "--", ".").splitlines()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise InputError(f"git does not know the commit {since!r}; fetch it, or name another.") from error
+    return _git("diff", "--name-only", "--relative", "--no-renames", _known(since), "HEAD", "--", ".").splitlines()
 
 
 def extracted(commit: str, path: Path, folder: Path) -> None:
-    """Write a folder as it was in a commit to another one; writes nothing where it did not exist."""
-    try:
-        archive = subprocess.run(  # noqa: S603
-            ["git", "archive", commit, str(path)],  # noqa: S607
-            check=True,
-            capture_output=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
+    """Write a folder as it was in a commit to another one; nothing where it did not exist yet."""
+    if not _git("ls-tree", _known(commit), "--", str(path)):
         return
+    command = ["git", "archive", commit, "--", str(path)]
+    archive = subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
         opened.extractall(folder, filter="data")
+
+
+def _known(commit: str) -> str:
+    """The commit's hash; raises InputError for one that this clone lacks."""
+    try:
+        return _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}").strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise InputError(f"git does not know the commit {commit!r}; fetch it, or name another.") from error
 
 
 def is_ancestor(earlier: str, later: str) -> bool:

@@ -42,6 +42,12 @@ def test_each_environment_that_differs_is_shown(
     assert f"+  digest: sha256:{'a' * 64}" in text
 
 
+def test_a_commit_that_is_not_here_is_told(kustomize: Path, repository: Git) -> None:
+    for name in ("origin/main", "--help"):
+        with pytest.raises(InputError, match=f"git does not know the commit '{name}'"):
+            diff.difference(SETTINGS.order, name)
+
+
 def test_a_difference_ends_neither_its_block_nor_its_fold() -> None:
     text = diff.markdown({"<b>": "--- a\n+++ b\n\n+````\n+</details>"})
     assert "`````diff" in text

@@ -190,8 +190,11 @@ def test_a_pull_requests_text_has_manifests_monitor_and_limit(monkeypatch: pytes
     assert len(offer.body({**change, "body": "x" * 90_000}, {}, bot=True)) == 65_000
 
 
-def test_without_a_change_nothing_is_offered(tmp_path: Path) -> None:
+def test_without_a_change_nothing_is_offered_and_without_a_remote_it_is_told(repository: Git, tmp_path: Path) -> None:
     assert offer.run(tmp_path, bot=True) == "there is nothing to offer"
+    (tmp_path / "change.json").write_text("{}")
+    with pytest.raises(InputError, match="has no remote origin"):
+        offer.run(tmp_path, bot=False)
 
 
 def test_an_alert_of_the_monitor_reaches_no_one_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
