@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import PROJECT, run
-from hub.runner import Hub, Run
+from hub.runner import EMPTY, Hub, Run
 
 if shutil.which("act") is None:
     if os.environ.get("CI"):
@@ -109,9 +109,6 @@ class Base:
         vars(hub.state).update(state, remote=hub.remote)
         hub.check_out()
         return hub
-
-
-EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's empty tree
 
 
 @pytest.fixture(scope="session")

@@ -64,9 +64,10 @@ def after(verified: str, digest: str, settings: Promote, today: date) -> Change 
 def changed(since: str, settings: Promote) -> str:
     """The environment whose release was written between a commit and HEAD; empty where there is none.
 
-    Of several the last one counts: what the earlier ones run is there to be promoted, too.
+    Of several the last one counts: what the earlier ones run is there to be promoted, too. Before a branch's first
+    push there is the commit of zeros, and no environment runs anything.
     """
-    found = git.changed(since)
+    found = git.changed(since) if since.strip("0") else []
     return next(
         (
             one

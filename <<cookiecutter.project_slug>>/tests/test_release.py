@@ -257,6 +257,7 @@ def test_only_what_an_environment_still_runs_is_promoted_or_rolled_back(
 def test_what_was_merged_is_offered_to_the_next_environment(decision: record.Decision, repository: Git) -> None:
     start = repository("rev-parse", "HEAD")
     assert promote.changed(start, SETTINGS) == ""
+    assert promote.changed("0" * 40, SETTINGS) == ""
     release.run(decision, IMAGES, "dev", SETTINGS)
     repository.commit("Release")
     assert promote.changed(start, SETTINGS) == "dev"

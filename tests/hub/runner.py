@@ -20,6 +20,7 @@ NAME = "acme/late-flights"
 HOST = "github.localhost"
 PERSON = {"login": "ann", "type": "User"}
 LIMIT = 300  # seconds for a run
+EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's empty tree, for what was there before a first push
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,8 @@ class Hub:
         """The runs that a push to main starts, by the paths of the workflows."""
         after = self.main()
         names = self.state.git("diff", "--name-only", before, after).split("\n")
-        event = {"ref": "refs/heads/main", "before": before, "after": after}
+        first = before == EMPTY
+        event = {"ref": "refs/heads/main", "before": "0" * 40 if first else before, "after": after}
         started = []
         for name, document in self.workflows(after).items():
             paths = (document["on"].get("push") or {}).get("paths", [])
