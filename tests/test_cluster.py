@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT
+from conftest import PROJECT, ROOT, run
 
 TOOLS = ("awk", "bash", "cat", "dirname", "git", "grep", "sed", "tr")
 
@@ -64,7 +64,7 @@ def test_the_life_on_a_cluster_uses_verbs_and_names_that_there_are() -> None:
     assert f"project: {settings['project']}" in text
 
 
-def test_the_platform_names_only_addresses_that_the_cluster_replaces() -> None:
+def test_the_cluster_changes_what_the_platform_has(tmp_path: Path) -> None:
     texts = [path.read_text() for path in (ROOT / "manifests").rglob("*.yaml")]
     assert any("https://github.com/acme" in text for text in texts)
     assert not any("github.com/acme" in text.replace("https://github.com/acme", "") for text in texts)
@@ -72,3 +72,10 @@ def test_the_platform_names_only_addresses_that_the_cluster_replaces() -> None:
     assert "s#https://github.com/acme#$address#" in script
     assert re.search(r"path: manifests/mlflow$", (ROOT / "manifests/applications/mlflow.yaml").read_text(), flags=re.M)
     assert (ROOT / "manifests/mlflow/embedded/kustomization.yaml").is_file()
+    assert "  - repositories.yaml\n" in (ROOT / "manifests/models/kustomization.yaml").read_text()
+    shutil.copytree(ROOT / "manifests/gateway", tmp_path / "gateway")
+    with (tmp_path / "gateway/kustomization.yaml").open("a") as file:
+        file.write("components: [node]\n")
+    rendered = run(["kubectl", "kustomize", str(tmp_path / "gateway")], tmp_path)
+    assert "type: NodePort" in rendered
+    assert "name: node\n    namespace: gateway" in rendered
