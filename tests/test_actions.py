@@ -118,3 +118,13 @@ def test_the_linters_find_what_is_wrong(old: str, new: str, linter: str, tmp_pat
     assert old in text
     path.write_text(text.replace(old, new, 1))
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode != 0
+
+
+def test_the_token_is_the_apps_or_else_that_of_the_run() -> None:
+    """Read, not run: act hands the outputs of an inner action to the outer one whatever the outer one says."""
+    action = read(FOLDER / "actions/bot/action.yaml")
+    assert action["outputs"]["token"]["value"] == "${{ steps.app.outputs.token || github.token }}"
+    (step,) = action["runs"]["steps"]
+    assert (step["id"], step["if"]) == ("app", "inputs.app != ''")
+    rights = {name.removeprefix("permission-") for name in step["with"] if name.startswith("permission-")}
+    assert rights == {"contents", "issues", "pull-requests", "workflows"}
