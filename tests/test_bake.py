@@ -89,7 +89,7 @@ def test_each_image_has_an_environment_of_its_own(baked: Baked) -> None:
     absent = "import importlib.util as u; print([n for n in {names} if u.find_spec(n)])"
     for name, module, names in [
         ("serve", "model.serve", ["pandas", "sklearn", "mlflow", "nannyml", "skl2onnx"]),
-        ("monitor", "model.monitor, nannyml", ["mlflow", "skl2onnx", "onnxruntime", "uvicorn"]),
+        ("monitor", "model.monitor, nannyml, github.degraded", ["mlflow", "skl2onnx", "onnxruntime", "uvicorn"]),
     ]:
         python = str(repository / ".venv" / name / "bin/python")
         run([python, "-c", f"import {module}"], repository, NML_DISABLE_USAGE_LOGGING="1")

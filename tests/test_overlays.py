@@ -25,7 +25,7 @@ OTHERS = {
     "PodMonitor": {"selector", "podMetricsEndpoints"},
     "ExternalSecret": {"secretStoreRef", "target", "dataFrom", "refreshInterval"},
 }
-COMPONENTS = ("canary", "executor", "monitoring", "secrets", "shipping")
+COMPONENTS = ("canary", "executor", "monitoring", "retraining", "secrets", "shipping")
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
 Object = dict[str, Any]
 
@@ -455,3 +455,16 @@ def test_an_overlay_renders_in_a_third_of_a_second(released: Path) -> None:
         render(released, "production")
         spent.append(time.perf_counter() - begin)
     assert min(spent) <= 0.3
+
+
+def test_the_teller_reads_what_the_monitor_writes_and_ends_before_its_job(released: Path) -> None:
+    job = one(objects(switched_on(released, "retraining"), "production"), "CronJob")["spec"]["jobTemplate"]["spec"]
+    monitor, teller = job["template"]["spec"]["containers"]
+    assert teller["image"] == monitor["image"] == IMAGES["monitor"]
+    assert teller["volumeMounts"][0] in monitor["volumeMounts"]
+    text = (ROOT / PROJECT / "Dockerfile").read_text().partition("FROM base AS monitor")[2]
+    assert '"--build", "/tmp/build"' in text
+    assert teller["command"][-3:] == ["--build", "/tmp/build", "degraded"]  # noqa: S108
+    assert "COPY github ./github" in text
+    assert "!github" in (ROOT / PROJECT / ".dockerignore").read_text()
+    assert float(teller["args"][teller["args"].index("--seconds") + 1]) < job["activeDeadlineSeconds"]

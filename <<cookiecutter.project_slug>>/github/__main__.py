@@ -46,6 +46,12 @@ def _issue(options: argparse.Namespace) -> str:
     return issue.run()
 
 
+def _degraded(options: argparse.Namespace) -> str:
+    from github import degraded
+
+    return degraded.run(options.build, options.environment, options.seconds)
+
+
 def _upgrade(options: argparse.Namespace) -> str:
     from github import upgrade
 
@@ -71,6 +77,7 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], str], str]] = {
     "publish": (_publish, "make the GitHub release"),
     "changes": (_changes, "say whether the model changed since a commit"),
     "issue": (_issue, "open or update the issue about a model that degrades"),
+    "degraded": (_degraded, "tell GitHub, from a cluster, that the monitor raised an alert"),
     "upgrade": (_upgrade, "prepare the pull request that merges a newer template"),
     "setup-github": (_setup, "set the repository up on GitHub"),
     "doctor": (_doctor, "say what the repository lacks on GitHub"),
@@ -83,6 +90,8 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
     own = {name: verbs.add_parser(name, help=text, description=text) for name, (_, text) in VERBS.items()}
     own["changes"].add_argument("--base", required=True)
+    own["degraded"].add_argument("--environment", required=True)
+    own["degraded"].add_argument("--seconds", type=float, default=0, help="how long to wait for the monitor")
     own["upgrade"].add_argument("--template", default="", help="default: the one that made this repository")
     own["setup-github"].add_argument("--apply", action="store_true", help="make the calls, not only show them")
     return root

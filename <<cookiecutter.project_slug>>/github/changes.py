@@ -5,7 +5,7 @@ from pathlib import Path
 from github import api
 from model import git
 
-MODEL = (".python-version", "Dockerfile", "config.yaml", "data", "locks", "model", "pyproject.toml")
+MODEL = (".python-version", "Dockerfile", "config.yaml", "data", "github", "locks", "model", "pyproject.toml")
 
 
 def touches(names: list[str]) -> bool:

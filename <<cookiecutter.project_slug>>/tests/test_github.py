@@ -116,7 +116,7 @@ def test_a_run_that_pushes_the_same_a_moment_earlier_is_no_failure(
         (["model/train.py"], True),
         (["README.md", "config.yaml"], True),
         (["data/flights.parquet"], True),
-        (["locks/train.txt"], True),
+        (["locks/train.txt", "github/offer.py"], True),
         (["manifests/overlays/dev/release/decision.json"], False),
         (["README.md", ".github/CODEOWNERS", "tests/test_gate.py", "modelling.md"], False),
         ([], False),
