@@ -7,6 +7,7 @@ import subprocess
 from typing import Any
 from urllib.parse import urlsplit
 
+from github import branches
 from model import InputError
 
 
@@ -62,9 +63,7 @@ def repository() -> str:
     """`owner/name` of the repository on GitHub, of the run or of the remote `origin`."""
     if named := os.environ.get("GITHUB_REPOSITORY"):
         return named
-    command = ["git", "config", "remote.origin.url"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    found = re.search(r"[:/]([^/:]+/[^/]+?)(\.git)?/?$", done.stdout.strip())
+    found = re.search(r"[:/]([^/:]+/[^/]+?)(\.git)?/?$", branches.remote())
     if found is None:
         raise InputError("This repository has no remote on GitHub; run `make setup-github`, or add the remote origin.")
     return found[1]

@@ -4,7 +4,7 @@ from datetime import date
 
 from model import InputError, git, record
 from model.config import Promote
-from model.release import RECORD, Change, change, current, digests, folder, place
+from model.release import RECORD, Change, change, current, digests, folder, place, touched
 
 
 def run(environment: str, settings: Promote, today: date) -> Change:
@@ -68,14 +68,7 @@ def changed(since: str, settings: Promote) -> str:
     push there is the commit of zeros, and no environment runs anything.
     """
     found = git.changed(since) if since.strip("0") else []
-    return next(
-        (
-            one
-            for one in reversed(settings.order[:-1])
-            if any(f"/overlays/{one}/release/" in f"/{name}" for name in found)
-        ),
-        "",
-    )
+    return next(reversed(touched(found, settings.order[:-1])), "")
 
 
 def _newer(one: record.Decision, other: record.Decision) -> bool:

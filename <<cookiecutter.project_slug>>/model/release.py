@@ -53,6 +53,16 @@ def folder(environment: str, order: tuple[str, ...]) -> Path:
     return OVERLAYS / environment / "release"
 
 
+def touched(names: list[str], order: tuple[str, ...]) -> list[str]:
+    """The environments in whose `release/` one of the files lies."""
+    return [one for one in order if any(within(name, one) for name in names)]
+
+
+def within(name: str, environment: str) -> bool:
+    """Whether a file lies in the `release/` of an environment."""
+    return Path(name).is_relative_to(OVERLAYS / environment / "release")
+
+
 def current(release: Path) -> record.Decision | None:
     """The record of what an environment runs, or None before its first release."""
     return record.decision(release / RECORD, "release") if (release / RECORD).is_file() else None

@@ -1,11 +1,10 @@
 """Checks that every release is one that `release`, `promote` or `rollback` wrote, and that no frozen one changes."""
 
 from datetime import date
-from pathlib import Path
 
 from model import InputError, git
 from model.config import Promote
-from model.release import KUSTOMIZATION, OVERLAYS, RECORD, component, current, folder
+from model.release import KUSTOMIZATION, OVERLAYS, RECORD, component, current, folder, touched, within
 
 
 def _problem(environment: str, settings: Promote) -> str:
@@ -49,11 +48,11 @@ def run(settings: Promote, base: str, today: date) -> str:
     changed = []
     if base:
         found = git.changed(base)
-        changed = [one for one in settings.order if any(_within(name, one) for name in found)]
+        changed = touched(found, settings.order)
         problems += [_foreign(environment, base, settings) for environment in changed]
         if len(changed) > 1:
             problems.append(f"{' and '.join(changed)} change at once; change one environment in a pull request")
-        if changed and any(not _within(name, one) for name in found for one in changed):
+        if changed and any(not within(name, one) for name in found for one in changed):
             problems.append(f"the release of {changed[0]} changes beside other files; give it its own pull request")
         problems += [
             f"{freeze.environment} is frozen from {freeze.begin} until {freeze.end} ({freeze.reason})"
@@ -65,7 +64,3 @@ def run(settings: Promote, base: str, today: date) -> str:
     if problems := list(filter(None, problems)):
         raise InputError(f"{'; '.join(problems)}. Undo it, then use `make release`, `make promote` or `make rollback`.")
     return f"{len(settings.order)} environments, {', '.join(changed) or 'none'} changed"
-
-
-def _within(name: str, environment: str) -> bool:
-    return Path(name).is_relative_to(OVERLAYS / environment / "release")

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from figures import ROOT, Row
+from figures import Row, bakes
 from figures.command import seconds
 
 OVERLAYS = ("dev", "staging", "production")
@@ -32,11 +32,8 @@ def _render(repositories: list[Path]) -> float:
 def rows(runs: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        template = folder / "template"
-        seconds(["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(template)])
-        (folder / "cookiecutter.yaml").write_text(f"replay_dir: {name}\ncookiecutters_dir: {name}\n")
-        own = {"COOKIECUTTER_CONFIG": str(folder / "cookiecutter.yaml"), "TMPDIR": name}
-        seconds(["cookiecutter", "--no-input", "--output-dir", name, str(template), "project_slug=model"], own)
+        clone, own = bakes.template(folder)
+        seconds(["cookiecutter", "--no-input", "--output-dir", name, str(clone), "project_slug=model"], own)
         for overlay in OVERLAYS:
             path = folder / "model/manifests/overlays" / overlay / "release/kustomization.yaml"
             path.write_text(COMPONENT % (1, 2))
