@@ -25,9 +25,26 @@ OTHERS = {
     "PodMonitor": {"selector", "podMetricsEndpoints"},
     "ExternalSecret": {"secretStoreRef", "target", "dataFrom", "refreshInterval"},
 }
-COMPONENTS = ("canary", "executor", "monitoring", "retraining", "secrets", "shipping")
+COMPONENTS = ("executor", "monitoring", "retraining", "secrets", "shipping")
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
 Object = dict[str, Any]
+
+
+CANDIDATE = f"ghcr.io/acme/late-flights-serve@sha256:{'c' * 64}"
+
+
+def release(images: dict[str, str]) -> Object:
+    """A component as `make release` writes it."""
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "labels": [{"pairs": {"app.kubernetes.io/version": "2020.01.01-aaaaaaa"}, "includeTemplates": True}],
+        "resources": ["../../../base"],
+        "images": [
+            {"name": name, "newName": image.split("@")[0], "digest": image.split("@")[1]}
+            for name, image in images.items()
+        ],
+    }
 
 
 @pytest.fixture
@@ -35,20 +52,31 @@ def released(baked: Callable[..., Path], tmp_path: Path, request: pytest.Fixture
     """A repository in which every environment runs a release."""
     task, serving = getattr(request, "param", ("binary_classification", "asgi"))
     shutil.copytree(baked(task, serving), tmp_path / "repository")
-    component = {
-        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
-        "kind": "Component",
-        "labels": [{"pairs": {"app.kubernetes.io/version": "2020.01.01-aaaaaaa"}, "includeTemplates": True}],
-        "resources": ["../../../base"],
-        "images": [
-            {"name": name, "newName": image.split("@")[0], "digest": image.split("@")[1]}
-            for name, image in IMAGES.items()
-        ],
-    }
     for environment in ENVIRONMENTS:
         path = tmp_path / "repository/manifests/overlays" / environment / "release/kustomization.yaml"
-        path.write_text(yaml.safe_dump(component))
+        path.write_text(yaml.safe_dump(release(IMAGES)))
     return tmp_path / "repository"
+
+
+def shared(repository: Path, share: int = 10) -> Path:
+    """Production with a candidate beside its release, as `make promote SHARE=` writes it."""
+    paths = {"SeldonDeployment": "/spec/predictors/{}/traffic", "HTTPRoute": "/spec/rules/0/backendRefs/{}/weight"}
+    patches = [
+        {
+            "target": {"kind": kind},
+            "patch": json.dumps(
+                [
+                    {"op": "add", "path": path.format(index), "value": weight}
+                    for index, weight in enumerate((100 - share, share))
+                ]
+            ),
+        }
+        for kind, path in paths.items()
+    ]
+    beside = {"components": ["../../../components/canary"], "patches": patches}
+    path = repository / "manifests/overlays/production/release/kustomization.yaml"
+    path.write_text(yaml.safe_dump(release(IMAGES | {"canary": CANDIDATE}) | beside))
+    return repository
 
 
 def switched_on(repository: Path, *components: str) -> Path:
@@ -304,13 +332,17 @@ def test_an_overlay_with_a_release_is_valid(released: Path) -> None:
         assert problems(objects(released, environment)) == []
 
 
+def test_an_overlay_with_a_candidate_is_valid(released: Path) -> None:
+    assert problems(objects(shared(released), "production")) == []
+
+
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_an_overlay_with_a_component_is_valid(component: str, released: Path) -> None:
     assert problems(objects(switched_on(released, component), "production")) == []
 
 
 def test_all_components_go_together(released: Path) -> None:
-    assert problems(objects(switched_on(released, *COMPONENTS), "production")) == []
+    assert problems(objects(switched_on(shared(released), *COMPONENTS), "production")) == []
 
 
 def broken(found: list[Object], change: Callable[[list[Object]], object]) -> list[Object]:
@@ -417,18 +449,43 @@ def test_the_route_has_the_address_that_seldon_would_give_it(released: Path) -> 
 
 
 def test_a_canary_is_the_model_with_another_image_and_a_share_of_the_requests(released: Path) -> None:
-    found = objects(switched_on(released, "canary"), "production")
+    found = objects(shared(released, 30), "production")
     main, canary = one(found, "SeldonDeployment")["spec"]["predictors"]
     (rule,) = one(found, "HTTPRoute")["spec"]["rules"]
-    assert [main["traffic"], canary["traffic"]] == [90, 10] == [to["weight"] for to in rule["backendRefs"]]
+    assert [main["traffic"], canary["traffic"]] == [70, 30] == [to["weight"] for to in rule["backendRefs"]]
+    images = [part["componentSpecs"][0]["spec"]["containers"][0].pop("image") for part in (main, canary)]
+    assert images == [IMAGES["serve"], CANDIDATE]
     for part in (main, canary):
         del part["traffic"], part["name"]
-        part["labels"].pop("app.kubernetes.io/version", None)  # of the release, which is not the candidate's
         own = part["componentSpecs"][0]
         own.pop("pdbSpec", None)
         del own["hpaSpec"]["minReplicas"], own["hpaSpec"]["maxReplicas"]
-        del own["spec"]["containers"][0]["image"]
     assert main == canary
+
+
+def test_the_smoke_test_proves_the_digest_of_the_candidate_too(released: Path) -> None:
+    before = one(objects(released, "production"), "Job", "smoke")["spec"]["template"]["spec"]["containers"]
+    main, canary = one(objects(shared(released), "production"), "Job", "smoke")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert [main] == before  # first, because Argo CD tells its digest: see notifications.yaml of the platform
+    assert canary["image"] == CANDIDATE
+    assert canary["env"] == [{"name": "IMAGE", "value": CANDIDATE}]
+    assert canary["args"][1] == "http://late-flights-canary:8000"
+    for part in (main, canary):
+        for own in ("name", "image", "env"):
+            del part[own]
+        del part["args"][1]
+    assert main == canary
+
+
+def test_a_candidate_leaves_the_pods_of_the_release_as_they_are(released: Path) -> None:
+    before = objects(released, "production")
+    after = objects(shared(released), "production")
+    main = predictor(after)
+    assert main.pop("traffic") == 90
+    assert main == predictor(before)  # else Seldon would start them afresh
+    assert one(after, "CronJob") == one(before, "CronJob")
 
 
 def test_production_has_two_pods_and_dev_one(released: Path) -> None:

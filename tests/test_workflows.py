@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PROJECT, run
+from conftest import PROJECT, render, run
 from hub.runner import EMPTY, Hub, Run
 
 if shutil.which("act") is None:
@@ -160,6 +161,13 @@ def released(hub: Hub, environment: str, commit: str = "refs/heads/main") -> dic
     text = hub.state.git("show", f"{commit}:{RELEASE.format(environment)}decision.json")
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+def rendered(hub: Hub, environment: str) -> str:
+    """What the cluster would get of an environment as it is on main."""
+    with tempfile.TemporaryDirectory(dir=hub.folder) as folder:
+        hub.git("clone", "--quiet", hub.address, folder, cwd=hub.folder)
+        return render(Path(folder), environment)
 
 
 def again(hub: Hub, message: str = "Train longer", iterations: int = 61) -> Run:
@@ -459,9 +467,10 @@ def test_a_freeze_holds_promotions_back_and_lets_rollbacks_through(hub: Hub) -> 
 
 
 def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(hub: Hub) -> None:
-    first = released(hub, "production")
+    first, before = released(hub, "production"), rendered(hub, "production")
     again(hub)
     promoted(hub)
+    assert rendered(hub, "production") != before
     second = released(hub, "production")
     assert second != first
     payload = {
@@ -480,11 +489,45 @@ def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(hu
     assert hub.checks(number).conclusion == "success"
     (after,) = hub.merge(number)
     assert released(hub, "production") == first
+    assert rendered(hub, "production") == before
     assert after.conclusion == "success"
     (late,) = hub.dispatch("verified", {"environment": "staging", "digest": ""})
     assert "was rolled back from it" in late.log
     (stale,) = hub.dispatch("failed", payload)
     assert "no longer runs" in stale.log
+    assert opened(hub) == []
+
+
+def test_a_candidate_gets_a_share_of_the_requests_and_is_dropped_when_it_fails(hub: Hub) -> None:
+    first, before = released(hub, "production"), rendered(hub, "production")
+    again(hub)
+    for kind in ("release/dev/", "promote/staging/"):
+        (number,) = opened(hub, kind)
+        hub.checks(number)
+        hub.merge(number)
+    (number,) = opened(hub, "promote/production/")
+    done = hub.by_hand("promote.yaml", environment="staging", share="10")
+    assert done.conclusion == "success", done.log
+    assert opened(hub, "promote/production/") == [number]
+    second = released(hub, "staging")
+    versions = [record["evaluation"]["origin"]["version"] for record in (first, second)]
+    pull = hub.state.pulls[number]
+    assert pull["title"] == f"Promote {versions[1]} to 10% of production"
+    assert "+    traffic: 10\n" in pull["body"]
+    assert hub.checks(number).conclusion == "success"
+    hub.merge(number)
+    assert released(hub, "production") == first
+    beside = rendered(hub, "production")
+    assert [record["images"]["serve"] in beside for record in (first, second)] == [True, True]
+    payload = {"environment": "production", "digest": first["images"]["serve"].partition("@")[2]}
+    (failed,) = hub.dispatch("failed", payload | {"revision": hub.main()})
+    assert failed.conclusion == "success", failed.log
+    (number,) = opened(hub, "rollback/production/")
+    assert hub.state.pulls[number]["title"] == f"Drop {versions[1]} from production"
+    assert hub.checks(number).conclusion == "success"
+    hub.merge(number)
+    assert rendered(hub, "production") == before
+    assert "was rolled back from it" in hub.by_hand("promote.yaml", environment="staging").log
     assert opened(hub) == []
 
 

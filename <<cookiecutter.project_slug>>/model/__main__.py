@@ -80,12 +80,19 @@ def _promote(options: argparse.Namespace) -> str:
     from model import promote
 
     settings, today = config.load(options.config).promote, datetime.now(UTC).date()
+    share = _percent(options.share or "100")
     verified = options.verified or (promote.changed(options.since, settings) if options.since else "")
     if verified:
-        return _changed(promote.after(verified, options.digest, settings, today), options.build)
+        return _changed(promote.after(verified, options.digest, settings, today, share), options.build)
     if options.since:
         return _changed("no environment has a new release that could be promoted", options.build)
-    return _changed(promote.run(options.environment, settings, today), options.build)
+    return _changed(promote.run(options.environment, settings, today, share), options.build)
+
+
+def _percent(share: str) -> int:
+    if not share.isdecimal() or not 1 <= int(share) <= 100:
+        raise InputError(f"SHARE is a whole number of percent from 1 to 100, not {share!r}.")
+    return int(share)
 
 
 def _rollback(options: argparse.Namespace) -> str:
@@ -199,6 +206,7 @@ def parser() -> argparse.ArgumentParser:
         own[name].add_argument("--digest", default="", help="nothing is done unless an image with this digest runs")
     own["promote"].add_argument("--verified", default="", help="promote from this environment, where it is due")
     own["promote"].add_argument("--since", default="", help="promote what was released since this commit")
+    own["promote"].add_argument("--share", default="", help="percent of the requests; default: all")
     own["releases"].add_argument("--base", default="", help="also check what changed since this commit")
     own["diff"].add_argument("--base", required=True, help="the commit to compare with")
     own["release"].add_argument("--serve", required=True, help="image as registry/name@sha256:<digest>")

@@ -4,18 +4,35 @@ from datetime import date
 
 from model import InputError, git, record
 from model.config import Promote
-from model.release import RECORD, Change, change, current, digests, folder, place, touched
+from model.release import (
+    CANDIDATE,
+    KUSTOMIZATION,
+    RECORD,
+    Change,
+    change,
+    component,
+    current,
+    digests,
+    folder,
+    place,
+    ran,
+    shares,
+    touched,
+)
 
 
-def run(environment: str, settings: Promote, today: date) -> Change:
-    """Copy the release of the environment before this one to it."""
+def run(environment: str, settings: Promote, today: date, share: int = 100) -> Change:
+    """Copy the release of the environment before this one to it.
+
+    With less than 100 percent of the requests it becomes a candidate beside the present release.
+    """
     target = folder(environment, settings.order)
     if environment == settings.order[0]:
         raise InputError(f"{environment} is the first environment; `make release` writes it, promote a later one.")
     source = settings.order[settings.order.index(environment) - 1]
     origin = folder(source, settings.order)
-    decision, before = current(origin), current(target)
-    if decision is None:
+    decision, before, candidate = current(origin), current(target), current(target, CANDIDATE)
+    if decision is None or decision.images is None:
         raise InputError(f"{source} has no release to promote to {environment}; release to {source} first.")
     version = decision.evaluation.origin.version
     if not decision.passed:
@@ -29,23 +46,32 @@ def run(environment: str, settings: Promote, today: date) -> Change:
                 f"{environment} runs {there}, newer than {version} in {source}; "
                 f"use `make rollback ENVIRONMENT={environment}` to go back."
             )
-        if any(git.content(commit, target / RECORD) == (origin / RECORD).read_text() for commit in git.states(target)):
+        if decision != candidate and ran(target, (origin / RECORD).read_text(), (RECORD, CANDIDATE)):
             raise InputError(
                 f"{environment} ran {version} before and was rolled back from it; "
                 "release a newer one, or revert the commit of the rollback."
             )
+        if decision == candidate and shares(before, candidate).get((target / KUSTOMIZATION).read_text()) == share:
+            raise InputError(f"{environment} already gives {version} {share}% of its requests; there is nothing to do.")
+    elif share < 100:
+        raise InputError(f"{environment} has no release beside which {version} could run; promote it without SHARE.")
     for freeze in settings.freeze:
         if freeze.environment == environment and freeze.begin <= today < freeze.end:
             raise InputError(
                 f"{environment} is frozen from {freeze.begin} until {freeze.end} ({freeze.reason}); "
                 "promote later, or change promote.freeze."
             )
-    offered = change("promote", decision, environment, settings)
-    place({path.name: path.read_text() for path in sorted(origin.iterdir())}, target)
+    offered = change("promote", decision, environment, settings, share)
+    promoted = (origin / RECORD).read_text()
+    if before is None or before.images is None or share == 100:
+        place({RECORD: promoted, KUSTOMIZATION: component(version, decision.images)}, target)
+    else:
+        both = component(before.evaluation.origin.version, before.images, decision.images, share)
+        place({RECORD: (target / RECORD).read_text(), CANDIDATE: promoted, KUSTOMIZATION: both}, target)
     return offered
 
 
-def after(verified: str, digest: str, settings: Promote, today: date) -> Change | str:
+def after(verified: str, digest: str, settings: Promote, today: date, share: int = 100) -> Change | str:
     """Promote what was verified in an environment to the next one, or say why there is nothing to do.
 
     A verification may come late or twice: a digest that the environment no longer runs is passed over.
@@ -56,7 +82,7 @@ def after(verified: str, digest: str, settings: Promote, today: date) -> Change 
     if digest and (decision is None or digest not in digests(decision)):
         return f"{verified} no longer runs {digest}; there is nothing to promote."
     try:
-        return run(settings.order[settings.order.index(verified) + 1], settings, today)
+        return run(settings.order[settings.order.index(verified) + 1], settings, today, share)
     except InputError as error:
         return str(error)
 

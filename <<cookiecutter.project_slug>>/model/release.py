@@ -1,5 +1,6 @@
 """Writes what an environment runs: the decision record and a Kustomize component that pins both images by digest."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from model.config import Promote
 
 OVERLAYS = Path("manifests/overlays")
 RECORD = "decision.json"
+CANDIDATE = "candidate.json"  # the record of what runs beside it, in components/canary
 KUSTOMIZATION = "kustomization.yaml"
 SHOWN = ("Gates", "Changes", "Metrics")
 LIMIT = 40_000  # characters of the report in a pull request, which also shows how the manifests differ
@@ -31,19 +33,45 @@ class Change:
         return build / "pull-request.md"
 
 
-def component(version: str, images: record.Images) -> str:
-    """The `kustomization.yaml` of a release: the base with both images by digest."""
-    document = {
+def component(version: str, images: record.Images, candidate: record.Images | None = None, share: int = 0) -> str:
+    """The `kustomization.yaml` of a release: the base with both images by digest.
+
+    Beside it a candidate may answer `share` percent of the requests.
+    """
+    named = images.model_dump() | ({"canary": candidate.serve} if candidate else {})
+    document: dict[str, object] = {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
         "labels": [{"pairs": {"app.kubernetes.io/version": version}, "includeTemplates": True}],
         "resources": ["../../../base"],
         "images": [
             {"name": name, "newName": image.split("@")[0], "digest": image.split("@")[1]}
-            for name, image in images.model_dump().items()
+            for name, image in named.items()
         ],
     }
+    if candidate:
+        document["components"] = ["../../../components/canary"]
+        document["patches"] = [
+            _weights("SeldonDeployment", "/spec/predictors/{}/traffic", share),
+            _weights("HTTPRoute", "/spec/rules/0/backendRefs/{}/weight", share),
+        ]
     return yaml.safe_dump(document, sort_keys=False)
+
+
+def _weights(kind: str, path: str, share: int) -> dict[str, object]:
+    """The patch that divides the requests between the release and the candidate beside it."""
+    weights = [{"op": "add", "path": path.format(index), "value": w} for index, w in enumerate((100 - share, share))]
+    return {"target": {"kind": kind}, "patch": json.dumps(weights)}
+
+
+def shares(decision: record.Decision, candidate: record.Decision | None) -> dict[str, int]:
+    """Every `kustomization.yaml` that the records of a release allow, and the candidate's percentage in each."""
+    version, images = decision.evaluation.origin.version, decision.images
+    if images is None or (candidate and candidate.images is None):
+        return {}
+    if candidate is None:
+        return {component(version, images): 0}
+    return {component(version, images, candidate.images, share): share for share in range(1, 100)}
 
 
 def folder(environment: str, order: tuple[str, ...]) -> Path:
@@ -63,9 +91,16 @@ def within(name: str, environment: str) -> bool:
     return Path(name).is_relative_to(OVERLAYS / environment / "release")
 
 
-def current(release: Path) -> record.Decision | None:
-    """The record of what an environment runs, or None before its first release."""
-    return record.decision(release / RECORD, "release") if (release / RECORD).is_file() else None
+def current(release: Path, name: str = RECORD) -> record.Decision | None:
+    """The record of what an environment runs, or of the candidate beside it; None where there is none."""
+    return record.decision(release / name, "release") if (release / name).is_file() else None
+
+
+def ran(release: Path, content: str, names: tuple[str, ...] = (RECORD,), until: str = "HEAD") -> bool:
+    """Whether an environment ran what a record says, up to a commit; by the names alone, or also as a candidate."""
+    return any(
+        git.content(commit, release / name) == content for commit in git.states(release, until) for name in names
+    )
 
 
 def digests(decision: record.Decision) -> tuple[str, ...]:
@@ -84,25 +119,35 @@ def _compared(decision: record.Decision, settings: Promote) -> list[str]:
     return ["", f"Measured against `{against}`, but `{settings.order[-1]}` now runs `{runs}`."]
 
 
-def change(kind: str, decision: record.Decision, environment: str, settings: Promote) -> Change:
-    """The pull request, with its evidence, for a release that is about to be placed in an environment."""
+def change(kind: str, decision: record.Decision, environment: str, settings: Promote, share: int = 100) -> Change:
+    """The pull request, with its evidence, for a release that is about to be placed in an environment.
+
+    With less than 100 percent of the requests it is placed beside the present one.
+    """
     target = folder(environment, settings.order)
-    before = current(target)
+    before, candidate = current(target), current(target, CANDIDATE)
     was = before.evaluation.origin.version if before else "nothing"
     version = decision.evaluation.origin.version
-    title = (
-        f"Roll {environment} back to {version} from {was}"
-        if kind == "rollback"
-        else (f"{kind.capitalize()} {version} to {environment}")
-    )
+    undo = "*Revert* on this page" if kind == "rollback" else f"`make rollback ENVIRONMENT={environment}`"
+    finish = ""
+    if share < 100:
+        title = f"Promote {version} to {share}% of {environment}"
+        said = f"`{environment}` gives `{version}` {share}% of its requests, and `{was}` the rest."
+        finish = f"To give it all of them: `make promote ENVIRONMENT={environment}`. "
+    elif candidate and was == version:
+        title = f"Drop {candidate.evaluation.origin.version} from {environment}"
+        said = f"`{environment}` runs `{version}` alone, without `{candidate.evaluation.origin.version}` beside it."
+    else:
+        verb = f"Roll {environment} back to {version} from {was}"
+        title = verb if kind == "rollback" else f"{kind.capitalize()} {version} to {environment}"
+        said = f"`{environment}` runs `{version}` instead of `{was}`."
     images = decision.images.model_dump() if decision.images else {}
-    lines = [f"`{environment}` runs `{version}` instead of `{was}`.", ""]
+    lines = [said, ""]
     lines += [f"- {name}: `{image}`" for name, image in images.items()]
     lines += _compared(decision, settings)
     shown = [section for section in sections.of(decision) if section.title in SHOWN]
     report = pages.markdown(sections.verdict(decision), sections.setting(decision.evaluation), shown, RECORD, LIMIT)
-    undo = "*Revert* on this page" if kind == "rollback" else f"`make rollback ENVIRONMENT={environment}`"
-    lines += ["", report.strip(), "", f"To undo it once it is merged: {undo}."]
+    lines += ["", report.strip(), "", f"{finish}To undo it once it is merged: {undo}."]
     return Change(title, "\n".join(lines) + "\n", f"{kind}/{environment}/{version}", (target.as_posix(),))
 
 

@@ -4,22 +4,22 @@ from datetime import date
 
 from model import InputError, git
 from model.config import Promote
-from model.release import KUSTOMIZATION, OVERLAYS, RECORD, component, current, folder, touched, within
+from model.release import CANDIDATE, KUSTOMIZATION, OVERLAYS, RECORD, current, folder, ran, shares, touched, within
 
 
 def _problem(environment: str, settings: Promote) -> str:
     """What is wrong with the release of an environment, or nothing."""
     target = folder(environment, settings.order)
-    decision = current(target)
+    decision, candidate = current(target), current(target, CANDIDATE)
     names = {path.name for path in target.iterdir()}
     if decision is None:
         return "" if names == {KUSTOMIZATION} else f"{target} has no {RECORD}"
-    version = decision.evaluation.origin.version
-    if names != {KUSTOMIZATION, RECORD}:
+    if names - {CANDIDATE} != {KUSTOMIZATION, RECORD}:
         return f"{target} holds {', '.join(sorted(names))}, not {KUSTOMIZATION} and {RECORD} alone"
-    if not decision.passed or any(verdict.outcome == "fail" for verdict in decision.gates):
-        return f"{version} in {target} was refused by its gates"
-    if decision.images is None or (target / KUSTOMIZATION).read_text() != component(version, decision.images):
+    for one in filter(None, (decision, candidate)):
+        if not one.passed or any(verdict.outcome == "fail" for verdict in one.gates):
+            return f"{one.evaluation.origin.version} in {target} was refused by its gates"
+    if (target / KUSTOMIZATION).read_text() not in shares(decision, candidate):
         return f"{target / KUSTOMIZATION} is not the one of the record beside it"
     return ""
 
@@ -30,16 +30,21 @@ def _foreign(environment: str, base: str, settings: Promote) -> str:
     if not (target / RECORD).is_file():
         return f"{target} lost its release; `make rollback ENVIRONMENT={environment}` restores an earlier one"
     index = settings.order.index(environment)
-    if index and not _ran(environment, environment, base) and not _ran(environment, settings.order[index - 1], base):
+    if (target / CANDIDATE).is_file() and not index:
+        return f"{target} has a candidate, but only what another environment ran can be one"
+    records = [path.read_text() for name in (RECORD, CANDIDATE) if (path := target / name).is_file()]
+    new = [content for content in records if not ran(target, content, until=base)]
+    before = OVERLAYS / settings.order[index - 1] / "release"
+    if index and not all(ran(before, content, until=base) for content in new):
         return f"{target} has a release that {settings.order[index - 1]} never ran"
     return ""
 
 
-def _ran(environment: str, elsewhere: str, base: str) -> bool:
-    """Whether what an environment runs now ran in an environment, it or another, up to the commit `base`."""
-    now = (OVERLAYS / environment / "release" / RECORD).read_text()
-    path = OVERLAYS / elsewhere / "release" / RECORD
-    return any(git.content(commit, path) == now for commit in git.states(path.parent, base))
+def _back(environment: str, base: str) -> bool:
+    """Whether an environment runs nothing but what it ran before, which a rollback does."""
+    target = OVERLAYS / environment / "release"
+    path, candidate = target / RECORD, target / CANDIDATE
+    return path.is_file() and not candidate.is_file() and ran(target, path.read_text(), until=base)
 
 
 def run(settings: Promote, base: str, today: date) -> str:
@@ -59,7 +64,7 @@ def run(settings: Promote, base: str, today: date) -> str:
             for freeze in settings.freeze
             if freeze.environment in changed
             and freeze.begin <= today < freeze.end
-            and not _ran(freeze.environment, freeze.environment, base)  # a rollback is never frozen
+            and not _back(freeze.environment, base)  # a rollback is never frozen
         ]
     if problems := list(filter(None, problems)):
         raise InputError(f"{'; '.join(problems)}. Undo it, then use `make release`, `make promote` or `make rollback`.")

@@ -2,24 +2,30 @@
 
 from model import InputError, git, record
 from model.config import Promote
-from model.release import KUSTOMIZATION, RECORD, Change, change, current, digests, folder, place
+from model.release import CANDIDATE, KUSTOMIZATION, RECORD, Change, change, component, current, digests, folder, place
 
 
 def run(environment: str, settings: Promote) -> Change:
     """Restore the release that the environment had before it first ran the present one.
 
-    Thus a second rollback goes one further back instead of undoing the first.
+    Thus a second rollback goes one further back instead of undoing the first. A candidate beside it is dropped first.
     """
     target = folder(environment, settings.order)
     present = current(target)
     if present is None:
         raise InputError(f"{environment} has no release; there is nothing to roll back.")
     path = target / RECORD
+    if (target / CANDIDATE).is_file() and present.images:
+        offered = change("rollback", present, environment, settings)
+        without = component(present.evaluation.origin.version, present.images)
+        place({RECORD: path.read_text(), KUSTOMIZATION: without}, target)
+        return offered
     states = [(commit, git.content(commit, path)) for commit in git.states(target)]
     first = max((index for index, (_, content) in enumerate(states) if content == path.read_text()), default=-1)
     if first < 0:
         raise InputError(f"{path} differs from every commit; commit it or restore it before a rollback.")
-    commit, earlier = next(((commit, content) for commit, content in states[first + 1 :] if content), ("", None))
+    alone = (state for state in states[first + 1 :] if state[1] and git.content(state[0], target / CANDIDATE) is None)
+    commit, earlier = next(alone, ("", None))
     if earlier is None:
         version = present.evaluation.origin.version
         raise InputError(f"{environment} has no release earlier than {version}; there is nothing to roll back to.")

@@ -1,3 +1,4 @@
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -41,6 +42,18 @@ def promoted(decision: record.Decision, repository: Git) -> None:
     for environment in ("staging", "production"):
         promote.run(environment, SETTINGS, TODAY)
         repository.commit(f"Promote to {environment}")
+
+
+def newer(decision: record.Decision, repository: Git) -> None:
+    """Release a later version with other images, and promote it to staging."""
+    images = {
+        "serve": f"ghcr.io/acme/tiny-serve@sha256:{'d' * 64}",
+        "monitor": f"ghcr.io/acme/tiny-monitor@sha256:{'e' * 64}",
+    }
+    release.run(version(decision, "2020.02.02-bbbbbbb"), images, "dev", SETTINGS)
+    repository.commit("Release")
+    promote.run("staging", SETTINGS, TODAY)
+    repository.commit("Promote to staging")
 
 
 def test_a_release_pins_both_images_by_digest_and_keeps_the_record(decision: record.Decision, repository: Git) -> None:
@@ -279,3 +292,68 @@ def test_a_pull_request_says_when_production_runs_another_than_the_measured_cham
         "release/dev/2020.02.02-bbbbbbb",
         ("manifests/overlays/dev/release",),
     )
+
+
+def test_a_candidate_gets_a_share_of_the_requests_then_all_of_them(decision: record.Decision, repository: Git) -> None:
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    alone = contents("production")
+    newer(decision, repository)
+    change = promote.run("production", SETTINGS, TODAY, 10)
+    assert change.title == "Promote 2020.02.02-bbbbbbb to 10% of production"
+    assert (
+        "`production` gives `2020.02.02-bbbbbbb` 10% of its requests, and `2020.02.01-aaaaaaa` the rest." in change.body
+    )
+    assert "To give it all of them: `make promote ENVIRONMENT=production`." in change.body
+    beside = contents("production")
+    assert beside["decision.json"] == alone["decision.json"]
+    assert beside["candidate.json"] == contents("staging")["decision.json"]
+    document = yaml.safe_load(beside["kustomization.yaml"])
+    assert [image["digest"][-1] for image in document["images"]] == ["a", "b", "d"]
+    weights = [[one["value"] for one in json.loads(patch["patch"])] for patch in document["patches"]]
+    assert weights == [[90, 10], [90, 10]]
+    repository.commit(change.title)
+    with pytest.raises(InputError, match=r"production already gives 2020\.02\.02-bbbbbbb 10% of its requests"):
+        promote.run("production", SETTINGS, TODAY, 10)
+    repository.commit(promote.run("production", SETTINGS, TODAY, 50).title)
+    change = promote.run("production", SETTINGS, TODAY)
+    assert change.title == "Promote 2020.02.02-bbbbbbb to production"
+    assert contents("production") == contents("staging")
+    repository.commit(change.title)
+    rollback.run("production", SETTINGS)
+    assert contents("production") == alone
+
+
+def test_a_candidate_is_dropped_by_a_rollback_and_not_offered_again(decision: record.Decision, repository: Git) -> None:
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    alone = contents("production")
+    newer(decision, repository)
+    repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
+    change = rollback.failed("production", f"sha256:{'a' * 64}", SETTINGS)
+    assert isinstance(change, release.Change)
+    assert change.title == "Drop 2020.02.02-bbbbbbb from production"
+    assert "runs `2020.02.01-aaaaaaa` alone, without `2020.02.02-bbbbbbb` beside it" in change.body
+    assert contents("production") == alone
+    repository.commit(change.title)
+    for share in (10, 100):
+        with pytest.raises(InputError, match="was rolled back from it"):
+            promote.run("production", SETTINGS, TODAY, share)
+
+
+def test_a_candidate_needs_a_release_beside_it(decision: record.Decision, repository: Git) -> None:
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    with pytest.raises(InputError, match=r"staging has no release beside which .* could run; promote it without SHARE"):
+        promote.run("staging", SETTINGS, TODAY, 10)
+
+
+def test_what_is_promoted_is_the_release_and_not_the_candidate_beside_it(
+    decision: record.Decision, repository: Git
+) -> None:
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    newer(decision, repository)
+    shutil.copytree(OVERLAYS / "staging/release", OVERLAYS / "dev/release", dirs_exist_ok=True)
+    release.run(version(decision, "2020.02.03-ccccccc"), IMAGES, "dev", SETTINGS)
+    repository.commit("Release")
+    repository.commit(promote.run("staging", SETTINGS, TODAY, 25).title)
+    promote.run("production", SETTINGS, TODAY)
+    assert running("production") == "2020.02.02-bbbbbbb"
+    assert set(contents("production")) == {"decision.json", "kustomization.yaml"}

@@ -1,8 +1,10 @@
+import re
+import shutil
 from datetime import date
 
 import pytest
 from conftest import Git
-from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, promoted, version
+from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, newer, promoted, version
 
 from model import InputError, config, promote, record, release, releases, rollback
 
@@ -96,4 +98,74 @@ def test_a_freeze_refuses_what_is_new_and_lets_what_ran_before_come_back(
     base = head(repository)
     rollback.run("production", SETTINGS)
     repository.commit("Roll back")
+    assert releases.run(frozen, base, TODAY) == "3 environments, production changed"
+
+
+def test_a_candidate_is_one_that_the_environment_before_ran(decision: record.Decision, repository: Git) -> None:
+    promoted(decision, repository)
+    newer(decision, repository)
+    base = head(repository)
+    promote.run("production", SETTINGS, TODAY, 10)
+    repository.commit("Promote")
+    assert releases.run(SETTINGS, base, TODAY) == "3 environments, production changed"
+    path = OVERLAYS / "production/release/candidate.json"
+    kept = path.read_text()
+    path.write_text(kept.replace("2020.02.02-bbbbbbb", "2020.02.02-ccccccc"))
+    repository.commit("Edit it")
+    with pytest.raises(InputError, match="production/release has a release that staging never ran"):
+        releases.run(SETTINGS, base, TODAY)
+    path.write_text(kept.replace('"passed": true', '"passed": false'))
+    with pytest.raises(InputError, match="2020.02.02-bbbbbbb in .*production/release was refused by its gates"):
+        releases.run(SETTINGS, "", TODAY)
+    path.write_text(kept.replace("d" * 64, "f" * 64))
+    with pytest.raises(InputError, match="is not the one of the record beside it"):
+        releases.run(SETTINGS, "", TODAY)
+
+
+@pytest.mark.parametrize("path", ["traffic", "weight"])
+def test_shares_that_do_not_sum_to_all_requests_are_refused(
+    path: str, decision: record.Decision, repository: Git
+) -> None:
+    promoted(decision, repository)
+    newer(decision, repository)
+    promote.run("production", SETTINGS, TODAY, 10)
+    file = OVERLAYS / "production/release/kustomization.yaml"
+    written = file.read_text()
+    file.write_text(re.sub(rf'({path}", "value": )90', r"\g<1>50", written))
+    assert file.read_text() != written
+    with pytest.raises(InputError, match="is not the one of the record beside it"):
+        releases.run(SETTINGS, "", TODAY)
+
+
+def test_the_first_environment_has_no_candidate(decision: record.Decision, repository: Git) -> None:
+    promoted(decision, repository)
+    newer(decision, repository)
+    promote.run("production", SETTINGS, TODAY, 10)
+    repository.commit("Promote")
+    base = head(repository)
+    shutil.rmtree(OVERLAYS / "dev/release")
+    shutil.copytree(OVERLAYS / "production/release", OVERLAYS / "dev/release")
+    repository.commit("Copy it")
+    with pytest.raises(InputError, match="dev/release has a candidate, but only what another environment ran"):
+        releases.run(SETTINGS, base, TODAY)
+
+
+def test_a_freeze_refuses_a_candidate_and_a_greater_share_and_lets_it_be_dropped(
+    decision: record.Decision, repository: Git
+) -> None:
+    freeze = config.Freeze(environment="production", begin=date(2020, 3, 1), end=date(2020, 3, 3), reason="sale")
+    frozen = SETTINGS.model_copy(update={"freeze": (freeze,)})
+    promoted(decision, repository)
+    newer(decision, repository)
+    for share in (10, 50):
+        base = head(repository)
+        with pytest.raises(InputError, match="production is frozen"):
+            promote.run("production", frozen, TODAY, share)
+        promote.run("production", SETTINGS, TODAY, share)
+        repository.commit("Promote")
+        with pytest.raises(InputError, match="production is frozen"):
+            releases.run(frozen, base, TODAY)
+    base = head(repository)
+    rollback.run("production", SETTINGS)
+    repository.commit("Drop it")
     assert releases.run(frozen, base, TODAY) == "3 environments, production changed"
