@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,28 @@ import yaml
 from conftest import PROJECT, ROOT, digests, render, run
 
 ENVIRONMENTS = ("dev", "staging", "production")
-IMAGES = {"serve": f"r.io/acme/serve@sha256:{'a' * 64}", "monitor": f"r.io/acme/monitor@sha256:{'b' * 64}"}
+IMAGES = {
+    "serve": f"ghcr.io/acme/late-flights-serve@sha256:{'a' * 64}",
+    "monitor": f"ghcr.io/acme/late-flights-monitor@sha256:{'b' * 64}",
+}
+CANDIDATE = f"ghcr.io/acme/late-flights-serve@sha256:{'c' * 64}"
 WRITE = """
 import sys
 from model import record, release
-images = record.Images(serve=sys.argv[1], monitor=sys.argv[2])
-sys.stdout.write(release.component("2020.01.01-aaaaaaa", images))
+*images, share = sys.argv[1:]
+present, candidate = (record.Images(serve=image, monitor=images[1]) for image in (images[0], images[2]))
+beside = {"candidate": candidate, "share": int(share)} if int(share) else {}
+sys.stdout.write(release.component("2020.01.01-aaaaaaa", present, **beside))
 """
+
+
+@cache
+def written(share: int = 0) -> str:
+    """The component of a release, with a candidate that gets a share of the requests, as the repository writes it."""
+    run(["make", ".venv/train"], ROOT / PROJECT)
+    python = str(ROOT / PROJECT / ".venv/train/bin/python")
+    return run([python, "-c", WRITE, *IMAGES.values(), CANDIDATE, str(share)], ROOT / PROJECT)
+
 
 STORE = {
     "BUCKET": "acme-predictions",
@@ -48,10 +64,7 @@ def repository(baked: Callable[[str], Path], tmp_path: Path) -> Path:
 @pytest.fixture
 def released(repository: Path) -> Path:
     """Production runs a release, written by the repository's own code."""
-    run(["make", ".venv/train"], ROOT / PROJECT)
-    python = str(ROOT / PROJECT / ".venv/train/bin/python")
-    text = run([python, "-c", WRITE, *IMAGES.values()], repository)
-    (repository / "manifests/overlays/production/release/kustomization.yaml").write_text(text)
+    (repository / "manifests/overlays/production/release/kustomization.yaml").write_text(written())
     return repository
 
 

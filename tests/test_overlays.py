@@ -14,7 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from conftest import PROJECT, ROOT, TASKS, render
-from test_manifests import ENVIRONMENTS, IMAGES, STORE
+from test_manifests import CANDIDATE, ENVIRONMENTS, IMAGES, STORE, written
 
 VERSION = "1.35"  # of Kubernetes: the newest that Argo CD 3.5 and Seldon's operator both know
 SCHEMAS = Path(os.environ.get("SCHEMAS", ROOT.parent / "shared/schemas"))
@@ -30,23 +30,6 @@ VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
 Object = dict[str, Any]
 
 
-CANDIDATE = f"ghcr.io/acme/late-flights-serve@sha256:{'c' * 64}"
-
-
-def release(images: dict[str, str]) -> Object:
-    """A component as `make release` writes it."""
-    return {
-        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
-        "kind": "Component",
-        "labels": [{"pairs": {"app.kubernetes.io/version": "2020.01.01-aaaaaaa"}, "includeTemplates": True}],
-        "resources": ["../../../base"],
-        "images": [
-            {"name": name, "newName": image.split("@")[0], "digest": image.split("@")[1]}
-            for name, image in images.items()
-        ],
-    }
-
-
 @pytest.fixture
 def released(baked: Callable[..., Path], tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A repository in which every environment runs a release."""
@@ -54,28 +37,14 @@ def released(baked: Callable[..., Path], tmp_path: Path, request: pytest.Fixture
     shutil.copytree(baked(task, serving), tmp_path / "repository")
     for environment in ENVIRONMENTS:
         path = tmp_path / "repository/manifests/overlays" / environment / "release/kustomization.yaml"
-        path.write_text(yaml.safe_dump(release(IMAGES)))
+        path.write_text(written())
     return tmp_path / "repository"
 
 
 def shared(repository: Path, share: int = 10) -> Path:
-    """Production with a candidate beside its release, as `make promote SHARE=` writes it."""
-    paths = {"SeldonDeployment": "/spec/predictors/{}/traffic", "HTTPRoute": "/spec/rules/0/backendRefs/{}/weight"}
-    patches = [
-        {
-            "target": {"kind": kind},
-            "patch": json.dumps(
-                [
-                    {"op": "add", "path": path.format(index), "value": weight}
-                    for index, weight in enumerate((100 - share, share))
-                ]
-            ),
-        }
-        for kind, path in paths.items()
-    ]
-    beside = {"components": ["../../../components/canary"], "patches": patches}
+    """Production with a candidate beside its release."""
     path = repository / "manifests/overlays/production/release/kustomization.yaml"
-    path.write_text(yaml.safe_dump(release(IMAGES | {"canary": CANDIDATE}) | beside))
+    path.write_text(written(share))
     return repository
 
 

@@ -1,35 +1,44 @@
 """What a cluster gets before any model: it builds, is valid and pinned, and fits what a model's repository expects."""
 
-import ast
 import copy
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 from conftest import PROJECT, ROOT, run
 
 MANIFESTS = ROOT / "manifests"
 SCHEMAS = ROOT / os.environ.get("SCHEMAS", "../shared/schemas")
-FOLDERS = ("applications", "gateway", "mlflow", "mlflow/embedded", "mlflow/server", "models", "monitoring", "policy")
+FOLDERS = (
+    "applications",
+    "applications/clusters",
+    "applications/operators",
+    "gateway",
+    "mlflow",
+    "mlflow/embedded",
+    "mlflow/server",
+    "models",
+    "monitoring",
+    "policy",
+)
+COMPONENTS = {"applications/sync", "gateway/node", "models/clusters"}
 FETCHES = "argocd"  # takes Argo CD's own manifests from its repository
 INSTALL = "https://raw.githubusercontent.com/argoproj/argo-cd/v3.5.1/manifests/install.yaml"
 UPSTREAM = "\n---\n".join(
     f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}" for name in ("argocd-cm", "argocd-notifications-cm")
 )
+VERSION = "1.35"  # of Kubernetes: the newest that Argo CD 3.5 and Seldon's operator both know
 NAMESPACE = {"app.kubernetes.io/part-of": "models"}
-OTHERS = {
-    "kube_deployment_status_replicas_available": {"deployment"},
-    "kube_deployment_status_replicas_unavailable": {"deployment"},
-    "push_time_seconds": {"job", "model"},
-}
+(POSTGRES,) = re.findall(r"postgres:\S+@\S+", (MANIFESTS / "mlflow/database.yaml").read_text())
 
 Object = dict[str, Any]
 
@@ -74,7 +83,7 @@ def clusters(tmp_path: Path) -> list[Object]:
 
 def test_no_folder_is_left_out() -> None:
     found = {str(path.parent.relative_to(MANIFESTS)) for path in MANIFESTS.rglob("kustomization.yaml")}
-    assert found == {*FOLDERS, FETCHES, "gateway/node", "models/clusters"}
+    assert found == {*FOLDERS, FETCHES, *COMPONENTS}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -151,14 +160,19 @@ def schema(kind: str) -> Any:
     return {**found, "properties": {**found["properties"], "metadata": {"x-kubernetes-preserve-unknown-fields": True}}}
 
 
+def applications() -> list[Object]:
+    """The Applications that a cluster of one's own gets, but for the first."""
+    return [one for one in built("applications") if one["kind"] == "Application"]
+
+
 def argo(found: list[Object]) -> list[Object]:
     return [one for one in found if one["apiVersion"].startswith("argoproj.io/")]
 
 
 @pytest.mark.parametrize("kind", ["Application", "ApplicationSet", "AppProject"])
 def test_argo_cd_knows_every_field(kind: str, clusters: list[Object]) -> None:
-    all_of_them = [*read("bootstrap.yaml"), *built("applications"), *built("models"), *clusters]
-    found = [one for one in argo(all_of_them) if one["kind"] == kind]
+    folders = (built(name) for name in ("applications", "applications/clusters", "models"))
+    found = [one for all_ in (read("bootstrap.yaml"), *folders, clusters) for one in argo(all_) if one["kind"] == kind]
     assert len(found) >= 2
     assert [fault for one in found for fault in faults(one, schema(kind))] == []
 
@@ -174,7 +188,7 @@ def test_argo_cd_knows_every_field(kind: str, clusters: list[Object]) -> None:
     ],
 )
 def test_a_field_that_argo_cd_does_not_know_is_found(path: tuple[str, ...], value: Any, fault: str) -> None:
-    one = copy.deepcopy(built("applications")[0])
+    one = copy.deepcopy(applications()[0])
     inner = one
     for name in path[:-1]:
         inner = inner[name]
@@ -183,9 +197,41 @@ def test_a_field_that_argo_cd_does_not_know_is_found(path: tuple[str, ...], valu
 
 
 def test_a_field_that_is_missing_is_found() -> None:
-    one = copy.deepcopy(built("applications")[0])
+    one = copy.deepcopy(applications()[0])
     del one["spec"]["destination"]
     assert faults(one, schema("Application")) == ["/spec/destination: missing"]
+
+
+def native(found: list[Object]) -> list[str]:
+    """What the API server would refuse or drop of its own kinds."""
+    told = []
+    for one in found:
+        group = one["apiVersion"].rpartition("/")[0]
+        if "." not in group or (group.endswith(".k8s.io") and not group.startswith("gateway.")):
+            try:
+                kubernetes_validate.validate(one, VERSION, strict=True)
+            except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
+                told.append(f"{one['kind']} {one['metadata']['name']}: {error}")
+    return told
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_kubernetes_knows_every_field(folder: str) -> None:
+    assert native(built(folder)) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind", "told"),
+    [
+        ("mlflow", "Deployment", "'spek' was unexpected"),
+        ("mlflow", "NetworkPolicy", "'spek' was unexpected"),
+        ("policy", "ValidatingAdmissionPolicy", "'spek' was unexpected"),
+    ],
+)
+def test_a_field_that_kubernetes_does_not_know_is_found(folder: str, kind: str, told: str) -> None:
+    one = copy.deepcopy(next(one for one in built(folder) if one["kind"] == kind))
+    one["spek"] = one.pop("spec")
+    assert told in native([one])[0]
 
 
 # What is kept out
@@ -217,7 +263,7 @@ def unpinned(found: list[Object]) -> list[str]:
     loose = []
     for one in found:
         if one["kind"] == "Application":
-            loose += ["project"] * (one["spec"]["project"] == "default")
+            loose += ["project"] * (one["spec"]["project"] == "default" and one["metadata"]["name"] != "platform")
             for source in sources(one):
                 wanted = r"v?\d+\.\d+\.\d+" if "chart" in source else r"(?!HEAD$)[a-z].*"
                 loose += [source["targetRevision"]] * (not re.fullmatch(wanted, source["targetRevision"]))
@@ -230,17 +276,17 @@ def test_nothing_changes_without_a_commit() -> None:
     found = [*read("bootstrap.yaml"), *(one for folder in FOLDERS for one in built(folder))]
     assert unpinned(found) == []
     text = "\n".join(path.read_text() for path in MANIFESTS.rglob("*.yaml"))
-    assert not re.search(r"\b(HEAD|latest|stable)\b(?! (pod|window))|project: default", re.sub("(?m)#.*", "", text))
+    assert not re.search(r"\b(HEAD|latest|stable)\b(?! (pod|window))", re.sub("(?m)#.*", "", text))
 
 
 @pytest.mark.parametrize(
     ("where", "old", "new"),
     [
-        ("applications/seldon.yaml", "1.17.1", "1.*"),
-        ("applications/seldon.yaml", "1.17.1", "latest"),
+        ("applications/operators/seldon.yaml", "1.17.1", "1.*"),
+        ("applications/operators/seldon.yaml", "1.17.1", "latest"),
         ("applications/argocd.yaml", "targetRevision: main", "targetRevision: HEAD"),
-        ("mlflow/database.yaml", "postgres:17.6", "postgres"),
-        ("mlflow/database.yaml", "postgres:17.6", "postgres:latest"),
+        ("mlflow/database.yaml", POSTGRES, "postgres"),
+        ("mlflow/database.yaml", POSTGRES, "postgres:latest"),
     ],
 )
 def test_what_may_change_without_a_commit_is_found(where: str, old: str, new: str) -> None:
@@ -260,43 +306,76 @@ def test_argo_cd_is_pinned() -> None:
 # How Argo CD follows git
 
 
-def refused(project: Object, applications: list[Object]) -> list[str]:
+def refused(project: Object, found: list[Object]) -> list[str]:
     """What a project does not let its Applications take or write to."""
-    allowed, spec = [], project["spec"]
-    for one in applications:
-        name = one["metadata"]["name"]
-        allowed += [
+    told, spec = [], project["spec"]
+    for one in found:
+        name, to = one["metadata"]["name"], one["spec"]["destination"]
+        told += [
             f"{name}: {source['repoURL']}" for source in sources(one) if source["repoURL"] not in spec["sourceRepos"]
         ]
-        allowed += [f"{name}: {one['spec']['destination']}"] * (one["spec"]["destination"] not in spec["destinations"])
-    return allowed
+        allowed = [where["server"] for where in spec["destinations"] if where["namespace"] == to["namespace"]]
+        told += [f"{name}: {to}"] * (to["server"] not in allowed and "*" not in allowed)
+    return told
 
 
 def test_the_platform_may_be_what_it_is() -> None:
-    project = only(read("bootstrap.yaml"), "AppProject")
-    applications = [only(read("bootstrap.yaml"), "Application"), *built("applications")]
-    assert {one["spec"]["project"] for one in applications} == {project["metadata"]["name"]} == {"platform"}
-    assert refused(project, applications) == []
-    used = {source["repoURL"] for one in applications for source in sources(one)}
+    project = only(built("applications"), "AppProject")
+    assert {one["spec"]["project"] for one in applications()} == {project["metadata"]["name"]} == {"platform"}
+    assert refused(project, applications()) == []
+    used = {source["repoURL"] for one in applications() for source in sources(one)}
     assert used == set(project["spec"]["sourceRepos"])
+    assert int(project["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]) < min(waves().values())
 
 
 def test_an_application_that_its_project_refuses_is_found() -> None:
-    project = copy.deepcopy(only(read("bootstrap.yaml"), "AppProject"))
+    project = copy.deepcopy(only(built("applications"), "AppProject"))
     project["spec"]["sourceRepos"].remove("https://kyverno.github.io/kyverno")
     project["spec"]["destinations"] = [one for one in project["spec"]["destinations"] if one["namespace"] != "mlflow"]
-    found = refused(project, built("applications"))
-    assert [fault.split(":")[0] for fault in found] == ["mlflow", "policy"]
+    found = refused(project, applications())
+    assert sorted(fault.split(":")[0] for fault in found) == ["mlflow", "policy"]
+
+
+def test_only_the_first_application_is_in_the_project_that_allows_all() -> None:
+    (first,) = read("bootstrap.yaml")
+    assert (first["metadata"]["name"], first["spec"]["project"]) == ("platform", "default")
+    assert first["spec"]["source"]["path"] == "manifests/applications"
 
 
 def test_namespaces_of_the_platform_are_those_of_its_project() -> None:
-    named = {one["namespace"] for one in only(read("bootstrap.yaml"), "AppProject")["spec"]["destinations"]}
+    named = {one["namespace"] for one in only(built("applications"), "AppProject")["spec"]["destinations"]}
     written = {one["metadata"].get("namespace") for folder in FOLDERS for one in built(folder)} - {None}
     assert written <= named
 
 
+def test_each_cluster_gets_the_operators_that_one_cluster_has() -> None:
+    template = only(built("applications/clusters"), "ApplicationSet")["spec"]["template"]["spec"]
+    assert template["project"] == "platform"
+    assert ROOT / template["source"]["path"] == MANIFESTS / "applications/operators"
+    assert template["source"]["repoURL"] == read("bootstrap.yaml")[0]["spec"]["source"]["repoURL"]
+    operators = {one["metadata"]["name"] for one in built("applications/operators")}
+    assert operators | {"argocd", "mlflow", "models"} == {one["metadata"]["name"] for one in applications()}
+    for one in built("applications/operators"):  # with the name of the cluster behind it, a release would be another
+        assert all("releaseName" in source["helm"] for source in sources(one) if "chart" in source)
+        where = [to for to in only(built("applications"), "AppProject")["spec"]["destinations"] if to["server"] == "*"]
+        assert one["spec"]["destination"]["namespace"] in {to["namespace"] for to in where}
+
+
+def test_the_operators_of_a_cluster_go_to_it(tmp_path: Path) -> None:
+    source = only(built("applications/clusters"), "ApplicationSet")["spec"]["template"]["spec"]["source"]["kustomize"]
+    shutil.copytree(MANIFESTS / "applications", tmp_path / "applications")
+    path = tmp_path / "applications/operators/kustomization.yaml"
+    text = json.dumps(source).replace("{{ .nameNormalized }}", "west").replace("{{ .server }}", "https://west:6443")
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **json.loads(text)}))
+    for one in objects(path.parent):
+        assert one["metadata"]["name"].endswith("-west")
+        assert one["spec"]["destination"]["server"] == "https://west:6443"
+        assert one["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+
+
 def test_every_application_is_pruned_healed_and_retried() -> None:
-    for one in [only(read("bootstrap.yaml"), "Application"), *built("applications")]:
+    each = only(built("applications/clusters"), "ApplicationSet")["spec"]["template"]
+    for one in [*read("bootstrap.yaml"), *applications(), each]:
         policy = one["spec"]["syncPolicy"]
         assert policy["automated"] == {"prune": True, "selfHeal": True}
         assert "ServerSideApply=true" in policy["syncOptions"]
@@ -305,34 +384,37 @@ def test_every_application_is_pruned_healed_and_retried() -> None:
 
 
 def test_one_clone_is_followed_and_its_folders_are_there() -> None:
-    applications = [only(read("bootstrap.yaml"), "Application"), *built("applications")]
-    own = [source for one in applications for source in sources(one) if "path" in source]
+    own = [source for one in [*read("bootstrap.yaml"), *applications()] for source in sources(one) if "path" in source]
     assert {(source["repoURL"], source["targetRevision"]) for source in own} == {
         ("https://github.com/acme/platform", "main")
     }
     assert all((ROOT / source["path"] / "kustomization.yaml").is_file() for source in own)
     assert sorted(Path(source["path"]).name for source in own) == sorted(
-        {"applications", FETCHES, *FOLDERS} - {"mlflow/embedded", "mlflow/server"}
+        {FETCHES, *(folder for folder in FOLDERS if "/" not in folder)}
     )
 
 
-def test_each_part_comes_after_what_it_needs(argocd: list[Object]) -> None:
-    waves = {
+def waves() -> dict[str, int]:
+    return {
         one["metadata"]["name"]: int(one["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
-        for one in built("applications")
+        for one in applications()
     }
-    assert waves["cert-manager"] < waves["seldon"]
-    assert waves["cert-manager"] < waves["monitoring"]
-    assert [name for name in waves if waves[name] >= waves["models"]] == ["models"]
+
+
+def test_each_part_comes_after_what_it_needs(argocd: list[Object]) -> None:
+    found = waves()
+    assert found["cert-manager"] < found["seldon"]
+    assert found["cert-manager"] < found["monitoring"]
+    assert [name for name in found if found[name] >= found["models"]] == ["models"]
     settings = next(one["data"] for one in argocd if one["metadata"]["name"] == "argocd-cm")
     assert "resource.customizations.health.argoproj.io_Application" in settings  # else no wave waits
 
 
 def test_the_operator_is_the_last_one_that_is_free_in_production() -> None:
-    source = next(sources(one)[0] for one in built("applications") if one["metadata"]["name"] == "seldon")
+    source = next(sources(one)[0] for one in applications() if one["metadata"]["name"] == "seldon")
     assert (source["chart"], source["targetRevision"]) == ("seldon-core-operator", "1.17.1")
     assert source["helm"]["valuesObject"]["certManager"] == {"enabled": True}
-    assert "Business Source License" in (MANIFESTS / "applications/seldon.yaml").read_text()
+    assert "Business Source License" in (MANIFESTS / "applications/operators/seldon.yaml").read_text()
 
 
 # Health
@@ -425,12 +507,17 @@ def test_a_digest_is_that_of_an_image_that_the_release_built(event: str) -> None
     payload = found[f"template.{event}"]["github"]["repositoryDispatch"]["client_payload"]
     built_images = set(re.findall(r"^ +(?:SERVE|MONITOR): .*>>(-\w+)$", text, re.MULTILINE))
     assert set(re.findall(r'contains "(-\w+)@"', payload)) == built_images == {"-serve", "-monitor"}
-    (trigger,) = found[f"trigger.{event}"]
+    (trigger,) = found["trigger.verified"]
     (pattern,) = re.findall(r"matches '([^']+)'", trigger["when"])
     assert all(re.search(pattern, f"ghcr.io/acme/churn{name}@sha256:{'a' * 64}") for name in built_images)
     assert not re.search(pattern, "docker.io/timberio/vector@sha256:")
     assert payload.count("{{") == payload.count("}}")
     assert len(re.findall(r"\{\{- (?:range|if)\b", payload)) == len(re.findall(r"\{\{- end\b", payload))
+
+
+def test_a_sync_that_applied_nothing_can_fail_too() -> None:
+    (trigger,) = settings()["trigger.failed"]
+    assert "images" not in trigger["when"]  # what the API server refuses at once is not among the resources of a sync
 
 
 def test_a_deployment_never_merges_or_waits_for_checks() -> None:
@@ -445,7 +532,7 @@ def test_only_applications_of_models_notify(clusters: list[Object]) -> None:
     for found in (built("models"), clusters):
         labels = only(found, "ApplicationSet")["spec"]["template"]["metadata"]["labels"]
         assert labels == {subscription["selector"]: "{{ .path.basename }}"}
-    assert not any(subscription["selector"] in one["metadata"].get("labels", {}) for one in built("applications"))
+    assert not any(subscription["selector"] in one["metadata"].get("labels", {}) for one in applications())
 
 
 def test_no_key_of_the_github_app_is_in_git() -> None:
@@ -470,7 +557,9 @@ def test_a_project_allows_what_models_are_made_of_and_no_more() -> None:
     spec = only(built("models"), "AppProject")["spec"]
     allowed = {(one["group"], one["kind"]) for one in spec["namespaceResourceWhitelist"]}
     assert kinds() <= allowed | {("", "Namespace")}
-    assert spec["clusterResourceWhitelist"] == [{"group": "", "kind": "Namespace"}]
+    assert {(one["group"], one["kind"]) for one in spec["clusterResourceWhitelist"]} == {("", "Namespace")}
+    names = [to["namespace"] for to in spec["destinations"]]
+    assert [one["name"] for one in spec["clusterResourceWhitelist"]] == names  # and no other namespace, as kube-system
     assert not {kind for _, kind in allowed} & {"Secret", "Role", "RoleBinding", "Pod", "Deployment", "*"}
 
 
@@ -484,6 +573,20 @@ def test_namespaces_of_models_have_the_labels_that_gateway_and_policy_look_for(c
         policy = only(found, "ApplicationSet")["spec"]["template"]["spec"]["syncPolicy"]
         assert NAMESPACE.items() <= policy["managedNamespaceMetadata"]["labels"].items()
         assert "CreateNamespace=true" in policy["syncOptions"]
+
+
+def test_a_service_outlives_the_loss_of_a_topic_and_of_github(clusters: list[Object]) -> None:
+    for found in (built("models"), clusters):
+        policy = only(found, "ApplicationSet")["spec"]["syncPolicy"]
+        assert policy == {"applicationsSync": "create-update", "preserveResourcesOnDeletion": True}
+
+
+def test_300_repositories_stay_below_what_github_answers_in_an_hour(clusters: list[Object]) -> None:
+    text = (MANIFESTS / "models/repositories.yaml").read_text()
+    (seconds,) = map(int, re.findall(r"requeueAfterSeconds: (\d+)", text))
+    assert "pathsExist" not in text  # a further call for each repository
+    branches, pages = 300, 300 / 100
+    assert (branches + pages) * 3600 / seconds < 5000 / 4
 
 
 def test_a_route_of_a_model_leads_to_the_gateway() -> None:
@@ -506,31 +609,6 @@ def test_an_environment_may_have_a_cluster_of_its_own(clusters: list[Object]) ->
     assert allowed == ["*-dev", "*-staging", "*-production"]
     known = schema("ApplicationSet")["properties"]["spec"]["properties"]["generators"]["items"]
     assert faults(inner, known) == []  # a matrix within a matrix is not checked by the API server
-
-
-@pytest.mark.parametrize(
-    ("subject", "admitted"),
-    [
-        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/main", True),
-        ("https://github.com/acme/late-flights.v2/.github/workflows/release.yaml@refs/heads/main", True),
-        ("https://github.com/acme/churn/.github/workflows/pull-request.yaml@refs/heads/main", False),
-        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/mine", False),
-        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/main2", False),
-        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/pull/1/merge", False),
-        ("https://github.com/evil/acme/churn/.github/workflows/release.yaml@refs/heads/main", False),
-        ("https://github.com/acme-evil/churn/.github/workflows/release.yaml@refs/heads/main", False),
-        ("https://githubxcom/acme/churn/.github/workflows/release.yaml@refs/heads/main", False),
-    ],
-)
-def test_only_the_release_of_a_repository_of_the_organisation_signs(subject: str, *, admitted: bool) -> None:
-    spec = only(built("policy"), "ImageValidatingPolicy")["spec"]
-    (attestor,) = spec["attestors"]
-    (identity,) = attestor["cosign"]["keyless"]["identities"]
-    assert identity["issuer"] == "https://token.actions.githubusercontent.com"
-    assert (re.search(identity["subjectRegExp"], subject) is not None) == admitted
-    assert spec["validationActions"] == ["Deny"]
-    assert (spec["failurePolicy"], spec["validationConfigurations"]["verifyDigest"]) == ("Fail", True)
-    assert f"attestors.{attestor['name']}" in spec["validations"][0]["expression"]
 
 
 # Pods
@@ -613,137 +691,3 @@ def test_services_select_pods_that_are_there() -> None:
         for one in built(folder):
             if one["kind"] == "Service":
                 assert [one["spec"]["selector"].items() <= own.items() for own in labels].count(True) == 1
-
-
-# Metrics
-
-
-@cache
-def exposed() -> dict[str, set[str]]:
-    """The series of a model's service and of its monitor, with their labels, read from the code that makes them."""
-    found: dict[str, set[str]] = {}
-    endings = {
-        "Counter": ["_total"],
-        "Gauge": [""],
-        "Histogram": ["_bucket", "_sum", "_count"],
-        "Summary": ["_sum", "_count"],
-    }
-    for module in ("telemetry", "monitor"):
-        tree = ast.parse((ROOT / PROJECT / f"model/{module}.py").read_text())
-        names = {
-            target.id: ast.literal_eval(node.value)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
-            for target in node.targets
-            if isinstance(target, ast.Name) and all(isinstance(item, ast.Constant) for item in node.value.elts)
-        }
-        for node in ast.walk(tree):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
-                continue
-            if node.func.id in endings:
-                name, _, *rest = node.args
-                given = rest[0] if rest else None
-                labels = names[given.id] if isinstance(given, ast.Name) else ast.literal_eval(given) if given else ()
-                for ending in endings[node.func.id]:
-                    found[f"{ast.literal_eval(name)}{ending}"] = {*labels, *(["le"] if ending == "_bucket" else [])}
-    return found
-
-
-def expressions() -> Iterator[str]:
-    for one in built("monitoring"):
-        if one["kind"] == "PrometheusRule":
-            for group in one["spec"]["groups"]:
-                yield from (rule["expr"] for rule in group["rules"])
-    for panel in dashboard()["panels"]:
-        yield from (target["expr"] for target in panel.get("targets", ()))
-    for variable in dashboard()["templating"]["list"]:
-        if variable["type"] == "query":
-            yield re.sub(r"label_values\((\w+), (\w+)\)", r"count by (\2) (\1)", variable["query"])
-
-
-def unknown(expression: str) -> list[str]:
-    """The series that an expression asks for and nothing exposes, and their labels that do not exist."""
-    known = {**exposed(), **OTHERS}
-    names = re.findall(r"\b(?:model|kube|push|process)_\w+", re.sub(r'"[^"]*"', '""', expression))
-    found = [name for name in names if name not in known]
-    labels = {"namespace"}.union(*(known.get(name, set()) for name in names))
-    asked = [one for group in re.findall(r"\bby \(([^)]*)\)", expression) for one in re.findall(r"\w+", group)]
-    asked += [one for group in re.findall(r"\{([^}]*)\}", expression) for one in re.findall(r'(\w+)=?[=!~]+"', group)]
-    return found + [label for label in asked if label not in labels]
-
-
-def dashboard() -> Any:
-    (one,) = (one for one in built("monitoring") if one["kind"] == "ConfigMap")
-    assert one["metadata"]["labels"]["grafana_dashboard"] == "1"
-    (text,) = one["data"].values()
-    return json.loads(text)
-
-
-def test_rules_and_dashboard_ask_for_what_the_code_exposes() -> None:
-    found = list(expressions())
-    assert len(found) > 20
-    assert [(expression, unknown(expression)) for expression in found if unknown(expression)] == []
-
-
-@pytest.mark.parametrize(
-    ("expression", "found"),
-    [
-        ("rate(model_request_total[5m])", ["model_request_total"]),
-        ("model_request_seconds", ["model_request_seconds"]),
-        ("sum by (status) (model_requests_total)", ["status"]),
-        ('model_window{name="x"}', ["name"]),
-        ('sum by (namespace, code) (model_requests_total{code=~"5..", protocol!="v2"})', []),
-    ],
-)
-def test_a_metric_that_nothing_exposes_is_found(expression: str, found: list[str]) -> None:
-    assert unknown(expression) == found
-
-
-def test_metrics_are_read_from_the_code_as_the_service_prints_them() -> None:
-    code = """
-from pathlib import Path
-from types import SimpleNamespace
-from model.telemetry import Telemetry
-model = SimpleNamespace(classes=(), metadata={"name": "x"}, version="x", task="x", sha256="x")
-print(Telemetry(SimpleNamespace(model=model, runtime="x"), Path(".")).text().decode())
-"""
-    run(["make", ".venv/serve"], ROOT / PROJECT)
-    printed = run([str(ROOT / PROJECT / ".venv/serve/bin/python"), "-c", code], ROOT / PROJECT)
-    names = set(re.findall(r"(?m)^(model_\w+)(?:\{| )", printed))
-    made = {name for name in names if not name.endswith("_created")}
-    assert {"model_requests_total", "model_request_seconds_bucket", "model_prediction_sum", "model_info"} <= made
-    assert made <= set(exposed())
-
-
-def repeated(panels: list[Object]) -> list[int]:
-    ids = [panel["id"] for panel in panels]
-    return sorted({one for one in ids if ids.count(one) > 1})
-
-
-def test_panels_of_the_dashboard_are_apart() -> None:
-    panels = dashboard()["panels"]
-    assert repeated(panels) == []
-    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
-    assert len(places) == len(set(places))
-    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)
-    assert all(panel["title"] for panel in panels)
-
-
-def test_a_panel_that_is_there_twice_is_found() -> None:
-    panels = dashboard()["panels"]
-    assert repeated([*panels, panels[1]]) == [panels[1]["id"]]
-
-
-def test_every_alert_says_what_to_do() -> None:
-    rules = [
-        rule
-        for one in built("monitoring")
-        if one["kind"] == "PrometheusRule"
-        for group in one["spec"]["groups"]
-        for rule in group["rules"]
-    ]
-    names = [rule["alert"] for rule in rules]
-    assert len(names) == len(set(names))
-    for rule in rules:
-        assert set(rule["annotations"]) == {"summary", "description"}
-        assert rule["labels"]["severity"] in ("critical", "warning", "info")

@@ -494,7 +494,9 @@ def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(hu
     (late,) = hub.dispatch("verified", {"environment": "staging", "digest": ""})
     assert "was rolled back from it" in late.log
     (stale,) = hub.dispatch("failed", payload)
-    assert "no longer runs" in stale.log
+    assert "no longer runs sha256:" in stale.log
+    (refused,) = hub.dispatch("failed", payload | {"digest": ""})  # by the API server, before any pod
+    assert "no longer runs the release of" in refused.log
     assert opened(hub) == []
 
 

@@ -99,8 +99,9 @@ def _rollback(options: argparse.Namespace) -> str:
     from model import rollback
 
     settings = config.load(options.config).promote
-    if options.digest:
-        return _changed(rollback.failed(options.environment, options.digest, settings), options.build)
+    if options.digest or options.revision:
+        failed = rollback.failed(options.environment, options.digest, options.revision, settings)
+        return _changed(failed, options.build)
     return _changed(rollback.run(options.environment, settings), options.build)
 
 
@@ -204,6 +205,9 @@ def parser() -> argparse.ArgumentParser:
         own[name].add_argument("--environment", required=True)
     for name in ("promote", "rollback"):
         own[name].add_argument("--digest", default="", help="nothing is done unless an image with this digest runs")
+    own["rollback"].add_argument(
+        "--revision", default="", help="nothing is done unless it runs what it ran at this commit"
+    )
     own["promote"].add_argument("--verified", default="", help="promote from this environment, where it is due")
     own["promote"].add_argument("--since", default="", help="promote what was released since this commit")
     own["promote"].add_argument("--share", default="", help="percent of the requests; default: all")

@@ -54,7 +54,7 @@ def states(path: Path, until: str = "HEAD") -> list[str]:
 def content(commit: str, path: Path) -> str | None:
     """A file as it was in a commit, or None where it did not exist."""
     try:
-        return _git("show", f"{commit}:./{path.as_posix()}")
+        return _git("show", "--end-of-options", f"{commit}:./{path.as_posix()}")
     except subprocess.CalledProcessError:
         return None
 

@@ -34,9 +34,16 @@ def run(environment: str, settings: Promote) -> Change:
     return offered
 
 
-def failed(environment: str, digest: str, settings: Promote) -> Change | str:
-    """Roll back from the digest that failed in an environment, or say that it no longer runs there."""
-    present = current(folder(environment, settings.order))
-    if present is None or digest not in digests(present):
-        return f"{environment} no longer runs {digest}; there is nothing to roll back."
+def failed(environment: str, digest: str, revision: str, settings: Promote) -> Change | str:
+    """Roll back from what failed in an environment, or say that it no longer runs.
+
+    A cluster names the digest; where it refused all at once, it knows only the commit.
+    """
+    target = folder(environment, settings.order)
+    present = current(target)
+    if present is None:
+        return f"{environment} has no release; there is nothing to roll back."
+    then = git.content(revision, target / KUSTOMIZATION)
+    if digest not in digests(present) if digest else then != (target / KUSTOMIZATION).read_text():
+        return f"{environment} no longer runs {digest or f'the release of {revision}'}; there is nothing to roll back."
     return run(environment, settings)

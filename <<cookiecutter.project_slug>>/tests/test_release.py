@@ -262,8 +262,8 @@ def test_only_what_an_environment_still_runs_is_promoted_or_rolled_back(
     assert isinstance(promote.after("dev", "", SETTINGS, TODAY), release.Change)
     assert running("staging") == "2020.02.02-bbbbbbb"
     repository.commit("Promote")
-    assert "no longer runs" in str(rollback.failed("staging", first, SETTINGS))
-    assert isinstance(rollback.failed("staging", f"sha256:{'0' * 64}", SETTINGS), release.Change)
+    assert "no longer runs" in str(rollback.failed("staging", first, "", SETTINGS))
+    assert isinstance(rollback.failed("staging", f"sha256:{'0' * 64}", "", SETTINGS), release.Change)
     assert running("staging") == "2020.02.01-aaaaaaa"
 
 
@@ -328,7 +328,7 @@ def test_a_candidate_is_dropped_by_a_rollback_and_not_offered_again(decision: re
     alone = contents("production")
     newer(decision, repository)
     repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
-    change = rollback.failed("production", f"sha256:{'a' * 64}", SETTINGS)
+    change = rollback.failed("production", f"sha256:{'a' * 64}", "", SETTINGS)
     assert isinstance(change, release.Change)
     assert change.title == "Drop 2020.02.02-bbbbbbb from production"
     assert "runs `2020.02.01-aaaaaaa` alone, without `2020.02.02-bbbbbbb` beside it" in change.body
@@ -357,3 +357,14 @@ def test_what_is_promoted_is_the_release_and_not_the_candidate_beside_it(
     promote.run("production", SETTINGS, TODAY)
     assert running("production") == "2020.02.02-bbbbbbb"
     assert set(contents("production")) == {"decision.json", "kustomization.yaml"}
+
+
+def test_what_the_cluster_refused_at_once_is_known_by_its_commit(decision: record.Decision, repository: Git) -> None:
+    assert "has no release" in str(rollback.failed("production", "", repository("rev-parse", "HEAD"), SETTINGS))
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    first = repository("rev-parse", "HEAD")
+    promoted(version(decision, "2020.02.02-bbbbbbb"), repository)
+    assert f"no longer runs the release of {first}" in str(rollback.failed("production", "", first, SETTINGS))
+    change = rollback.failed("production", "", repository("rev-parse", "HEAD"), SETTINGS)
+    assert isinstance(change, release.Change)
+    assert running("production") == "2020.02.01-aaaaaaa"

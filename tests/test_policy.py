@@ -1,0 +1,161 @@
+"""What a cluster admits: expressions of policies, evaluated on a release's pods and on pods that must be refused."""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import celpy
+import pytest
+from celpy.adapter import json_to_cel
+from test_overlays import COMPONENTS, Object, objects, pods, released, shared, switched_on  # noqa: F401 - a fixture
+from test_platform import built, only
+
+
+def policy(name: str) -> Any:
+    (one,) = (
+        one for one in built("policy") if (one["kind"], one["metadata"]["name"]) == ("ValidatingAdmissionPolicy", name)
+    )
+    return one["spec"]
+
+
+def evaluated(expression: str, known: dict[str, Any]) -> Any:
+    environment = celpy.Environment()
+    return environment.program(environment.compile(expression)).evaluate(
+        {name: json_to_cel(value) for name, value in known.items()}
+    )
+
+
+def refusals(spec: Any, known: dict[str, Any]) -> list[str]:
+    """The messages with which a policy refuses an object; none where it admits it, or does not look at it."""
+    if not all(evaluated(one["expression"], known) for one in spec.get("matchConditions", ())):
+        return []
+    variables = {}
+    for one in spec.get("variables", ()):
+        variables[one["name"]] = evaluated(one["expression"], known)
+    environment = celpy.Environment()
+    found = {name: json_to_cel(value) for name, value in known.items()}
+    found["variables"] = celpy.celtypes.MapType(
+        {celpy.celtypes.StringType(name): value for name, value in variables.items()}
+    )
+    return [
+        one["message"]
+        for one in spec["validations"]
+        if not environment.program(environment.compile(one["expression"])).evaluate(found)
+    ]
+
+
+def test_each_policy_is_bound_and_denies() -> None:
+    names = {one["metadata"]["name"] for one in built("policy") if one["kind"] == "ValidatingAdmissionPolicy"}
+    bindings = [one["spec"] for one in built("policy") if one["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert {one["policyName"] for one in bindings} == names == {"model-images", "model-namespaces"}
+    assert {tuple(one["validationActions"]) for one in bindings} == {("Deny",)}
+    assert {policy(name)["failurePolicy"] for name in names} == {"Fail"}
+
+
+def test_every_pod_of_a_release_is_admitted(released: Path) -> None:  # noqa: F811 - the fixture
+    found = list(pods(objects(switched_on(shared(released), *COMPONENTS), "production")))
+    assert len(found) > 3
+    for name, _, spec in found:
+        assert (name, refusals(policy("model-images"), {"object": {"spec": spec}})) == (name, [])
+
+
+GOOD = f"ghcr.io/acme/late-flights-serve@sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("image", "admitted"),
+    [
+        (GOOD, True),
+        (GOOD.replace("serve", "monitor"), True),
+        ("docker.io/seldonio/seldon-core-executor:1.17.1", True),
+        (GOOD.split("@")[0], False),
+        (GOOD.replace("@", ":1@"), False),
+        (f"{GOOD}0", False),
+        (GOOD.replace("acme", "acme-evil"), False),
+        (GOOD.replace("ghcr.io", "ghcrxio"), False),
+        (f"evil.io/{GOOD}", False),
+        (GOOD.replace("acme/", "acme/x/"), False),
+        (GOOD.replace("serve", "train"), False),
+        ("docker.io/seldonio/seldon-core-executor:1.17.1-evil", False),
+        ("timberio/vector:0.59.0", False),
+        ("docker.io/library/busybox:1", False),
+    ],
+)
+def test_an_image_that_no_release_built_is_refused(image: str, *, admitted: bool) -> None:
+    for kind in ("containers", "initContainers"):
+        spec = {"containers": [{"name": "model", "image": GOOD}]}
+        spec[kind] = [*spec.get(kind, []), {"name": "other", "image": image}]
+        told = refusals(policy("model-images"), {"object": {"spec": spec}})
+        assert (told == []) == admitted
+
+
+def test_a_debug_container_is_refused() -> None:
+    spec = {"containers": [{"image": GOOD}], "ephemeralContainers": [{"image": GOOD}]}
+    (told,) = refusals(policy("model-images"), {"object": {"spec": spec}})
+    assert "takes no debug container" in told
+    resources = policy("model-images")["matchConstraints"]["resourceRules"][0]["resources"]
+    assert resources == ["pods", "pods/ephemeralcontainers"]
+
+
+ARGOCD = "system:serviceaccount:argocd:argocd-application-controller"
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "user", "count"),
+    [
+        ("churn-production", None, ARGOCD, 0),
+        ("churn-production", {}, ARGOCD, 2),
+        ("churn-production", {"app.kubernetes.io/part-of": "other"}, ARGOCD, 1),
+        ("churn-production", {"pod-security.kubernetes.io/enforce": "privileged"}, ARGOCD, 1),
+        ("churn-dev", {}, "system:serviceaccount:kube-system:argocd-manager", 2),
+        ("churn-dev", {}, "ann", 0),
+        ("kyverno", {}, ARGOCD, 0),
+    ],
+)
+def test_a_namespace_of_a_model_keeps_its_labels(
+    name: str, labels: dict[str, str] | None, user: str, count: int
+) -> None:
+    template = only(built("models"), "ApplicationSet")["spec"]["template"]["spec"]["syncPolicy"]
+    given = template["managedNamespaceMetadata"]["labels"]
+    wanted = given if labels is None else given | labels if labels else {}
+    known = {"object": {"metadata": {"name": name, "labels": wanted}}, "request": {"userInfo": {"username": user}}}
+    assert len(refusals(policy("model-namespaces"), known)) == count
+    without: Object = copy.deepcopy(known)
+    del without["object"]["metadata"]["labels"]
+    if count == 2:
+        assert len(refusals(policy("model-namespaces"), without)) == 2
+
+
+def test_a_pod_is_looked_at_in_the_namespaces_that_models_get() -> None:
+    labels = {"app.kubernetes.io/part-of": "models"}
+    for constraints in (
+        policy("model-images")["matchConstraints"],
+        only(built("policy"), "ImageValidatingPolicy")["spec"]["matchConstraints"],
+    ):
+        assert constraints["namespaceSelector"] == {"matchLabels": labels}
+
+
+@pytest.mark.parametrize(
+    ("subject", "admitted"),
+    [
+        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/main", True),
+        ("https://github.com/acme/late-flights.v2/.github/workflows/release.yaml@refs/heads/main", True),
+        ("https://github.com/acme/churn/.github/workflows/pull-request.yaml@refs/heads/main", False),
+        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/mine", False),
+        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/main2", False),
+        ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/pull/1/merge", False),
+        ("https://github.com/evil/acme/churn/.github/workflows/release.yaml@refs/heads/main", False),
+        ("https://github.com/acme-evil/churn/.github/workflows/release.yaml@refs/heads/main", False),
+        ("https://githubxcom/acme/churn/.github/workflows/release.yaml@refs/heads/main", False),
+    ],
+)
+def test_only_the_release_of_a_repository_of_the_organisation_signs(subject: str, *, admitted: bool) -> None:
+    spec = only(built("policy"), "ImageValidatingPolicy")["spec"]
+    (attestor,) = spec["attestors"]
+    (identity,) = attestor["cosign"]["keyless"]["identities"]
+    assert identity["issuer"] == "https://token.actions.githubusercontent.com"
+    assert (re.search(identity["subjectRegExp"], subject) is not None) == admitted
+    assert spec["validationActions"] == ["Deny"]
+    assert (spec["failurePolicy"], spec["validationConfigurations"]["verifyDigest"]) == ("Fail", True)
+    assert f"attestors.{attestor['name']}" in spec["validations"][0]["expression"]
