@@ -72,6 +72,8 @@ def test_the_cluster_changes_what_the_platform_has(tmp_path: Path) -> None:
     assert "s#https://github.com/acme#$address#" in script
     assert re.search(r"path: manifests/mlflow$", (ROOT / "manifests/applications/mlflow.yaml").read_text(), flags=re.M)
     assert (ROOT / "manifests/mlflow/embedded/kustomization.yaml").is_file()
+    assert r"s#ghcr\[.\]io/acme/#localhost:$REGISTRY/acme/#" in script
+    assert "ghcr[.]io/acme/" in (ROOT / "manifests/policy/images.yaml").read_text()
     assert "  - repositories.yaml\n" in (ROOT / "manifests/models/kustomization.yaml").read_text()
     shutil.copytree(ROOT / "manifests/gateway", tmp_path / "gateway")
     with (tmp_path / "gateway/kustomization.yaml").open("a") as file:
