@@ -76,7 +76,7 @@ def pods(found: list[Object]) -> Iterator[tuple[str, Object, Object]]:
             for predictor in part["spec"]["predictors"]:
                 for component in predictor["componentSpecs"]:
                     yield predictor["name"], predictor.get("labels", {}), component["spec"]
-        if part["kind"] in ("CronJob", "Job"):
+        if part["kind"] in ("CronJob", "Deployment", "Job"):
             spec = part["spec"].get("jobTemplate", part)["spec"]["template"]
             yield part["metadata"]["name"], spec["metadata"]["labels"], spec["spec"]
 
@@ -286,7 +286,14 @@ def test_the_schemas_are_at_hand() -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_overlay_without_a_release_is_valid(environment: str, baked: Callable[..., Path]) -> None:
     found = objects(baked("regression"), environment)
-    assert {part["kind"] for part in found} == {"NetworkPolicy"}
+    assert {part["kind"] for part in found} == {"NetworkPolicy", "PersistentVolumeClaim"}
+    assert problems(found) == []
+
+
+def test_an_overlay_that_ships_is_valid_before_its_first_release(baked: Callable[..., Path], tmp_path: Path) -> None:
+    shutil.copytree(baked("regression"), tmp_path / "repository")
+    found = objects(switched_on(tmp_path / "repository", "shipping"), "production")
+    assert [part["kind"] for part in found].count("Deployment") == 1
     assert problems(found) == []
 
 

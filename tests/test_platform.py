@@ -560,7 +560,7 @@ def test_a_project_allows_what_models_are_made_of_and_no_more() -> None:
     assert {(one["group"], one["kind"]) for one in spec["clusterResourceWhitelist"]} == {("", "Namespace")}
     names = [to["namespace"] for to in spec["destinations"]]
     assert [one["name"] for one in spec["clusterResourceWhitelist"]] == names  # and no other namespace, as kube-system
-    assert not {kind for _, kind in allowed} & {"Secret", "Role", "RoleBinding", "Pod", "Deployment", "*"}
+    assert not {kind for _, kind in allowed} & {"Secret", "Role", "RoleBinding", "Pod", "DaemonSet", "*"}
 
 
 def test_namespaces_of_models_have_the_labels_that_gateway_and_policy_look_for(clusters: list[Object]) -> None:
