@@ -263,7 +263,7 @@ def unpinned(found: list[Object]) -> list[str]:
     loose = []
     for one in found:
         if one["kind"] == "Application":
-            loose += ["project"] * (one["spec"]["project"] == "default" and one["metadata"]["name"] != "platform")
+            loose += ["project"] * (one["spec"]["project"] == "default")
             for source in sources(one):
                 wanted = r"v?\d+\.\d+\.\d+" if "chart" in source else r"(?!HEAD$)[a-z].*"
                 loose += [source["targetRevision"]] * (not re.fullmatch(wanted, source["targetRevision"]))
@@ -276,7 +276,7 @@ def test_nothing_changes_without_a_commit() -> None:
     found = [*read("bootstrap.yaml"), *(one for folder in FOLDERS for one in built(folder))]
     assert unpinned(found) == []
     text = "\n".join(path.read_text() for path in MANIFESTS.rglob("*.yaml"))
-    assert not re.search(r"\b(HEAD|latest|stable)\b(?! (pod|window))", re.sub("(?m)#.*", "", text))
+    assert not re.search(r"\b(HEAD|latest|stable)\b(?! (pod|window))|project: default", re.sub("(?m)#.*", "", text))
 
 
 @pytest.mark.parametrize(
@@ -336,10 +336,15 @@ def test_an_application_that_its_project_refuses_is_found() -> None:
     assert sorted(fault.split(":")[0] for fault in found) == ["mlflow", "policy"]
 
 
-def test_only_the_first_application_is_in_the_project_that_allows_all() -> None:
-    (first,) = read("bootstrap.yaml")
-    assert (first["metadata"]["name"], first["spec"]["project"]) == ("platform", "default")
+def test_the_first_application_brings_projects_and_applications_and_nothing_else() -> None:
+    project, first = read("bootstrap.yaml")
+    assert first["spec"]["project"] == project["metadata"]["name"] == "bootstrap"
     assert first["spec"]["source"]["path"] == "manifests/applications"
+    assert refused(project, [first]) == []
+    allowed = {one["kind"] for one in project["spec"]["namespaceResourceWhitelist"]}
+    brought = {one["kind"] for folder in ("applications", "applications/clusters") for one in built(folder)}
+    assert allowed == brought
+    assert "clusterResourceWhitelist" not in project["spec"]
 
 
 def test_namespaces_of_the_platform_are_those_of_its_project() -> None:
@@ -352,7 +357,7 @@ def test_each_cluster_gets_the_operators_that_one_cluster_has() -> None:
     template = only(built("applications/clusters"), "ApplicationSet")["spec"]["template"]["spec"]
     assert template["project"] == "platform"
     assert ROOT / template["source"]["path"] == MANIFESTS / "applications/operators"
-    assert template["source"]["repoURL"] == read("bootstrap.yaml")[0]["spec"]["source"]["repoURL"]
+    assert template["source"]["repoURL"] == only(read("bootstrap.yaml"), "Application")["spec"]["source"]["repoURL"]
     operators = {one["metadata"]["name"] for one in built("applications/operators")}
     assert operators | {"argocd", "mlflow", "models"} == {one["metadata"]["name"] for one in applications()}
     for one in built("applications/operators"):  # with the name of the cluster behind it, a release would be another
@@ -375,7 +380,7 @@ def test_the_operators_of_a_cluster_go_to_it(tmp_path: Path) -> None:
 
 def test_every_application_is_pruned_healed_and_retried() -> None:
     each = only(built("applications/clusters"), "ApplicationSet")["spec"]["template"]
-    for one in [*read("bootstrap.yaml"), *applications(), each]:
+    for one in [only(read("bootstrap.yaml"), "Application"), *applications(), each]:
         policy = one["spec"]["syncPolicy"]
         assert policy["automated"] == {"prune": True, "selfHeal": True}
         assert "ServerSideApply=true" in policy["syncOptions"]
@@ -384,7 +389,8 @@ def test_every_application_is_pruned_healed_and_retried() -> None:
 
 
 def test_one_clone_is_followed_and_its_folders_are_there() -> None:
-    own = [source for one in [*read("bootstrap.yaml"), *applications()] for source in sources(one) if "path" in source]
+    found = [only(read("bootstrap.yaml"), "Application"), *applications()]
+    own = [source for one in found for source in sources(one) if "path" in source]
     assert {(source["repoURL"], source["targetRevision"]) for source in own} == {
         ("https://github.com/acme/platform", "main")
     }

@@ -521,6 +521,10 @@ def test_a_candidate_gets_a_share_of_the_requests_and_is_dropped_when_it_fails(h
     assert released(hub, "production") == first
     beside = rendered(hub, "production")
     assert [record["images"]["serve"] in beside for record in (first, second)] == [True, True]
+    done = hub.by_hand("promote.yaml", environment="staging", share="100")
+    (number,) = opened(hub, "promote/production/")
+    assert hub.state.pulls[number]["title"] == f"Promote {versions[1]} to production"
+    hub.state.pulls[number]["state"] = "closed"
     payload = {"environment": "production", "digest": first["images"]["serve"].partition("@")[2]}
     (failed,) = hub.dispatch("failed", payload | {"revision": hub.main()})
     assert failed.conclusion == "success", failed.log

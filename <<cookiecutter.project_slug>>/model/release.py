@@ -97,7 +97,7 @@ def current(release: Path, name: str = RECORD) -> record.Decision | None:
 
 
 def ran(release: Path, content: str, names: tuple[str, ...] = (RECORD,), until: str = "HEAD") -> bool:
-    """Whether an environment ran what a record says, up to a commit; by the names alone, or also as a candidate."""
+    """Whether a record of that content, under one of the names, was in an environment up to a commit."""
     return any(
         git.content(commit, release / name) == content for commit in git.states(release, until) for name in names
     )
@@ -141,6 +141,8 @@ def change(kind: str, decision: record.Decision, environment: str, settings: Pro
         verb = f"Roll {environment} back to {version} from {was}"
         title = verb if kind == "rollback" else f"{kind.capitalize()} {version} to {environment}"
         said = f"`{environment}` runs `{version}` instead of `{was}`."
+        if candidate and candidate != decision:
+            said += f" `{candidate.evaluation.origin.version}` beside it is dropped."
     images = decision.images.model_dump() if decision.images else {}
     lines = [said, ""]
     lines += [f"- {name}: `{image}`" for name, image in images.items()]

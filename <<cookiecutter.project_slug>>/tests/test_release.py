@@ -323,6 +323,19 @@ def test_a_candidate_gets_a_share_of_the_requests_then_all_of_them(decision: rec
     assert contents("production") == alone
 
 
+def test_a_later_release_replaces_the_candidate_too(decision: record.Decision, repository: Git) -> None:
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    newer(decision, repository)
+    repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
+    release.run(version(decision, "2020.02.03-ccccccc"), IMAGES, "dev", SETTINGS)
+    repository.commit("Release")
+    promote.run("staging", SETTINGS, TODAY)
+    repository.commit("Promote to staging")
+    change = promote.run("production", SETTINGS, TODAY)
+    assert "instead of `2020.02.01-aaaaaaa`. `2020.02.02-bbbbbbb` beside it is dropped." in change.body
+    assert contents("production") == contents("staging")
+
+
 def test_a_candidate_is_dropped_by_a_rollback_and_not_offered_again(decision: record.Decision, repository: Git) -> None:
     promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
     alone = contents("production")
