@@ -59,6 +59,7 @@ def test_the_life_on_a_cluster_uses_verbs_and_names_that_there_are() -> None:
     assert "name: monitor" in (base / "monitor.yaml").read_text()
     assert "cronjob/monitor" in text
     assert "ReadWriteMany" in (base.parent / "namespace/predictions.yaml").read_text()
+    assert text.index("ReadWriteMany") < text.index("do application")  # a claim cannot be changed once it is there
     assert "max_iter: 60" in (ROOT / PROJECT / "config.yaml").read_text()
     settings = yaml.safe_load((ROOT / "manifests/models/repositories.yaml").read_text())["spec"]["template"]["spec"]
     assert f"project: {settings['project']}" in text

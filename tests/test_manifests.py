@@ -95,6 +95,14 @@ def test_before_its_first_release_an_overlay_holds_no_workload(environment: str,
     assert found["NetworkPolicy"]["metadata"]["namespace"] == f"late-flights-{environment}"
 
 
+def test_the_prediction_log_is_kept_and_waits_for_its_first_pod(repository: Path) -> None:
+    annotations = documents(render(repository, "production"))["PersistentVolumeClaim"]["metadata"]["annotations"]
+    assert annotations == {
+        "argocd.argoproj.io/sync-options": "Prune=false",
+        "argocd.argoproj.io/ignore-healthcheck": "true",
+    }
+
+
 def test_a_release_runs_both_images_by_digest(released: Path) -> None:
     text = render(released, "production")
     assert set(digests(text)) == set(IMAGES.values())

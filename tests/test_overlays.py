@@ -238,6 +238,10 @@ def references(found: list[Object]) -> list[str]:
         for predictor in part["spec"]["predictors"]
     }
     for part in found:
+        if part["kind"] == "Deployment":
+            selector, template = part["spec"]["selector"]["matchLabels"], part["spec"]["template"]["metadata"]["labels"]
+            if not selector.items() <= template.items():
+                told.append(f"the Deployment {part['metadata']['name']} does not select its pods")
         if part["kind"] == "PodMonitor" and not any(
             set(part["spec"]["selector"]["matchLabels"].items()) <= own for own in labels
         ):
@@ -406,6 +410,12 @@ def test_what_is_wrong_is_found(
     assert any(told in problem for problem in function(broken(found, change)))
 
 
+def test_a_deployment_that_does_not_select_its_pods_is_found(released: Path) -> None:
+    found = objects(switched_on(released, "shipping"), "production")
+    one(found, "Deployment")["spec"]["selector"]["matchLabels"] = {"app.kubernetes.io/component": "serve"}
+    assert references(found) == ["the Deployment shipper does not select its pods"]
+
+
 def test_the_smoke_test_proves_the_digest_of_the_release(released: Path) -> None:
     job = one(objects(released, "staging"), "Job", "smoke")
     (smoke,) = job["spec"]["template"]["spec"]["containers"]
@@ -431,12 +441,19 @@ def test_a_canary_is_the_model_with_another_image_and_a_share_of_the_requests(re
     assert [main["traffic"], canary["traffic"]] == [70, 30] == [to["weight"] for to in rule["backendRefs"]]
     images = [part["componentSpecs"][0]["spec"]["containers"][0].pop("image") for part in (main, canary)]
     assert images == [IMAGES["serve"], CANDIDATE]
+    budgets = [part["componentSpecs"][0].pop("pdbSpec", None) for part in (main, canary)]
+    assert budgets == [{"maxUnavailable": 1}, None]
     for part in (main, canary):
         del part["traffic"], part["name"]
-        own = part["componentSpecs"][0]
-        own.pop("pdbSpec", None)
-        del own["hpaSpec"]["minReplicas"], own["hpaSpec"]["maxReplicas"]
-    assert main == canary
+    assert main == canary  # replicas included
+
+
+def test_a_canary_goes_the_way_that_the_release_goes(released: Path) -> None:
+    main, canary = one(objects(switched_on(shared(released), *COMPONENTS), "production"), "SeldonDeployment")["spec"][
+        "predictors"
+    ]
+    assert main.get("annotations") == canary.get("annotations")
+    assert "seldon.io/no-engine" not in main.get("annotations", {})
 
 
 def test_the_smoke_test_proves_the_digest_of_the_candidate_too(released: Path) -> None:

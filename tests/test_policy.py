@@ -57,7 +57,7 @@ def test_every_pod_of_a_release_is_admitted(released: Path) -> None:  # noqa: F8
     found = list(pods(objects(switched_on(shared(released), *COMPONENTS), "production")))
     assert len(found) > 3
     for name, _, spec in found:
-        assert (name, refusals(policy("model-images"), {"object": {"spec": spec}})) == (name, [])
+        assert (name, refusals(policy("model-images"), {"object": {"spec": spec}, "oldObject": None})) == (name, [])
 
 
 GOOD = f"ghcr.io/acme/late-flights-serve@sha256:{'a' * 64}"
@@ -86,16 +86,31 @@ def test_an_image_that_no_release_built_is_refused(image: str, *, admitted: bool
     for kind in ("containers", "initContainers"):
         spec = {"containers": [{"name": "model", "image": GOOD}]}
         spec[kind] = [*spec.get(kind, []), {"name": "other", "image": image}]
-        told = refusals(policy("model-images"), {"object": {"spec": spec}})
+        told = refusals(policy("model-images"), {"object": {"spec": spec}, "oldObject": None})
         assert (told == []) == admitted
 
 
 def test_a_debug_container_is_refused() -> None:
     spec = {"containers": [{"image": GOOD}], "ephemeralContainers": [{"image": GOOD}]}
-    (told,) = refusals(policy("model-images"), {"object": {"spec": spec}})
+    (told,) = refusals(policy("model-images"), {"object": {"spec": spec}, "oldObject": None})
     assert "takes no debug container" in told
     resources = policy("model-images")["matchConstraints"]["resourceRules"][0]["resources"]
     assert resources == ["pods", "pods/ephemeralcontainers"]
+
+
+def test_a_volume_from_an_image_is_refused() -> None:
+    volumes = [{"name": "x", "image": {"reference": "docker.io/evil/evil:latest"}}]
+    spec = {"containers": [{"image": GOOD}], "volumes": volumes}
+    (told,) = refusals(policy("model-images"), {"object": {"spec": spec}, "oldObject": None})
+    assert "no volume from an image" in told
+
+
+def test_a_pod_from_before_the_policy_may_end_but_not_change() -> None:
+    old = {"metadata": {"finalizers": ["x"]}, "spec": {"containers": [{"image": "docker.io/library/busybox:1"}]}}
+    ends = {"metadata": {}, "spec": old["spec"]}
+    changed = {"metadata": {}, "spec": {"containers": [{"image": "docker.io/library/busybox:2"}]}}
+    assert refusals(policy("model-images"), {"object": ends, "oldObject": old}) == []
+    assert len(refusals(policy("model-images"), {"object": changed, "oldObject": old})) == 1
 
 
 ARGOCD = "system:serviceaccount:argocd:argocd-application-controller"

@@ -80,17 +80,17 @@ def _promote(options: argparse.Namespace) -> str:
     from model import promote
 
     settings, today = config.load(options.config).promote, datetime.now(UTC).date()
-    share = _percent(options.share or "100")
+    share = _percent(options.share) if options.share else None
     verified = options.verified or (promote.changed(options.since, settings) if options.since else "")
     if verified:
         return _changed(promote.after(verified, options.digest, settings, today, share), options.build)
     if options.since:
         return _changed("no environment has a new release that could be promoted", options.build)
-    return _changed(promote.run(options.environment, settings, today, share), options.build)
+    return _changed(promote.run(options.environment, settings, today, share or 100), options.build)
 
 
 def _percent(share: str) -> int:
-    if not share.isdecimal() or not 1 <= int(share) <= 100:
+    if not (share.isascii() and share.isdecimal()) or not 1 <= int(share) <= 100:
         raise InputError(f"SHARE is a whole number of percent from 1 to 100, not {share!r}.")
     return int(share)
 

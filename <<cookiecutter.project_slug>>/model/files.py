@@ -37,12 +37,16 @@ def replaced(folder: Path) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     part.chmod(0o755)
+    old = part.with_suffix(".old.part")
     try:
         yield part
         if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
+            folder.rename(old)
+        part.rename(folder)
     finally:
+        if old.exists() and not folder.exists():  # interrupted between the two
+            old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(part, ignore_errors=True)
 
 

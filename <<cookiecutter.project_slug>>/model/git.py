@@ -41,14 +41,15 @@ def head() -> Commit:
         return Commit("", "", dirty=True)
 
 
-def states(path: Path, until: str = "HEAD") -> list[str]:
-    """The commits of the first-parent history of a commit that changed a file, newest first."""
+def states(*paths: Path, until: str = "HEAD") -> list[str]:
+    """The commits of the first-parent history of a commit that changed one of the paths, newest first."""
     try:
         if _git("rev-parse", "--is-shallow-repository").strip() == "true":
             raise InputError("This clone has no history; run `git fetch --unshallow`, then try again.")
-        return _git("log", "--first-parent", "--format=%H", until, "--", str(path)).split()
+        return _git("log", "--first-parent", "--format=%H", _known(until), "--", *map(str, paths)).split()
     except (OSError, subprocess.CalledProcessError) as error:
-        raise InputError(f"git cannot tell the history of {path}; run the command in the repository's root.") from error
+        told = f"git cannot tell the history of {paths[0]}; run the command in the repository's root."
+        raise InputError(told) from error
 
 
 def content(commit: str, path: Path) -> str | None:

@@ -1,6 +1,8 @@
 """Copies the release of one environment to the next, as it was tested there."""
 
 from datetime import date
+from itertools import pairwise
+from pathlib import Path
 
 from model import InputError, git, record
 from model.config import Promote
@@ -15,7 +17,6 @@ from model.release import (
     digests,
     folder,
     place,
-    ran,
     shares,
     touched,
 )
@@ -33,7 +34,7 @@ def run(environment: str, settings: Promote, today: date, share: int = 100) -> C
     origin = folder(source, settings.order)
     decision, before, candidate = current(origin), current(target), current(target, CANDIDATE)
     if decision is None or decision.images is None:
-        raise InputError(f"{source} has no release to promote to {environment}; release to {source} first.")
+        raise InputError(f"{source} has no release to promote to {environment}; give {source} one first.")
     version = decision.evaluation.origin.version
     if not decision.passed:
         raise InputError(f"{version} in {source} was refused by its gates; roll {source} back.")
@@ -46,7 +47,7 @@ def run(environment: str, settings: Promote, today: date, share: int = 100) -> C
                 f"{environment} runs {there}, newer than {version} in {source}; "
                 f"use `make rollback ENVIRONMENT={environment}` to go back."
             )
-        if decision != candidate and ran(target, (origin / RECORD).read_text(), (RECORD, CANDIDATE)):
+        if decision != candidate and _rolled_back(target, (origin / RECORD).read_text()):
             raise InputError(
                 f"{environment} ran {version} before and was rolled back from it; "
                 "release a newer one, or revert the commit of the rollback."
@@ -71,18 +72,22 @@ def run(environment: str, settings: Promote, today: date, share: int = 100) -> C
     return offered
 
 
-def after(verified: str, digest: str, settings: Promote, today: date, share: int = 100) -> Change | str:
+def after(verified: str, digest: str, settings: Promote, today: date, share: int | None = None) -> Change | str:
     """Promote what was verified in an environment to the next one, or say why there is nothing to do.
 
-    A verification may come late or twice: a digest that the environment no longer runs is passed over.
+    A verification may come late or twice: a digest that the environment no longer runs is passed over. A candidate gets
+    more only from a person who names the share.
     """
     decision = current(folder(verified, settings.order))
     if verified == settings.order[-1]:
         return f"{verified} is the last environment; there is nothing to promote."
     if digest and (decision is None or digest not in digests(decision)):
         return f"{verified} no longer runs {digest}; there is nothing to promote."
+    environment = settings.order[settings.order.index(verified) + 1]
+    if share is None and decision and decision == current(folder(environment, settings.order), CANDIDATE):
+        return f"{environment} runs it as a candidate; `make promote ENVIRONMENT={environment}` gives it all requests."
     try:
-        return run(settings.order[settings.order.index(verified) + 1], settings, today, share)
+        return run(environment, settings, today, 100 if share is None else share)
     except InputError as error:
         return str(error)
 
@@ -95,6 +100,14 @@ def changed(since: str, settings: Promote) -> str:
     """
     found = git.changed(since) if since.strip("0") else []
     return next(reversed(touched(found, settings.order[:-1])), "")
+
+
+def _rolled_back(target: Path, content: str) -> bool:
+    """Whether an environment no longer runs what it ran by that record, or dropped it from beside its release."""
+    commits = git.states(target)
+    states = [(git.content(one, target / RECORD), git.content(one, target / CANDIDATE)) for one in commits]
+    dropped = any(earlier == (later[0], content) and later[1] is None for later, earlier in pairwise(states))
+    return dropped or any(release == content for release, _ in states)
 
 
 def _newer(one: record.Decision, other: record.Decision) -> bool:

@@ -96,11 +96,9 @@ def current(release: Path, name: str = RECORD) -> record.Decision | None:
     return record.decision(release / name, "release") if (release / name).is_file() else None
 
 
-def ran(release: Path, content: str, names: tuple[str, ...] = (RECORD,), until: str = "HEAD") -> bool:
-    """Whether a record of that content, under one of the names, was in an environment up to a commit."""
-    return any(
-        git.content(commit, release / name) == content for commit in git.states(release, until) for name in names
-    )
+def ran(release: Path, content: str, until: str = "HEAD") -> bool:
+    """Whether the record of an environment had that content, up to a commit."""
+    return any(git.content(commit, release / RECORD) == content for commit in git.states(release, until=until))
 
 
 def digests(decision: record.Decision) -> tuple[str, ...]:
@@ -128,29 +126,30 @@ def change(kind: str, decision: record.Decision, environment: str, settings: Pro
     before, candidate = current(target), current(target, CANDIDATE)
     was = before.evaluation.origin.version if before else "nothing"
     version = decision.evaluation.origin.version
+    images = decision.images.model_dump() if decision.images else {}
+    branch, finish = f"{kind}/{environment}/{version}", ""
     undo = "*Revert* on this page" if kind == "rollback" else f"`make rollback ENVIRONMENT={environment}`"
-    finish = ""
     if share < 100:
         title = f"Promote {version} to {share}% of {environment}"
         said = f"`{environment}` gives `{version}` {share}% of its requests, and `{was}` the rest."
         finish = f"To give it all of them: `make promote ENVIRONMENT={environment}`. "
+        images, branch = {"serve": images["serve"]}, f"{branch}-{share}"
     elif candidate and was == version:
         title = f"Drop {candidate.evaluation.origin.version} from {environment}"
-        said = f"`{environment}` runs `{version}` alone, without `{candidate.evaluation.origin.version}` beside it."
+        said = f"`{environment}` runs `{version}` alone."
     else:
-        verb = f"Roll {environment} back to {version} from {was}"
-        title = verb if kind == "rollback" else f"{kind.capitalize()} {version} to {environment}"
+        back = f"Roll {environment} back to {version} from {was}"
+        title = back if kind == "rollback" else f"{kind.capitalize()} {version} to {environment}"
         said = f"`{environment}` runs `{version}` instead of `{was}`."
-        if candidate and candidate != decision:
-            said += f" `{candidate.evaluation.origin.version}` beside it is dropped."
-    images = decision.images.model_dump() if decision.images else {}
+    if candidate and candidate.evaluation.origin.version != version:
+        said += f" `{candidate.evaluation.origin.version}` beside it is dropped."
     lines = [said, ""]
     lines += [f"- {name}: `{image}`" for name, image in images.items()]
-    lines += _compared(decision, settings)
+    lines += [] if kind == "rollback" else _compared(decision, settings)
     shown = [section for section in sections.of(decision) if section.title in SHOWN]
     report = pages.markdown(sections.verdict(decision), sections.setting(decision.evaluation), shown, RECORD, LIMIT)
     lines += ["", report.strip(), "", f"{finish}To undo it once it is merged: {undo}."]
-    return Change(title, "\n".join(lines) + "\n", f"{kind}/{environment}/{version}", (target.as_posix(),))
+    return Change(title, "\n".join(lines) + "\n", branch, (target.as_posix(),))
 
 
 def place(contents: dict[str, str], release: Path) -> None:

@@ -11,10 +11,10 @@ def _problem(environment: str, settings: Promote) -> str:
     """What is wrong with the release of an environment, or nothing."""
     target = folder(environment, settings.order)
     decision, candidate = current(target), current(target, CANDIDATE)
-    names = {path.name for path in target.iterdir()}
+    names = {path.relative_to(target).as_posix() for path in target.rglob("*")}
     if decision is None:
         return "" if names == {KUSTOMIZATION} else f"{target} has no {RECORD}"
-    if names - {CANDIDATE} != {KUSTOMIZATION, RECORD}:
+    if names != {KUSTOMIZATION, RECORD} | ({CANDIDATE} if candidate else set()):
         return f"{target} holds {', '.join(sorted(names))}, not {KUSTOMIZATION} and {RECORD} alone"
     for one in filter(None, (decision, candidate)):
         if not one.passed or any(verdict.outcome == "fail" for verdict in one.gates):
@@ -30,12 +30,12 @@ def _foreign(environment: str, base: str, settings: Promote) -> str:
     if not (target / RECORD).is_file():
         return f"{target} lost its release; `make rollback ENVIRONMENT={environment}` restores an earlier one"
     index = settings.order.index(environment)
-    if (target / CANDIDATE).is_file() and not index:
-        return f"{target} has a candidate, but only what another environment ran can be one"
-    records = [path.read_text() for name in (RECORD, CANDIDATE) if (path := target / name).is_file()]
-    new = [content for content in records if not ran(target, content, until=base)]
+    path = target / RECORD
+    records = [one.read_text() for one in (path, target / CANDIDATE) if one.is_file()]
+    if len(records) > 1 and (not index or git.content(base, path) != records[0] or ran(target, records[1], base)):
+        return f"{target} has a candidate that `make promote` would not place beside its release"
     before = OVERLAYS / settings.order[index - 1] / "release"
-    if index and not all(ran(before, content, until=base) for content in new):
+    if index and not all(ran(target, one, base) or ran(before, one, base) for one in records):
         return f"{target} has a release that {settings.order[index - 1]} never ran"
     return ""
 
@@ -44,7 +44,7 @@ def _back(environment: str, base: str) -> bool:
     """Whether an environment runs nothing but what it ran before, which a rollback does."""
     target = OVERLAYS / environment / "release"
     path, candidate = target / RECORD, target / CANDIDATE
-    return path.is_file() and not candidate.is_file() and ran(target, path.read_text(), until=base)
+    return path.is_file() and not candidate.is_file() and ran(target, path.read_text(), base)
 
 
 def run(settings: Promote, base: str, today: date) -> str:

@@ -2,7 +2,19 @@
 
 from model import InputError, git, record
 from model.config import Promote
-from model.release import CANDIDATE, KUSTOMIZATION, RECORD, Change, change, component, current, digests, folder, place
+from model.release import (
+    CANDIDATE,
+    KUSTOMIZATION,
+    OVERLAYS,
+    RECORD,
+    Change,
+    change,
+    component,
+    current,
+    digests,
+    folder,
+    place,
+)
 
 
 def run(environment: str, settings: Promote) -> Change:
@@ -15,6 +27,10 @@ def run(environment: str, settings: Promote) -> Change:
     if present is None:
         raise InputError(f"{environment} has no release; there is nothing to roll back.")
     path = target / RECORD
+    if git.content("HEAD", target / CANDIDATE) is not None and not (target / CANDIDATE).is_file():
+        raise InputError(
+            f"{target / CANDIDATE} is gone since the last commit; commit that or restore it before a rollback."
+        )
     if (target / CANDIDATE).is_file() and present.images:
         offered = change("rollback", present, environment, settings)
         without = component(present.evaluation.origin.version, present.images)
@@ -35,15 +51,24 @@ def run(environment: str, settings: Promote) -> Change:
 
 
 def failed(environment: str, digest: str, revision: str, settings: Promote) -> Change | str:
-    """Roll back from what failed in an environment, or say that it no longer runs.
+    """Roll back from what failed in an environment, or say why there is nothing to roll back.
 
-    A cluster names the digest; where it refused all at once, it knows only the commit.
+    A cluster names the commit that it synced, and the digest where it got as far as to run one. A release is to blame
+    only where the environment still runs what it ran at that commit, and nothing else of its manifests is newer.
     """
     target = folder(environment, settings.order)
     present = current(target)
     if present is None:
         return f"{environment} has no release; there is nothing to roll back."
-    then = git.content(revision, target / KUSTOMIZATION)
-    if digest not in digests(present) if digest else then != (target / KUSTOMIZATION).read_text():
-        return f"{environment} no longer runs {digest or f'the release of {revision}'}; there is nothing to roll back."
+    if digest and digest not in digests(present):
+        return f"{environment} no longer runs {digest}; there is nothing to roll back."
+    if revision:
+        rendered = [OVERLAYS.parent / name for name in ("base", "components", "namespace")] + [OVERLAYS / environment]
+        newest, release = (git.states(*paths, until=revision)[:1] for paths in (rendered, [target]))
+        if git.content(revision, target / KUSTOMIZATION) != (target / KUSTOMIZATION).read_text():
+            return f"{environment} no longer runs the release of {revision}; there is nothing to roll back."
+        if newest != release:
+            return (
+                f"{environment} failed with other changes to its manifests than its release; correct or revert those."
+            )
     return run(environment, settings)

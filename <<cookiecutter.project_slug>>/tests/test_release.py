@@ -344,7 +344,7 @@ def test_a_candidate_is_dropped_by_a_rollback_and_not_offered_again(decision: re
     change = rollback.failed("production", f"sha256:{'a' * 64}", "", SETTINGS)
     assert isinstance(change, release.Change)
     assert change.title == "Drop 2020.02.02-bbbbbbb from production"
-    assert "runs `2020.02.01-aaaaaaa` alone, without `2020.02.02-bbbbbbb` beside it" in change.body
+    assert "runs `2020.02.01-aaaaaaa` alone. `2020.02.02-bbbbbbb` beside it is dropped." in change.body
     assert contents("production") == alone
     repository.commit(change.title)
     for share in (10, 100):
@@ -381,3 +381,95 @@ def test_what_the_cluster_refused_at_once_is_known_by_its_commit(decision: recor
     change = rollback.failed("production", "", repository("rev-parse", "HEAD"), SETTINGS)
     assert isinstance(change, release.Change)
     assert running("production") == "2020.02.01-aaaaaaa"
+
+
+def test_a_failure_that_is_told_twice_drops_the_candidate_and_nothing_more(
+    decision: record.Decision, repository: Git
+) -> None:
+    promoted(version(decision, "2020.02.01-0000000"), repository)
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    newer(decision, repository)
+    revision = repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
+    digest = f"sha256:{'a' * 64}"  # of the release, which the cluster names also when the candidate fails
+    repository.commit(str(rollback.failed("production", digest, revision, SETTINGS)))
+    assert f"no longer runs the release of {revision}" in str(rollback.failed("production", digest, revision, SETTINGS))
+
+
+@pytest.mark.parametrize("path", ["base/model.yaml", "overlays/production/route.yaml", "components/new.yaml"])
+def test_a_release_is_not_rolled_back_for_what_another_commit_changed(
+    path: str, decision: record.Decision, repository: Git
+) -> None:
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    promoted(version(decision, "2020.02.02-bbbbbbb"), repository)
+    (Path("manifests") / path).parent.mkdir(parents=True, exist_ok=True)
+    (Path("manifests") / path).write_text("wrong")
+    revision = repository.commit("Change a manifest")
+    for digest in ("", f"sha256:{'a' * 64}"):
+        told = rollback.failed("production", digest, revision, SETTINGS)
+        assert "failed with other changes to its manifests than its release" in str(told)
+    Path("manifests/overlays/staging/other.yaml").write_text("")
+    assert isinstance(rollback.failed("staging", "", repository("rev-parse", "HEAD~1"), SETTINGS), release.Change)
+
+
+def test_a_revision_that_git_does_not_know_is_no_success(decision: record.Decision, repository: Git) -> None:
+    promoted(decision, repository)
+    with pytest.raises(InputError, match="git does not know the commit 'none'"):
+        rollback.failed("production", "", "none", SETTINGS)
+
+
+def test_a_candidate_that_another_one_replaced_was_not_rolled_back(decision: record.Decision, repository: Git) -> None:
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    newer(decision, repository)
+    repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
+    release.run(version(decision, "2020.02.03-ccccccc"), IMAGES, "dev", SETTINGS)
+    repository.commit("Release")
+    promote.run("staging", SETTINGS, TODAY)
+    repository.commit("Promote to staging")
+    change = promote.run("production", SETTINGS, TODAY, 20)
+    assert "`2020.02.02-bbbbbbb` beside it is dropped." in change.body
+    repository.commit(change.title)
+    repository.commit(rollback.run("staging", SETTINGS).title)
+    repository.commit(rollback.run("production", SETTINGS).title)
+    assert promote.run("production", SETTINGS, TODAY).title == "Promote 2020.02.02-bbbbbbb to production"
+
+
+def test_a_verification_gives_a_candidate_no_more_than_a_person_did(decision: record.Decision, repository: Git) -> None:
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    newer(decision, repository)
+    change = promote.after("staging", "", SETTINGS, TODAY, 10)
+    assert isinstance(change, release.Change)
+    assert change.branch == "promote/production/2020.02.02-bbbbbbb-10"
+    assert "monitor" not in change.body.partition("###")[0]
+    repository.commit(change.title)
+    told = promote.after("staging", "", SETTINGS, TODAY)
+    assert told == "production runs it as a candidate; `make promote ENVIRONMENT=production` gives it all requests."
+    assert isinstance(promote.after("staging", "", SETTINGS, TODAY, 100), release.Change)
+
+
+def test_a_candidate_that_was_deleted_by_hand_is_said_before_a_rollback(
+    decision: record.Decision, repository: Git
+) -> None:
+    promoted(decision, repository)
+    newer(decision, repository)
+    repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
+    (OVERLAYS / "production/release/candidate.json").unlink()
+    with pytest.raises(InputError, match="candidate.json is gone since the last commit"):
+        rollback.run("production", SETTINGS)
+
+
+def test_an_interruption_between_the_two_renames_leaves_the_earlier_release(
+    decision: record.Decision, repository: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    before, rename = contents("dev"), Path.rename
+
+    def interrupted(part: Path, to: Path) -> Path:
+        if to == OVERLAYS / "dev/release" and not part.name.endswith(".old.part"):
+            raise KeyboardInterrupt
+        return rename(part, to)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        release.run(version(decision, "2020.02.02-bbbbbbb"), IMAGES, "dev", SETTINGS)
+    assert contents("dev") == before
+    assert sorted(path.name for path in (OVERLAYS / "dev").iterdir() if path.name.startswith(".")) == []

@@ -146,7 +146,7 @@ def test_the_first_environment_has_no_candidate(decision: record.Decision, repos
     shutil.rmtree(OVERLAYS / "dev/release")
     shutil.copytree(OVERLAYS / "production/release", OVERLAYS / "dev/release")
     repository.commit("Copy it")
-    with pytest.raises(InputError, match="dev/release has a candidate, but only what another environment ran"):
+    with pytest.raises(InputError, match="dev/release has a candidate that `make promote` would not place"):
         releases.run(SETTINGS, base, TODAY)
 
 
@@ -169,3 +169,37 @@ def test_a_freeze_refuses_a_candidate_and_a_greater_share_and_lets_it_be_dropped
     rollback.run("production", SETTINGS)
     repository.commit("Drop it")
     assert releases.run(frozen, base, TODAY) == "3 environments, production changed"
+
+
+def test_a_candidate_that_promote_would_not_place_is_refused(decision: record.Decision, repository: Git) -> None:
+    promoted(decision, repository)
+    newer(decision, repository)
+    base = head(repository)
+    target = OVERLAYS / "production/release"
+
+    def placed(present: str, candidate: str) -> None:
+        """Write both by hand, and commit them."""
+        one, other = (record.decision(OVERLAYS / name / "release/decision.json") for name in (present, candidate))
+        assert one.images
+        (target / "decision.json").write_text(record.dump(one))
+        (target / "candidate.json").write_text(record.dump(other))
+        text = release.component(one.evaluation.origin.version, one.images, other.images, 50)
+        (target / "kustomization.yaml").write_text(text)
+        repository.commit("By hand")
+
+    (OVERLAYS / "old/release").mkdir(parents=True)
+    shutil.copy(target / "decision.json", OVERLAYS / "old/release/decision.json")
+    for present, candidate in (("staging", "old"), ("old", "old"), ("staging", "staging")):
+        placed(present, candidate)
+        with pytest.raises(InputError, match="has a candidate that `make promote` would not place"):
+            releases.run(SETTINGS, base, TODAY)
+    shutil.rmtree(OVERLAYS / "old")
+    repository.commit("Clean up")
+
+
+def test_a_folder_in_a_release_is_refused(decision: record.Decision, repository: Git) -> None:
+    promoted(decision, repository)
+    (OVERLAYS / "production/release/candidate.json").mkdir()
+    (OVERLAYS / "production/release/candidate.json/x.yaml").write_text("")
+    with pytest.raises(InputError, match="holds candidate.json, candidate.json/x.yaml, decision.json"):
+        releases.run(SETTINGS, "", TODAY)
