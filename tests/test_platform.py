@@ -526,6 +526,13 @@ def test_a_digest_is_that_of_an_image_that_the_release_built(event: str) -> None
     assert len(re.findall(r"\{\{- (?:range|if)\b", payload)) == len(re.findall(r"\{\{- end\b", payload))
 
 
+@pytest.mark.parametrize("event", ["verified", "failed"])
+def test_beside_a_candidate_the_digest_is_the_release_s(event: str) -> None:
+    payload = settings()[f"template.{event}"]["github"]["repositoryDispatch"]["client_payload"]
+    assert '{{- if and (contains "-serve@" .) (not $serve) -}}{{- $serve = ' in payload  # the first, and stays
+    assert "{{ or $serve $monitor | toJson }}" in payload  # the monitor's only where there is no other
+
+
 def test_a_sync_that_applied_nothing_can_fail_too() -> None:
     (trigger,) = settings()["trigger.failed"]
     assert "images" not in trigger["when"]  # what the API server refuses at once is not among the resources of a sync
@@ -668,6 +675,44 @@ def test_a_pod_of_the_platform_that_asks_for_more_is_found(change: Callable[[Any
     spec = copy.deepcopy(pods(built("mlflow"))[0])
     change(spec)
     assert unrestricted(spec) == [fault]
+
+
+def anyone(found: list[Object]) -> list[str]:
+    """The policies that let in pods which they do not name."""
+    policies = [one for one in found if one["kind"] == "NetworkPolicy"]
+    loose = []
+    for one in policies:
+        for rule in one["spec"].get("ingress", ()):
+            others = [peer["namespaceSelector"] for peer in rule.get("from", ()) if "namespaceSelector" in peer]
+            if not rule.get("from") or any(not selector.get("matchLabels") for selector in others):
+                loose.append(one["metadata"]["name"])
+    return loose
+
+
+@pytest.mark.parametrize("folder", ["mlflow", "mlflow/embedded", "monitoring"])
+def test_what_asks_for_no_password_is_reached_by_those_who_are_named(folder: str) -> None:
+    assert anyone(built(folder)) == []
+    named = {one["metadata"]["name"] for one in built(folder) if one["kind"] in ("Deployment", "StatefulSet")}
+    policies = [one["spec"] for one in built(folder) if one["kind"] == "NetworkPolicy"]
+    denied = [one for one in policies if "Ingress" in one["policyTypes"]]
+    chosen = {one["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/name", "all") for one in denied}
+    assert "all" in chosen or named <= chosen
+
+
+@pytest.mark.parametrize(("folder", "name"), [("monitoring", "pushgateway"), ("mlflow", "allow-requests")])
+def test_a_policy_that_lets_anyone_in_is_found(folder: str, name: str) -> None:
+    for change in ({}, {"from": []}, {"from": [{"namespaceSelector": {}}]}):
+        found = copy.deepcopy(built(folder))
+        (policy,) = (one for one in found if (one["kind"], one["metadata"]["name"]) == ("NetworkPolicy", name))
+        policy["spec"]["ingress"] = [change]
+        assert anyone(found) == [name]
+
+
+def test_monitors_may_tell_the_pushgateway_what_they_found() -> None:
+    (policy,) = (one["spec"] for one in built("monitoring") if one["kind"] == "NetworkPolicy")
+    labels = [peer["namespaceSelector"]["matchLabels"] for peer in policy["ingress"][0]["from"][1:]]
+    assert labels == [NAMESPACE]  # which every namespace of a model has
+    assert policy["ingress"][0]["ports"] == [{"port": 9091, "protocol": "TCP"}]
 
 
 def variables(folder: str) -> dict[str, Any]:
