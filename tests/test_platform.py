@@ -701,7 +701,8 @@ def test_what_asks_for_no_password_is_reached_by_those_who_are_named(folder: str
 
 @pytest.mark.parametrize(("folder", "name"), [("monitoring", "pushgateway"), ("mlflow", "allow-requests")])
 def test_a_policy_that_lets_anyone_in_is_found(folder: str, name: str) -> None:
-    for change in ({}, {"from": []}, {"from": [{"namespaceSelector": {}}]}):
+    changes: list[Object] = [{}, {"from": []}, {"from": [{"namespaceSelector": {}}]}]
+    for change in changes:
         found = copy.deepcopy(built(folder))
         (policy,) = (one for one in found if (one["kind"], one["metadata"]["name"]) == ("NetworkPolicy", name))
         policy["spec"]["ingress"] = [change]
