@@ -47,6 +47,14 @@ def test_a_persons_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path: Path) 
     assert done.stderr == "train: config.yaml does not exist; run the command in the repository's root.\n"
 
 
+@pytest.mark.parametrize("share", ["0", "101", "-5", "10%", "10.5", " 10", "ten", "\N{ARABIC-INDIC DIGIT NINE}", "1e1"])
+def test_a_share_is_a_whole_number_of_percent(share: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--config", str(ROOT / "config.yaml"), "promote", "--environment=production", f"--share={share}"]
+    assert command.main(arguments) == 1
+    told = f"promote: SHARE is a whole number of percent from 1 to 100, not {share!r}.\n"
+    assert capsys.readouterr().err == told
+
+
 @pytest.mark.parametrize(("given", "told"), [(None, "1"), ("2", "2")])
 def test_the_service_predicts_with_one_thread_if_no_one_says_otherwise(
     given: str | None, told: str, binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
