@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 from conftest import PROJECT, ROOT, run
-from test_platform import Object, built
+from folders import built
+from schemas import Object
 
 OTHERS = {
     "kube_deployment_status_replicas_available": {"deployment"},

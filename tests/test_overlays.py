@@ -2,22 +2,21 @@
 
 import copy
 import json
-import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 from conftest import PROJECT, ROOT, TASKS, render
+from pods import pods, restricted
+from schemas import SCHEMAS, Object, custom, faults, native
 from test_manifests import CANDIDATE, ENVIRONMENTS, IMAGES, STORE, written
 
-VERSION = "1.35"  # of Kubernetes: the newest that Argo CD 3.5 and Seldon's operator both know
-SCHEMAS = Path(os.environ.get("SCHEMAS", ROOT.parent / "shared/schemas"))
 SELDON = SCHEMAS / "seldondeployment-v1-openapi-1.17.1.json"
 # Kinds whose schemas are not at hand, and what at least must be in them.
 OTHERS = {
@@ -26,8 +25,6 @@ OTHERS = {
     "ExternalSecret": {"secretStoreRef", "target", "dataFrom", "refreshInterval"},
 }
 COMPONENTS = ("executor", "monitoring", "retraining", "secrets", "shipping")
-VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
-Object = dict[str, Any]
 
 
 @pytest.fixture
@@ -69,65 +66,24 @@ def one(found: list[Object], kind: str, name: str = "") -> Object:
     return wanted
 
 
-def pods(found: list[Object]) -> Iterator[tuple[str, Object, Object]]:
-    """The name, the labels and the specification of each pod that would run."""
-    for part in found:
-        if part["kind"] == "SeldonDeployment":
-            for predictor in part["spec"]["predictors"]:
-                for component in predictor["componentSpecs"]:
-                    yield predictor["name"], predictor.get("labels", {}), component["spec"]
-        if part["kind"] in ("CronJob", "Deployment", "Job"):
-            spec = part["spec"].get("jobTemplate", part)["spec"]["template"]
-            yield part["metadata"]["name"], spec["metadata"]["labels"], spec["spec"]
-
-
 # What is checked, each as the problems that it finds
 
 
-def strict(node: Any, schema: Object, path: str = "") -> list[str]:
-    """What an object has that its schema, taken as closed, does not; the API server would drop it without a word."""
-    if schema.get("x-kubernetes-int-or-string"):
-        return [] if isinstance(node, int | str) else [f"{path} is no number or text"]
-    kinds: dict[str, Any] = {
-        "object": dict,
-        "array": list,
-        "string": str,
-        "integer": int,
-        "number": (int, float),
-        "boolean": bool,
-    }
-    if (kind := schema.get("type")) and (
-        not isinstance(node, kinds[kind]) or (kind != "boolean" and isinstance(node, bool))
-    ):
-        return [f"{path} is no {kind}"]
-    if isinstance(node, list):
-        return [told for index, part in enumerate(node) for told in strict(part, schema["items"], f"{path}[{index}]")]
-    if not isinstance(node, dict) or schema.get("x-kubernetes-preserve-unknown-fields"):
-        return []
-    properties, rest = schema.get("properties"), schema.get("additionalProperties")
-    found = [f"{path} lacks {name}" for name in schema.get("required", []) if name not in node]
-    for name, part in node.items():
-        if properties and name in properties:
-            found += strict(part, properties[name], f"{path}.{name}")
-        elif isinstance(rest, dict):
-            found += strict(part, rest, f"{path}.{name}")
-        elif properties:
-            found.append(f"{path}.{name} is not known")
-    return found
+@cache
+def seldondeployment() -> Object:
+    return custom(json.loads(SELDON.read_text()))
 
 
-def schemas(found: list[Object]) -> list[str]:
+def fields(found: list[Object]) -> list[str]:
+    """What the API server would refuse, or drop without a word."""
     told = []
     for part in found:
         if part["kind"] == "SeldonDeployment":
-            told += strict(part, json.loads(SELDON.read_text()), part["kind"])
+            told += faults(part, seldondeployment())
         elif part["kind"] in OTHERS:
             told += [f"{part['kind']} has {name}" for name in part["spec"].keys() - OTHERS[part["kind"]]]
         else:
-            try:
-                kubernetes_validate.validate(part, VERSION, strict=True)
-            except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
-                told.append(f"{part['kind']} {part['metadata']['name']}: {error}")
+            told += native([part])
     return told
 
 
@@ -166,31 +122,6 @@ def seldon(found: list[Object]) -> list[str]:
                     told.append("a port has no protocol, which the cluster fills in")
         if budgets > 1:
             told.append("two budgets of disruptions select the same pods")
-    return told
-
-
-def restricted(found: list[Object]) -> list[str]:
-    """Kubernetes' pod security standard of that name, and a root that cannot be written."""
-    told = []
-    for name, _, spec in pods(found):
-        security = spec.get("securityContext", {})
-        if not security.get("runAsNonRoot") or security.get("seccompProfile", {}).get("type") != "RuntimeDefault":
-            told.append(f"{name} may be root, or has no seccomp profile")
-        if spec.get("automountServiceAccountToken") is not False:
-            told.append(f"{name} has a token of the cluster")
-        if any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")):
-            told.append(f"{name} shares a namespace of its host")
-        if any(not VOLUMES & volume.keys() for volume in spec.get("volumes", [])):
-            told.append(f"{name} mounts something of its host")
-        for container in spec["containers"]:
-            own = container.get("securityContext", {})
-            if own.get("allowPrivilegeEscalation") is not False or own.get("capabilities") != {"drop": ["ALL"]}:
-                told.append(f"{name}/{container['name']} may gain rights")
-            if not own.get("readOnlyRootFilesystem"):
-                told.append(f"{name}/{container['name']} may write its root")
-            asked, most = (container.get("resources", {}).get(kind, {}) for kind in ("requests", "limits"))
-            if not {"cpu", "memory"} <= asked.keys() or "memory" not in most:
-                told.append(f"{name}/{container['name']} asks for no certain resources")
     return told
 
 
@@ -278,13 +209,13 @@ CHECKS: dict[str, Callable[[list[Object]], list[str]]] = {
 
 def problems(found: list[Object]) -> list[str]:
     told = [problem for check in CHECKS.values() for problem in check(found)]
-    return told + (schemas(found) if SELDON.is_file() else [])
+    return told + (fields(found) if SELDON.is_file() else [])
 
 
 def test_the_schemas_are_at_hand() -> None:
     if not SELDON.is_file():
         pytest.skip(f"{SELDON.name} is not in {SCHEMAS}; name its folder as SCHEMAS")
-    assert strict({"spec": {"predictors": [{"name": "a"}]}}, json.loads(SELDON.read_text()))
+    assert faults({"spec": {"predictors": [{"name": "a"}]}}, seldondeployment())
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -340,10 +271,10 @@ def container(found: list[Object]) -> Any:
 
 
 BREAKS: list[tuple[str, Callable[[list[Object]], object], str]] = [
-    ("schemas", lambda all_: predictor(all_).update(replica=2), "replica is not known"),
-    ("schemas", lambda all_: predictor(all_)["annotations"].update(a=1), "is no string"),
-    ("schemas", lambda all_: predictor(all_).pop("graph"), "lacks graph"),
-    ("schemas", lambda all_: one(all_, "CronJob")["spec"].update(scedule="x"), "scedule"),
+    ("fields", lambda all_: predictor(all_).update(replica=2), "/replica: unknown"),
+    ("fields", lambda all_: predictor(all_)["annotations"].update(a=1), "/a: not of type string"),
+    ("fields", lambda all_: predictor(all_).pop("graph"), "/graph: missing"),
+    ("fields", lambda all_: one(all_, "CronJob")["spec"].update(scedule="x"), "scedule"),
     ("seldon", lambda all_: container(all_).update(name="other"), "no container is called like the node model"),
     ("seldon", lambda all_: predictor(all_).update(traffic=50), "the traffic sums to 50"),
     ("seldon", lambda all_: predictor(all_).update(replicas=2), "replicas stand beside hpaSpec"),
@@ -402,10 +333,10 @@ BREAKS: list[tuple[str, Callable[[list[Object]], object], str]] = [
 def test_what_is_wrong_is_found(
     check: str, change: Callable[[list[Object]], object], told: str, released: Path
 ) -> None:
-    if check == "schemas" and not SELDON.is_file():
+    if check == "fields" and not SELDON.is_file():
         pytest.skip(f"{SELDON.name} is not in {SCHEMAS}; name its folder as SCHEMAS")
     found = objects(released, "production")
-    function = schemas if check == "schemas" else CHECKS[check]
+    function = fields if check == "fields" else CHECKS[check]
     assert function(found) == []
     assert any(told in problem for problem in function(broken(found, change)))
 

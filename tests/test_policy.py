@@ -8,8 +8,10 @@ from typing import Any
 import celpy
 import pytest
 from celpy.adapter import json_to_cel
-from test_overlays import COMPONENTS, Object, objects, pods, released, shared, switched_on  # noqa: F401 - a fixture
-from test_platform import built, only
+from folders import NAMESPACE, built, only
+from pods import pods
+from schemas import Object
+from test_overlays import COMPONENTS, objects, released, shared, switched_on  # noqa: F401 - a fixture
 
 
 def policy(name: str) -> Any:
@@ -19,30 +21,19 @@ def policy(name: str) -> Any:
     return one["spec"]
 
 
-def evaluated(expression: str, known: dict[str, Any]) -> Any:
-    environment = celpy.Environment()
-    return environment.program(environment.compile(expression)).evaluate(
-        {name: json_to_cel(value) for name, value in known.items()}
-    )
-
-
 def refusals(spec: Any, known: dict[str, Any]) -> list[str]:
     """The messages with which a policy refuses an object; none where it admits it, or does not look at it."""
-    if not all(evaluated(one["expression"], known) for one in spec.get("matchConditions", ())):
-        return []
-    variables = {}
-    for one in spec.get("variables", ()):
-        variables[one["name"]] = evaluated(one["expression"], known)
     environment = celpy.Environment()
     found = {name: json_to_cel(value) for name, value in known.items()}
-    found["variables"] = celpy.celtypes.MapType(
-        {celpy.celtypes.StringType(name): value for name, value in variables.items()}
-    )
-    return [
-        one["message"]
-        for one in spec["validations"]
-        if not environment.program(environment.compile(one["expression"])).evaluate(found)
-    ]
+
+    def value(one: Any) -> Any:
+        return environment.program(environment.compile(one["expression"])).evaluate(found)
+
+    if not all(value(one) for one in spec.get("matchConditions", ())):
+        return []
+    named = {celpy.celtypes.StringType(one["name"]): value(one) for one in spec.get("variables", ())}
+    found["variables"] = celpy.celtypes.MapType(named)
+    return [one["message"] for one in spec["validations"] if not value(one)]
 
 
 def test_each_policy_is_bound_and_denies() -> None:
@@ -143,12 +134,11 @@ def test_a_namespace_of_a_model_keeps_its_labels(
 
 
 def test_a_pod_is_looked_at_in_the_namespaces_that_models_get() -> None:
-    labels = {"app.kubernetes.io/part-of": "models"}
     for constraints in (
         policy("model-images")["matchConstraints"],
         only(built("policy"), "ImageValidatingPolicy")["spec"]["matchConstraints"],
     ):
-        assert constraints["namespaceSelector"] == {"matchLabels": labels}
+        assert constraints["namespaceSelector"] == {"matchLabels": NAMESPACE}
 
 
 @pytest.mark.parametrize(

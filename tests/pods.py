@@ -1,0 +1,47 @@
+"""The pods that rendered manifests ask for, and what they ask for beyond the restricted pod security standard."""
+
+from collections.abc import Iterator
+
+from schemas import Object
+
+VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
+CONTEXT = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+
+
+def pods(found: list[Object]) -> Iterator[tuple[str, Object, Object]]:
+    """The name, the labels and the specification of each pod that would run."""
+    for part in found:
+        if part["kind"] == "SeldonDeployment":
+            for predictor in part["spec"]["predictors"]:
+                for component in predictor["componentSpecs"]:
+                    yield predictor["name"], predictor.get("labels", {}), component["spec"]
+        if part["kind"] in ("CronJob", "Deployment", "Job", "StatefulSet"):
+            spec = part["spec"].get("jobTemplate", part)["spec"]["template"]
+            yield part["metadata"]["name"], spec["metadata"]["labels"], spec["spec"]
+
+
+def restricted(found: list[Object]) -> list[str]:
+    """What does not hold of that standard, or of ours beyond it: a user, no token, limits, a root that is only read."""
+    told = []
+    for name, _, spec in pods(found):
+        own = spec.get("securityContext", {})
+        if not (own.get("runAsNonRoot") and own.get("runAsUser")) or own.get("seccompProfile") != {
+            "type": "RuntimeDefault"
+        }:
+            told.append(f"{name} may be root, or has no seccomp profile")
+        if spec.get("automountServiceAccountToken") is not False:
+            told.append(f"{name} has a token of the cluster")
+        if any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")):
+            told.append(f"{name} shares a namespace of its host")
+        if any(not VOLUMES & volume.keys() for volume in spec.get("volumes", [])):
+            told.append(f"{name} mounts something of its host")
+        for container in spec["containers"]:
+            context = container.get("securityContext", {})
+            if {**context, "readOnlyRootFilesystem": True} != CONTEXT:
+                told.append(f"{name}/{container['name']} may gain rights")
+            if not context.get("readOnlyRootFilesystem"):
+                told.append(f"{name}/{container['name']} may write its root")
+            asked, most = (container.get("resources", {}).get(kind, {}) for kind in ("requests", "limits"))
+            if not {"cpu", "memory"} <= asked.keys() or "memory" not in most:
+                told.append(f"{name}/{container['name']} asks for no certain resources")
+    return told

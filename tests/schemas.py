@@ -1,0 +1,68 @@
+"""Schemas of what a cluster takes, their objects closed: what the API server would refuse, or drop without a word."""
+
+import os
+from typing import Any
+
+import kubernetes_validate
+from conftest import ROOT
+
+SCHEMAS = ROOT / os.environ.get("SCHEMAS", "../shared/schemas")
+VERSION = "1.35"  # of Kubernetes: the newest that Argo CD 3.5 and Seldon's operator both know
+Object = dict[str, Any]
+
+
+def own(one: Object) -> bool:
+    """Whether an object is of one of Kubernetes' own kinds."""
+    group = one["apiVersion"].rpartition("/")[0]
+    return "." not in group or (group.endswith(".k8s.io") and not group.startswith("gateway."))
+
+
+def native(found: list[Object]) -> list[str]:
+    """What is wrong with objects of Kubernetes' own kinds; another kind is one of those things."""
+    told = []
+    for one in found:
+        try:
+            kubernetes_validate.validate(one, VERSION, strict=True)
+        except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
+            told.append(f"{one['kind']} {one['metadata']['name']}: {error}")
+    return told
+
+
+def custom(schema: Object) -> Object:
+    """The schema of a custom resource, whose metadata are Kubernetes' own."""
+    return {
+        **schema,
+        "properties": {**schema["properties"], "metadata": {"x-kubernetes-preserve-unknown-fields": True}},
+    }
+
+
+def faults(value: Any, schema: Object, path: str = "") -> list[str]:
+    """Where a value departs from a schema whose objects are closed."""
+    if schema.get("x-kubernetes-preserve-unknown-fields") or (value is None and schema.get("nullable")):
+        return []
+    if schema.get("x-kubernetes-int-or-string"):
+        return [] if isinstance(value, int | str) else [f"{path}: neither a number nor a string"]
+    if "enum" in schema and value not in schema["enum"]:
+        return [f"{path}: {value!r} is none of {schema['enum']}"]
+    match schema.get("type"):
+        case "object" if isinstance(value, dict):
+            return _object(value, schema, path)
+        case "array" if isinstance(value, list):
+            return [one for index, item in enumerate(value) for one in faults(item, schema["items"], f"{path}/{index}")]
+        case kind:
+            kinds: dict[str | None, type] = {"string": str, "boolean": bool, "integer": int, "number": float}
+            fits = kind in kinds and isinstance(value, kinds[kind]) and isinstance(value, bool) == (kind == "boolean")
+            return [] if fits else [f"{path}: not of type {kind}"]
+
+
+def _object(value: Object, schema: Object, path: str) -> list[str]:
+    known, others = schema.get("properties", {}), schema.get("additionalProperties")
+    found = [f"{path}/{name}: missing" for name in schema.get("required", ()) if name not in value]
+    for name, item in value.items():
+        if name in known:
+            found += faults(item, known[name], f"{path}/{name}")
+        elif isinstance(others, dict):
+            found += faults(item, others, f"{path}/{name}")
+        elif not others:
+            found.append(f"{path}/{name}: unknown")
+    return found

@@ -1,0 +1,143 @@
+"""What Argo CD says of a model's health, and what it tells the model's repository on GitHub."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from conftest import PROJECT, ROOT
+from folders import MANIFESTS, applications, argocd, built, clusters, only, read
+from lupa.lua51 import LuaRuntime
+
+# Health
+
+
+def judged(lua: str, status: str) -> Any:
+    """The health that a check gives, run by the Lua 5.1 that Argo CD's interpreter implements."""
+    return LuaRuntime().execute(
+        f"obj = {{ status = {status} }}\nlocal function check()\n{lua}\nend\nreturn check().status"
+    )
+
+
+SELDON = [
+    ("nil", "Progressing"),
+    ("{}", "Progressing"),
+    ('{ state = "Available" }', "Healthy"),
+    ('{ state = "Creating", description = "1 of 2" }', "Progressing"),
+    ('{ state = "Failed", description = "no image" }', "Degraded"),
+]
+
+
+@pytest.mark.parametrize(("status", "health"), SELDON)
+def test_every_state_of_a_model_has_a_health(status: str, health: str) -> None:
+    data = next(one["data"] for one in argocd() if one["metadata"]["name"] == "argocd-cm")
+    assert judged(data["resource.customizations.health.machinelearning.seldon.io_SeldonDeployment"], status) == health
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"Failed"', '"Broken"'), ('"Available"', '"available"'), ("Progress", "Suspend")]
+)
+def test_a_state_without_its_health_is_found(old: str, new: str) -> None:
+    lua = (MANIFESTS / "argocd/health/seldondeployment.lua").read_text().replace(old, new)
+    assert [judged(lua, status) for status, _ in SELDON] != [health for _, health in SELDON]
+
+
+@pytest.mark.parametrize(
+    ("status", "health"),
+    [
+        ("nil", "Progressing"),
+        ("{}", "Progressing"),
+        ("{ health = {} }", "Progressing"),
+        ('{ health = { status = "Healthy" } }', "Healthy"),
+        ('{ health = { status = "Degraded", message = "no image" } }', "Degraded"),
+    ],
+)
+def test_an_application_is_as_healthy_as_what_is_in_it(status: str, health: str) -> None:
+    data = next(one["data"] for one in argocd() if one["metadata"]["name"] == "argocd-cm")
+    assert judged(data["resource.customizations.health.argoproj.io_Application"], status) == health
+
+
+# Notifications
+
+
+def settings(name: str = "argocd/notifications.yaml") -> dict[str, Any]:
+    """Argo CD's notifications, each key parsed as the engine does."""
+    return {key: yaml.safe_load(text) for key, text in read(name)[0]["data"].items()}
+
+
+def dangling(found: dict[str, Any]) -> list[str]:
+    """Triggers, templates and services that are named but not there, or there but never named."""
+    there = {key for key in found if key != "subscriptions"}
+    used = {f"service.{one}" for entry in found["subscriptions"] for one in entry["recipients"]}
+    used |= {f"trigger.{one}" for entry in found["subscriptions"] for one in entry["triggers"]}
+    used |= {
+        f"template.{one}" for key in there if key.startswith("trigger.") for when in found[key] for one in when["send"]
+    }
+    return sorted(there ^ used)
+
+
+def test_notifications_name_what_is_there() -> None:
+    assert dangling(settings()) == []
+
+
+@pytest.mark.parametrize(("old", "new"), [("send: [failed]", "send: [fail]"), ("[verified, failed]", "[verified]")])
+def test_a_notification_that_is_not_there_is_found(old: str, new: str) -> None:
+    data = read("argocd/notifications.yaml")[0]["data"]
+    assert any(old in text for text in data.values())
+    assert dangling({key: yaml.safe_load(text.replace(old, new)) for key, text in data.items()}) != []
+
+
+@pytest.mark.parametrize(("event", "workflow"), [("verified", "promote"), ("failed", "rollback")])
+def test_a_workflow_gets_the_event_and_the_values_it_reads(event: str, workflow: str) -> None:
+    text = (ROOT / PROJECT / f".github/workflows/{workflow}.yaml").read_text()
+    (listens,) = re.findall(r"repository_dispatch:\n\s+types: \[(\w+)\]", text)
+    dispatch = settings()[f"template.{event}"]["github"]["repositoryDispatch"]
+    assert dispatch["event_type"] == listens == event
+    sent = set(re.findall(r'"(\w+)": \{\{', dispatch["client_payload"]))
+    assert sent == {"environment", "digest", "revision"}
+    assert set(re.findall(r"client_payload\.(\w+)", text)) <= sent
+
+
+@pytest.mark.parametrize("event", ["verified", "failed"])
+def test_a_digest_is_that_of_an_image_that_the_release_built(event: str) -> None:
+    found, text = settings(), (ROOT / PROJECT / ".github/workflows/release.yaml").read_text()
+    payload = found[f"template.{event}"]["github"]["repositoryDispatch"]["client_payload"]
+    built_images = set(re.findall(r"^ +(?:SERVE|MONITOR): .*>>(-\w+)$", text, re.MULTILINE))
+    assert set(re.findall(r'contains "(-\w+)@"', payload)) == built_images == {"-serve", "-monitor"}
+    (trigger,) = found["trigger.verified"]
+    (pattern,) = re.findall(r"matches '([^']+)'", trigger["when"])
+    assert all(re.search(pattern, f"ghcr.io/acme/churn{name}@sha256:{'a' * 64}") for name in built_images)
+    assert not re.search(pattern, "docker.io/timberio/vector@sha256:")
+    assert payload.count("{{") == payload.count("}}")
+    assert len(re.findall(r"\{\{- (?:range|if)\b", payload)) == len(re.findall(r"\{\{- end\b", payload))
+
+
+@pytest.mark.parametrize("event", ["verified", "failed"])
+def test_beside_a_candidate_the_digest_is_the_release_s(event: str) -> None:
+    payload = settings()[f"template.{event}"]["github"]["repositoryDispatch"]["client_payload"]
+    assert '{{- if and (contains "-serve@" .) (not $serve) -}}{{- $serve = ' in payload  # the first, and stays
+    assert "{{ or $serve $monitor | toJson }}" in payload  # the monitor's only where there is no other
+
+
+def test_a_sync_that_applied_nothing_can_fail_too() -> None:
+    (trigger,) = settings()["trigger.failed"]
+    assert "images" not in trigger["when"]  # what the API server refuses at once is not among the resources of a sync
+
+
+def test_a_deployment_never_merges_or_waits_for_checks() -> None:
+    for event, state in (("verified", "success"), ("failed", "failure")):
+        deployment = settings()[f"template.{event}"]["github"]["deployment"]
+        assert deployment["state"] == state
+        assert (deployment["autoMerge"], deployment["requiredContexts"]) == (False, [])
+
+
+def test_only_applications_of_models_notify() -> None:
+    (subscription,) = settings()["subscriptions"]
+    for found in (built("models"), clusters()):
+        labels = only(found, "ApplicationSet")["spec"]["template"]["metadata"]["labels"]
+        assert labels == {subscription["selector"]: "{{ .path.basename }}"}
+    assert not any(subscription["selector"] in one["metadata"].get("labels", {}) for one in applications())
+
+
+def test_no_key_of_the_github_app_is_in_git() -> None:
+    assert all(value.startswith("$github-") for value in settings()["service.github"].values())
