@@ -182,10 +182,10 @@ def again(hub: Hub, message: str = "Train longer", iterations: int = 61) -> Run:
     return done
 
 
-def promoted(hub: Hub) -> None:
-    """Merge the open pull requests of the environments, up to production."""
-    for kind in ("release/dev/", "promote/staging/", "promote/production/"):
-        (number,) = opened(hub, kind)
+def promoted(hub: Hub, until: str = "production") -> None:
+    """Merge the open pull requests of the environments, up to one."""
+    for environment in ENVIRONMENTS[: ENVIRONMENTS.index(until) + 1]:
+        (number,) = opened(hub, f"{'release' if environment == 'dev' else 'promote'}/{environment}/")
         assert hub.checks(number).conclusion == "success"
         hub.merge(number)
 
@@ -446,10 +446,7 @@ def test_a_verification_of_what_no_longer_runs_offers_nothing(hub: Hub) -> None:
 def test_a_freeze_holds_promotions_back_and_lets_rollbacks_through(hub: Hub) -> None:
     today = datetime.now(UTC).date()
     again(hub)
-    for kind in ("release/dev/", "promote/staging/"):
-        (number,) = opened(hub, kind)
-        hub.checks(number)
-        hub.merge(number)
+    promoted(hub, "staging")
     (open_before,) = opened(hub, "promote/production/")
     freeze = f"[{{environment: production, from: {today}, until: {today + timedelta(days=2)}, reason: sale}}]"
     before = hub.main()
@@ -506,10 +503,7 @@ def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(hu
 def test_a_candidate_gets_a_share_of_the_requests_and_is_dropped_when_it_fails(hub: Hub) -> None:
     first, before = released(hub, "production"), rendered(hub, "production")
     again(hub)
-    for kind in ("release/dev/", "promote/staging/"):
-        (number,) = opened(hub, kind)
-        hub.checks(number)
-        hub.merge(number)
+    promoted(hub, "staging")
     (number,) = opened(hub, "promote/production/")
     done = hub.by_hand("promote.yaml", environment="staging", share="10")
     assert done.conclusion == "success", done.log

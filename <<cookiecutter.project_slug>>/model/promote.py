@@ -16,6 +16,7 @@ from model.release import (
     current,
     digests,
     folder,
+    frozen,
     place,
     shares,
     touched,
@@ -56,12 +57,8 @@ def run(environment: str, settings: Promote, today: date, share: int = 100) -> C
             raise InputError(f"{environment} already gives {version} {share}% of its requests; there is nothing to do.")
     elif share < 100:
         raise InputError(f"{environment} has no release beside which {version} could run; promote it without SHARE.")
-    for freeze in settings.freeze:
-        if freeze.environment == environment and freeze.begin <= today < freeze.end:
-            raise InputError(
-                f"{environment} is frozen from {freeze.begin} until {freeze.end} ({freeze.reason}); "
-                "promote later, or change promote.freeze."
-            )
+    for told in frozen(environment, settings, today):
+        raise InputError(f"{told}; promote later, or change promote.freeze.")
     offered = change("promote", decision, environment, settings, share)
     promoted = (origin / RECORD).read_text()
     if before is None or before.images is None or share == 100:

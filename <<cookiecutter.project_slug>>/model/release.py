@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -89,6 +90,15 @@ def touched(names: list[str], order: tuple[str, ...]) -> list[str]:
 def within(name: str, environment: str) -> bool:
     """Whether a file lies in the `release/` of an environment."""
     return Path(name).is_relative_to(OVERLAYS / environment / "release")
+
+
+def frozen(environment: str, settings: Promote, today: date) -> list[str]:
+    """The windows in which an environment is frozen today: until when, and why."""
+    return [
+        f"{environment} is frozen from {freeze.begin} until {freeze.end} ({freeze.reason})"
+        for freeze in settings.freeze
+        if freeze.environment == environment and freeze.begin <= today < freeze.end
+    ]
 
 
 def current(release: Path, name: str = RECORD) -> record.Decision | None:

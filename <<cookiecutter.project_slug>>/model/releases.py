@@ -4,7 +4,7 @@ from datetime import date
 
 from model import InputError, git
 from model.config import Promote
-from model.release import CANDIDATE, KUSTOMIZATION, OVERLAYS, RECORD, current, folder, ran, shares, touched, within
+from model.release import CANDIDATE, KUSTOMIZATION, RECORD, current, folder, frozen, ran, shares, touched, within
 
 
 def _problem(environment: str, settings: Promote) -> str:
@@ -27,22 +27,22 @@ def _problem(environment: str, settings: Promote) -> str:
 def _foreign(environment: str, base: str, settings: Promote) -> str:
     """What is wrong with the way in which a release came since the commit `base`, or nothing."""
     target = folder(environment, settings.order)
-    if not (target / RECORD).is_file():
+    path = target / RECORD
+    if not path.is_file():
         return f"{target} lost its release; `make rollback ENVIRONMENT={environment}` restores an earlier one"
     index = settings.order.index(environment)
-    path = target / RECORD
     records = [one.read_text() for one in (path, target / CANDIDATE) if one.is_file()]
     if len(records) > 1 and (not index or git.content(base, path) != records[0] or ran(target, records[1], base)):
         return f"{target} has a candidate that `make promote` would not place beside its release"
-    before = OVERLAYS / settings.order[index - 1] / "release"
+    before = folder(settings.order[index - 1], settings.order)
     if index and not all(ran(target, one, base) or ran(before, one, base) for one in records):
         return f"{target} has a release that {settings.order[index - 1]} never ran"
     return ""
 
 
-def _back(environment: str, base: str) -> bool:
+def _back(environment: str, base: str, settings: Promote) -> bool:
     """Whether an environment runs nothing but what it ran before, which a rollback does."""
-    target = OVERLAYS / environment / "release"
+    target = folder(environment, settings.order)
     path, candidate = target / RECORD, target / CANDIDATE
     return path.is_file() and not candidate.is_file() and ran(target, path.read_text(), base)
 
@@ -60,11 +60,10 @@ def run(settings: Promote, base: str, today: date) -> str:
         if changed and any(not within(name, one) for name in found for one in changed):
             problems.append(f"the release of {changed[0]} changes beside other files; give it its own pull request")
         problems += [
-            f"{freeze.environment} is frozen from {freeze.begin} until {freeze.end} ({freeze.reason})"
-            for freeze in settings.freeze
-            if freeze.environment in changed
-            and freeze.begin <= today < freeze.end
-            and not _back(freeze.environment, base)  # a rollback is never frozen
+            told
+            for environment in changed
+            for told in frozen(environment, settings, today)
+            if not _back(environment, base, settings)  # a rollback is never frozen
         ]
     if problems := list(filter(None, problems)):
         raise InputError(f"{'; '.join(problems)}. Undo it, then use `make release`, `make promote` or `make rollback`.")

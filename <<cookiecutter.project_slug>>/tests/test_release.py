@@ -44,16 +44,23 @@ def promoted(decision: record.Decision, repository: Git) -> None:
         repository.commit(f"Promote to {environment}")
 
 
-def newer(decision: record.Decision, repository: Git) -> None:
+def newer(decision: record.Decision, repository: Git, name: str = "2020.02.02-bbbbbbb") -> None:
     """Release a later version with other images, and promote it to staging."""
     images = {
         "serve": f"ghcr.io/acme/tiny-serve@sha256:{'d' * 64}",
         "monitor": f"ghcr.io/acme/tiny-monitor@sha256:{'e' * 64}",
     }
-    release.run(version(decision, "2020.02.02-bbbbbbb"), images, "dev", SETTINGS)
+    release.run(version(decision, name), images, "dev", SETTINGS)
     repository.commit("Release")
     promote.run("staging", SETTINGS, TODAY)
     repository.commit("Promote to staging")
+
+
+def beside(decision: record.Decision, repository: Git) -> str:
+    """Bring a release to production and a newer one beside it with a tenth of the requests; returns that commit."""
+    promoted(decision, repository)
+    newer(decision, repository)
+    return repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
 
 
 def test_a_release_pins_both_images_by_digest_and_keeps_the_record(decision: record.Decision, repository: Git) -> None:
@@ -324,13 +331,8 @@ def test_a_candidate_gets_a_share_of_the_requests_then_all_of_them(decision: rec
 
 
 def test_a_later_release_replaces_the_candidate_too(decision: record.Decision, repository: Git) -> None:
-    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
-    newer(decision, repository)
-    repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
-    release.run(version(decision, "2020.02.03-ccccccc"), IMAGES, "dev", SETTINGS)
-    repository.commit("Release")
-    promote.run("staging", SETTINGS, TODAY)
-    repository.commit("Promote to staging")
+    beside(decision, repository)
+    newer(decision, repository, "2020.02.03-ccccccc")
     change = promote.run("production", SETTINGS, TODAY)
     assert "instead of `2020.02.01-aaaaaaa`. `2020.02.02-bbbbbbb` beside it is dropped." in change.body
     assert contents("production") == contents("staging")
@@ -387,9 +389,7 @@ def test_a_failure_that_is_told_twice_drops_the_candidate_and_nothing_more(
     decision: record.Decision, repository: Git
 ) -> None:
     promoted(version(decision, "2020.02.01-0000000"), repository)
-    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
-    newer(decision, repository)
-    revision = repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
+    revision = beside(decision, repository)
     digest = f"sha256:{'a' * 64}"  # of the release, which the cluster names also when the candidate fails
     repository.commit(str(rollback.failed("production", digest, revision, SETTINGS)))
     assert f"no longer runs the release of {revision}" in str(rollback.failed("production", digest, revision, SETTINGS))
@@ -418,13 +418,8 @@ def test_a_revision_that_git_does_not_know_is_no_success(decision: record.Decisi
 
 
 def test_a_candidate_that_another_one_replaced_was_not_rolled_back(decision: record.Decision, repository: Git) -> None:
-    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
-    newer(decision, repository)
-    repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
-    release.run(version(decision, "2020.02.03-ccccccc"), IMAGES, "dev", SETTINGS)
-    repository.commit("Release")
-    promote.run("staging", SETTINGS, TODAY)
-    repository.commit("Promote to staging")
+    beside(decision, repository)
+    newer(decision, repository, "2020.02.03-ccccccc")
     change = promote.run("production", SETTINGS, TODAY, 20)
     assert "`2020.02.02-bbbbbbb` beside it is dropped." in change.body
     repository.commit(change.title)
@@ -449,9 +444,7 @@ def test_a_verification_gives_a_candidate_no_more_than_a_person_did(decision: re
 def test_a_candidate_that_was_deleted_by_hand_is_said_before_a_rollback(
     decision: record.Decision, repository: Git
 ) -> None:
-    promoted(decision, repository)
-    newer(decision, repository)
-    repository.commit(promote.run("production", SETTINGS, TODAY, 10).title)
+    beside(decision, repository)
     (OVERLAYS / "production/release/candidate.json").unlink()
     with pytest.raises(InputError, match="candidate.json is gone since the last commit"):
         rollback.run("production", SETTINGS)

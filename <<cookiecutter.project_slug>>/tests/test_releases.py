@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 from conftest import Git
-from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, newer, promoted, version
+from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, beside, newer, promoted, version
 
 from model import InputError, config, promote, record, release, releases, rollback
 
@@ -126,9 +126,7 @@ def test_a_candidate_is_one_that_the_environment_before_ran(decision: record.Dec
 def test_shares_that_do_not_sum_to_all_requests_are_refused(
     path: str, decision: record.Decision, repository: Git
 ) -> None:
-    promoted(decision, repository)
-    newer(decision, repository)
-    promote.run("production", SETTINGS, TODAY, 10)
+    beside(decision, repository)
     file = OVERLAYS / "production/release/kustomization.yaml"
     written = file.read_text()
     file.write_text(re.sub(rf'({path}", "value": )90', r"\g<1>50", written))
@@ -138,11 +136,7 @@ def test_shares_that_do_not_sum_to_all_requests_are_refused(
 
 
 def test_the_first_environment_has_no_candidate(decision: record.Decision, repository: Git) -> None:
-    promoted(decision, repository)
-    newer(decision, repository)
-    promote.run("production", SETTINGS, TODAY, 10)
-    repository.commit("Promote")
-    base = head(repository)
+    base = beside(decision, repository)
     shutil.rmtree(OVERLAYS / "dev/release")
     shutil.copytree(OVERLAYS / "production/release", OVERLAYS / "dev/release")
     repository.commit("Copy it")
