@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 from prometheus_client import CollectorRegistry, Gauge, generate_latest, push_to_gateway
 
-from model import InputError, alerts, config, directory, files, findings, nannyml, predictions, quality, windows
+from model import InputError, alerts, config, data, directory, files, findings, nannyml, predictions, quality, windows
 from model.directory import Model
 from model.summary import Log, Summary, Window
 
@@ -19,7 +19,7 @@ REFERENCE_WINDOWS = 10
 
 def _reference(connection: duckdb.DuckDBPyConnection, model: Model, settings: config.Monitor) -> pd.DataFrame:
     """The test rows that the model was accepted with, in windows like those of the log."""
-    rows = pd.read_parquet(model.path / "reference.parquet")
+    rows = data.parquet((model.path / "reference.parquet").read_bytes()).to_pandas()
     if model.task == "multiclass_classification":
         for name in ("prediction", "label"):
             rows[name] = rows[name].map(dict(enumerate(model.classes)))

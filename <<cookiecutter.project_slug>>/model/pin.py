@@ -1,14 +1,13 @@
 """Moves the data pin to the newest snapshot and the periods to its end, each as long as it was."""
 
-import io
 from datetime import date, timedelta
 from pathlib import Path
 
 import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from model import InputError, config, files
+from model import InputError, config, data, files
 from model.config import Config
 from model.release import Change
 
@@ -35,8 +34,7 @@ def newest(section: config.Data) -> tuple[str, bytes]:
 def end(content: bytes, section: config.Data) -> date:
     """The day, in UTC, up to and without which every day of a snapshot is whole: that of its last row."""
     try:
-        times = pq.read_table(io.BytesIO(content), columns=[section.time])[section.time]
-        last = pa.compute.max(times).as_py()
+        last = pc.max(data.parquet(content, [section.time])[section.time]).as_py()
     except (pa.ArrowException, KeyError) as error:
         raise InputError(f"The newest snapshot has no {section.time} in parquet ({error}); mend it.") from error
     if last is None:

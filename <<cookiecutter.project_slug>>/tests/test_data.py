@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,15 @@ def test_a_uri_is_read_as_a_path_is(tmp_path: Path) -> None:
     given = prepared(rows(), tmp_path)
     by_uri = given.data.model_copy(update={"path": (tmp_path / "tiny.parquet").as_uri()})
     assert data.fetch(by_uri) == data.fetch(given.data)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Only Linux lists a process's threads as files.")
+def test_reading_parquet_leaves_no_thread_that_outlives_python(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.parquet"
+    save(rows(), path)
+    count = "len(os.listdir('/proc/self/task'))"
+    code = f"import os, sys; from model import data; before = {count}; data.parquet(open(sys.argv[1], 'rb').read())"
+    subprocess.run([sys.executable, "-c", f"{code}; sys.exit({count} - before)", path], check=True)
 
 
 def test_reading_before_the_step_names_the_step(tmp_path: Path) -> None:
