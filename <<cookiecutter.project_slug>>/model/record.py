@@ -246,7 +246,7 @@ def _from_version_1(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "schema_version": VERSION, "gates": gates, "evaluation": evaluation}
 
 
-def _parse[T: Section](kind: type[T], content: str | bytes, path: Path, step: str) -> T:
+def _parse[T: Section](kind: type[T], content: str | bytes, path: Path, mend: str) -> T:
     try:
         document = json.loads(content)
         if isinstance(document, dict) and document.get("schema_version") == 1:
@@ -256,12 +256,12 @@ def _parse[T: Section](kind: type[T], content: str | bytes, path: Path, step: st
         said = told(error, kind)
     except (ValueError, KeyError, TypeError) as error:
         said = f"{type(error).__name__} {error}"
-    raise InputError(f"{path} is damaged or foreign ({said}); run `make {step}` again.")
+    raise InputError(f"{path} is damaged or foreign ({said}); {mend}.")
 
 
 def evaluation(path: Path) -> Evaluation:
     """Read what `evaluate` wrote."""
-    return _parse(Evaluation, files.read(path, "evaluate"), path, "evaluate")
+    return _parse(Evaluation, files.read(path, "evaluate"), path, "run `make evaluate` again")
 
 
 class Reviewed(Section):
@@ -272,9 +272,14 @@ class Reviewed(Section):
 
 def metrics(path: Path) -> dict[str, float]:
     """Read the metrics that were reviewed."""
-    return _parse(Reviewed, files.read(path, "reviewed"), path, "reviewed").metrics
+    return _parse(Reviewed, files.read(path, "reviewed"), path, "run `make reviewed` again").metrics
 
 
-def decision(path: Path, step: str = "gate", content: str | None = None) -> Decision:
-    """Read a decision record, or its content at another time; `step` is the verb that writes it there."""
-    return _parse(Decision, files.read(path, step) if content is None else content, path, step)
+def decision(path: Path) -> Decision:
+    """Read what `gate` wrote."""
+    return _parse(Decision, files.read(path, "gate"), path, "run `make gate` again")
+
+
+def released(path: Path, content: str | bytes) -> Decision:
+    """Read the record that a release has, or had, at a path of the repository."""
+    return _parse(Decision, content, path, "restore it from an earlier commit with `git checkout`")

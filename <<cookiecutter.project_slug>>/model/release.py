@@ -103,7 +103,8 @@ def frozen(environment: str, settings: Promote, today: date) -> list[str]:
 
 def current(release: Path, name: str = RECORD) -> record.Decision | None:
     """The record of what an environment runs, or of the candidate beside it; None where there is none."""
-    return record.decision(release / name, "release") if (release / name).is_file() else None
+    path = release / name
+    return record.released(path, path.read_bytes()) if path.is_file() else None
 
 
 def ran(release: Path, content: str, until: str = "HEAD") -> bool:

@@ -45,7 +45,7 @@ def run(environment: str, settings: Promote) -> Change:
     if earlier is None:
         version = present.evaluation.origin.version
         raise InputError(f"{environment} has no release earlier than {version}; there is nothing to roll back to.")
-    offered = change("rollback", record.decision(path, "release", earlier), environment, settings)
+    offered = change("rollback", record.released(path, earlier), environment, settings)
     place({RECORD: earlier, KUSTOMIZATION: git.content(commit, target / KUSTOMIZATION) or ""}, target)
     return offered
 

@@ -61,6 +61,21 @@ def test_a_foreign_file_and_a_lost_record_are_refused(decision: record.Decision,
         releases.run(SETTINGS, base, TODAY)
 
 
+@pytest.mark.parametrize("content", [b"{}", b'{"passed": ', b"\xff"])
+def test_a_damaged_record_is_named_and_stops_a_rollback(
+    content: bytes, decision: record.Decision, repository: Git
+) -> None:
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    repository.commit("Release")
+    (OVERLAYS / "dev/release/decision.json").write_bytes(content)
+    repository.commit("Damage it")
+    told = "dev/release/decision.json is damaged or foreign .*restore it from an earlier commit with `git checkout`"
+    with pytest.raises(InputError, match=told):
+        releases.run(SETTINGS, "", TODAY)
+    with pytest.raises(InputError, match=told):
+        rollback.run("dev", SETTINGS)
+
+
 def test_an_environment_gets_only_what_the_one_before_it_ran(decision: record.Decision, repository: Git) -> None:
     promoted(decision, repository)
     base = head(repository)
