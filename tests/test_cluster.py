@@ -1,5 +1,6 @@
 """The cluster of one's own: what it says where it cannot be made, and that what it plays names what is there."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -8,27 +9,44 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import PROJECT, ROOT, run
+from test_manifests import ENVIRONMENTS
 
-TOOLS = ("awk", "bash", "cat", "dirname", "git", "grep", "sed", "tr")
+TOOLS = ("awk", "bash", "cat", "cp", "dirname", "git", "grep", "mkdir", "sed", "tail", "tr")
+ENOUGH = {"awk": "echo 16000000", "docker": "true"}
 
 
-def cluster(folder: Path, verb: str, **programs: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """The scripts in a folder of their own, so that no cluster of the person who tests is touched."""
+    (tmp_path / "here/scripts").mkdir(parents=True)
+    for name in ("cluster", "environment"):
+        shutil.copy(ROOT / "scripts" / name, tmp_path / "here/scripts" / name)
+    written(tmp_path / "here/scripts/install", "true")
+    return tmp_path / "here/scripts"
+
+
+def written(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/bash\n{script}\n")
+    path.chmod(0o755)
+
+
+def cluster(scripts: Path, verb: str, **programs: str) -> subprocess.CompletedProcess[str]:
     """Run scripts/cluster where nothing is installed but a few tools and the programs that are given."""
-    (folder / "bin").mkdir()
+    folder = scripts.parent / "bin"
+    folder.mkdir()
     for name in set(TOOLS) - set(programs):  # a link that is written to would change the machine
         found = shutil.which(name)
         assert found
-        (folder / "bin" / name).symlink_to(found)
+        (folder / name).symlink_to(found)
     for name, script in programs.items():
-        (folder / "bin" / name).write_text(f"#!/bin/bash\n{script}\n")
-        (folder / "bin" / name).chmod(0o755)
-    command = [str(ROOT / "scripts/cluster"), verb]
-    environment = {"PATH": str(folder / "bin"), "HOME": str(folder)}
+        written(folder / name, script)
+    environment = {"PATH": str(folder), "HOME": str(scripts.parent)}
+    command = [str(scripts / "cluster"), verb]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
 
 
-def test_what_the_machine_lacks_is_said_at_once_in_one_sentence_each(tmp_path: Path) -> None:
-    done = cluster(tmp_path, "up", awk="echo 4000000")
+def test_what_the_machine_lacks_is_said_at_once_in_one_sentence_each(scripts: Path) -> None:
+    done = cluster(scripts, "up", awk="echo 4000000")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "cluster: docker is not installed; install it, then try again.",
@@ -38,14 +56,30 @@ def test_what_the_machine_lacks_is_said_at_once_in_one_sentence_each(tmp_path: P
 
 
 @pytest.mark.parametrize("verb", ["up", "down", "status"])
-def test_docker_that_does_not_answer_is_said(verb: str, tmp_path: Path) -> None:
-    done = cluster(tmp_path, verb, docker="exit 1", kind="exit 1", awk="echo 16000000")
+def test_docker_that_does_not_answer_is_said(verb: str, scripts: Path) -> None:
+    done = cluster(scripts, verb, **{**ENOUGH, "docker": "exit 1"}, kind="exit 1")
     assert done.returncode == 1
     assert done.stderr == "cluster: Docker does not answer; start it, and see that you may use it.\n"
 
 
-def test_another_word_shows_the_usage(tmp_path: Path) -> None:
-    done = cluster(tmp_path, "start")
+def test_a_cluster_that_is_not_there_has_no_status(scripts: Path) -> None:
+    done = cluster(scripts, "status", **ENOUGH, kind="true", kubectl="echo refused; exit 1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "cluster: There is no cluster models; make it with scripts/cluster up.\n"
+
+
+def test_a_step_that_fails_shows_how_far_it_came(scripts: Path) -> None:
+    refuses = '[ "$1" = inspect ] && exit 1; [ "$1" != run ] || { echo "no such image" >&2; exit 125; }'
+    done = cluster(scripts, "up", **{**ENOUGH, "docker": refuses}, kind="true", kubectl='echo "what $2 are there"')
+    assert done.returncode == 125
+    first, second, *rest = done.stderr.splitlines()
+    assert first == "no such image"
+    assert second.startswith("cluster: not up; this is how far it came.")
+    assert {"what applications are there", "what pods are there", "what events are there"} <= set(rest)
+
+
+def test_another_word_shows_the_usage(scripts: Path) -> None:
+    done = cluster(scripts, "start")
     assert (done.returncode, done.stderr) == (2, "usage: scripts/cluster up | down | status\n")
 
 
@@ -63,6 +97,74 @@ def test_the_life_on_a_cluster_uses_verbs_and_names_that_there_are() -> None:
     assert "max_iter: 60" in (ROOT / PROJECT / "config.yaml").read_text()
     settings = yaml.safe_load((ROOT / "manifests/models/repositories.yaml").read_text())["spec"]["template"]["spec"]
     assert f"project: {settings['project']}" in text
+
+
+# A cluster that does at once what git says, and a gateway that answers from the image which git names.
+CLUSTER = {
+    "docker": """case "$1 $2" in
+  "network inspect") echo "172.18.0.1 " ;;
+  "image inspect")
+    image=${*: -1}
+    commit=$(git -C "$REPOSITORY" rev-parse HEAD)
+    echo "${image%:*}@sha256:$(sha256sum <<<"$image $commit" | cut -c1-64)" ;;
+esac""",
+    "kubectl": """echo "$*" >>"$STATE/asked"
+case "$*" in
+  "get application --"*) echo "$(git -C "$STATE/git/late-flights.git" rev-parse main) Succeeded Synced Healthy" ;;
+  "get service "*) echo service/envoy ;;
+  "port-forward "*) exec sleep 60 ;;
+  "apply "*) cat >>"$STATE/applied" ;;
+esac""",
+    "curl": """cat >/dev/null
+environment=$(sed 's#.*/late-flights-\\([a-z]*\\)/.*#\\1#' <<<"${*: -1}")
+git -C "$STATE/git/late-flights.git" show "main:manifests/overlays/$environment/release/kustomization.yaml" """,
+    "sleep": """exec /bin/sleep "$([ "$1" = 60 ] && echo 60 || echo 0.1)" """,
+}
+
+
+def test_the_life_on_a_cluster_is_played_to_its_end(template: Path, tmp_path: Path) -> None:
+    """By a person whom git does not know, in a copy in which an environment was installed."""
+    here = tmp_path / "here"
+    shutil.copytree(template, here)
+    run(["git", "init", "--quiet"], here)
+    run(["git", "add", "--all"], here)
+    (here / PROJECT / ".venv").mkdir()
+    (here / PROJECT / ".venv/page.html").write_text("<< no template >>")
+    (tmp_path / "bin").mkdir()
+    for name, script in CLUSTER.items():
+        written(tmp_path / "bin" / name, script)
+    state = here / ".tools/cluster"
+    (state / "git").mkdir(parents=True)
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        "OMP_NUM_THREADS": "1",
+        "STATE": str(state),
+        "REPOSITORY": str(state / "late-flights"),
+    }
+    done = subprocess.run([str(here / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    published = ["git", "log", "--reverse", "--format=%s", "main"]
+    assert run(published, state / "git/late-flights.git").splitlines() == [
+        "Start from the template",
+        "One node",
+        "Release to dev",
+        "Promote to staging",
+        "Promote to production",
+        "Train longer",
+        "Release to dev",
+        "Promote to staging",
+        "Promote to 10% of production",
+        "Promote to production",
+        "Roll production back",
+    ]
+    applied = list(yaml.safe_load_all((state / "applied").read_text().replace("apiVersion", "---\napiVersion")))
+    assert [one["metadata"]["name"] for one in applied] == [f"late-flights-{name}" for name in ENVIRONMENTS]
+    asked = (state / "asked").read_text()
+    assert "create job --namespace late-flights-dev --from cronjob/monitor" in asked
+    assert asked.count("port-forward") == 3
 
 
 def test_the_cluster_changes_what_the_platform_has(tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_a_promotion_carries_its_evidence(hub: Hub) -> None:
     assert "Rendered manifests of production: " in body
     assert f"+        - image: {record['images']['serve']}" in body
     assert "Monitor of production: no open alert." in body
-    assert "`make rollback ENVIRONMENT=production`" in body
+    assert "`make rollback ENV=production`" in body
     assert "was opened without an App" in body
     assert len(body) <= 65_000
     assert hub.state.issue_labels(pull["number"]) == [{"name": "promote"}, {"name": "production"}]

@@ -46,7 +46,7 @@ def run(environment: str, settings: Promote, today: date, share: int = 100) -> C
         if _newer(before, decision):
             raise InputError(
                 f"{environment} runs {there}, newer than {version} in {source}; "
-                f"use `make rollback ENVIRONMENT={environment}` to go back."
+                f"use `make rollback ENV={environment}` to go back."
             )
         if decision != candidate and _rolled_back(target, (origin / RECORD).read_text()):
             raise InputError(
@@ -82,7 +82,7 @@ def after(verified: str, digest: str, settings: Promote, today: date, share: int
         return f"{verified} no longer runs {digest}; there is nothing to promote."
     environment = settings.order[settings.order.index(verified) + 1]
     if share is None and decision and decision == current(folder(environment, settings.order), CANDIDATE):
-        return f"{environment} runs it as a candidate; `make promote ENVIRONMENT={environment}` gives it all requests."
+        return f"{environment} runs it as a candidate; `make promote ENV={environment}` gives it all requests."
     try:
         return run(environment, settings, today, 100 if share is None else share)
     except InputError as error:

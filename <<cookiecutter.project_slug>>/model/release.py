@@ -78,7 +78,7 @@ def shares(decision: record.Decision, candidate: record.Decision | None) -> dict
 def folder(environment: str, order: tuple[str, ...]) -> Path:
     """The `release/` of an environment; raises InputError for one that does not exist."""
     if environment not in order or not (OVERLAYS / environment).is_dir():
-        raise InputError(f"There is no environment {environment!r}; ENVIRONMENT is one of {', '.join(order)}.")
+        raise InputError(f"There is no environment {environment!r}; ENV is one of {', '.join(order)}.")
     return OVERLAYS / environment / "release"
 
 
@@ -139,11 +139,11 @@ def change(kind: str, decision: record.Decision, environment: str, settings: Pro
     version = decision.evaluation.origin.version
     images = decision.images.model_dump() if decision.images else {}
     branch, finish = f"{kind}/{environment}/{version}", ""
-    undo = "*Revert* on this page" if kind == "rollback" else f"`make rollback ENVIRONMENT={environment}`"
+    undo = "*Revert* on this page" if kind == "rollback" else f"`make rollback ENV={environment}`"
     if share < 100:
         title = f"Promote {version} to {share}% of {environment}"
         said = f"`{environment}` gives `{version}` {share}% of its requests, and `{was}` the rest."
-        finish = f"To give it all of them: `make promote ENVIRONMENT={environment}`. "
+        finish = f"To give it all of them: `make promote ENV={environment}`. "
         images, branch = {"serve": images["serve"]}, f"{branch}-{share}"
     elif candidate and was == version:
         title = f"Drop {candidate.evaluation.origin.version} from {environment}"

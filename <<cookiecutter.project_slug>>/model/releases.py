@@ -29,7 +29,7 @@ def _foreign(environment: str, base: str, settings: Promote) -> str:
     target = folder(environment, settings.order)
     path = target / RECORD
     if not path.is_file():
-        return f"{target} lost its release; `make rollback ENVIRONMENT={environment}` restores an earlier one"
+        return f"{target} lost its release; `make rollback ENV={environment}` restores an earlier one"
     index = settings.order.index(environment)
     records = [one.read_text() for one in (path, target / CANDIDATE) if one.is_file()]
     if len(records) > 1 and (not index or git.content(base, path) != records[0] or ran(target, records[1], base)):

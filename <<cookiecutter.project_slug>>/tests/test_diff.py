@@ -59,7 +59,7 @@ def test_an_overlay_that_kustomize_refuses_is_told(kustomize: Path, repository: 
     kustomize.write_text("#!/bin/sh\necho 'no such file' >&2; exit 1\n")
     with pytest.raises(InputError, match="The overlay dev cannot be rendered: no such file"):
         render.manifests("dev")
-    with pytest.raises(InputError, match="ENVIRONMENT is one of dev, production, staging"):
+    with pytest.raises(InputError, match="ENV is one of dev, production, staging"):
         render.manifests("prod")
 
 

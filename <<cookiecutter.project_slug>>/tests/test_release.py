@@ -77,7 +77,7 @@ def test_a_release_pins_both_images_by_digest_and_keeps_the_record(decision: rec
     assert kept.images.model_dump() == IMAGES
     assert change.title == "Release 2020.02.01-aaaaaaa to dev"
     assert IMAGES["serve"] in change.body
-    assert "`make rollback ENVIRONMENT=dev`" in change.body
+    assert "`make rollback ENV=dev`" in change.body
     assert repository("status", "--porcelain").split()[1::2] == [
         "manifests/overlays/dev/release/kustomization.yaml",
         "manifests/overlays/dev/release/decision.json",
@@ -127,7 +127,7 @@ def test_no_text_but_a_digest_is_taken_for_an_image(text: str) -> None:
 
 def test_an_unknown_environment_is_refused(decision: record.Decision, repository: Git) -> None:
     for environment in ("prod", "../dev", ""):
-        with pytest.raises(InputError, match="ENVIRONMENT is one of dev, staging, production"):
+        with pytest.raises(InputError, match="ENV is one of dev, staging, production"):
             release.run(decision, IMAGES, environment, SETTINGS)
 
 
@@ -310,7 +310,7 @@ def test_a_candidate_gets_a_share_of_the_requests_then_all_of_them(decision: rec
     assert (
         "`production` gives `2020.02.02-bbbbbbb` 10% of its requests, and `2020.02.01-aaaaaaa` the rest." in change.body
     )
-    assert "To give it all of them: `make promote ENVIRONMENT=production`." in change.body
+    assert "To give it all of them: `make promote ENV=production`." in change.body
     beside = contents("production")
     assert beside["decision.json"] == alone["decision.json"]
     assert beside["candidate.json"] == contents("staging")["decision.json"]
@@ -437,7 +437,7 @@ def test_a_verification_gives_a_candidate_no_more_than_a_person_did(decision: re
     assert "monitor" not in change.body.partition("###")[0]
     repository.commit(change.title)
     told = promote.after("staging", "", SETTINGS, TODAY)
-    assert told == "production runs it as a candidate; `make promote ENVIRONMENT=production` gives it all requests."
+    assert told == "production runs it as a candidate; `make promote ENV=production` gives it all requests."
     assert isinstance(promote.after("staging", "", SETTINGS, TODAY, 100), release.Change)
 
 

@@ -59,7 +59,7 @@ class Repository:
         """Run one of the repository's verbs."""
         given = variables or {}
         command = ["make", "--no-print-directory", verb, *(f"{name}={value}" for name, value in given.items())]
-        shown = given.get("ENVIRONMENT", "")
+        shown = given.get("ENV", "")
         return console.run(f"make {verb} {shown}".rstrip(), command, self.path, self._environment, fails)
 
     def branch(self, name: str) -> None:
@@ -94,7 +94,7 @@ class Repository:
     def change(self, verb: str, environment: str, variables: dict[str, str] | None = None) -> str:
         """A whole pull request that writes one environment's release: branch, verb, text, merge; returns its title."""
         self.branch(f"{verb}-{environment}-{self._count}")
-        self.make(verb, {"ENVIRONMENT": environment, **(variables or {})})
+        self.make(verb, {"ENV": environment, **(variables or {})})
         title, _, body = (self.path / "build" / "pull-request.md").read_text().partition("\n\n")
         title = title.removeprefix("# ")
         self.git("add", "manifests")
