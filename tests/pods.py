@@ -5,16 +5,22 @@ from collections.abc import Iterator
 from schemas import Object
 
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
-CONTEXT = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+IDENTITY = {"runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "seccompProfile", "readOnlyRootFilesystem"}
+SECCOMP = {"type": "RuntimeDefault"}
 
 
 def pods(found: list[Object]) -> Iterator[tuple[str, Object, Object]]:
-    """The name, the labels and the specification of each pod that would run."""
+    """The name, the labels and the specification of each pod that would run.
+
+    That of a SeldonDeployment without its securityContext, which the operator replaces (seldon-core#4711).
+    """
     for part in found:
         if part["kind"] == "SeldonDeployment":
             for predictor in part["spec"]["predictors"]:
                 for component in predictor["componentSpecs"]:
-                    yield predictor["name"], predictor.get("labels", {}), component["spec"]
+                    kept = {key: value for key, value in component["spec"].items() if key != "securityContext"}
+                    yield predictor["name"], predictor.get("labels", {}), kept
         if part["kind"] in ("CronJob", "Deployment", "Job", "StatefulSet"):
             spec = part["spec"].get("jobTemplate", part)["spec"]["template"]
             yield part["metadata"]["name"], spec["metadata"]["labels"], spec["spec"]
@@ -24,11 +30,6 @@ def restricted(found: list[Object]) -> list[str]:
     """What does not hold of that standard, or of ours beyond it: a user, no token, limits, a root that is only read."""
     told = []
     for name, _, spec in pods(found):
-        own = spec.get("securityContext", {})
-        if not (own.get("runAsNonRoot") and own.get("runAsUser")) or own.get("seccompProfile") != {
-            "type": "RuntimeDefault"
-        }:
-            told.append(f"{name} may be root, or has no seccomp profile")
         if spec.get("automountServiceAccountToken") is not False:
             told.append(f"{name} has a token of the cluster")
         if any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")):
@@ -36,8 +37,13 @@ def restricted(found: list[Object]) -> list[str]:
         if any(not VOLUMES & volume.keys() for volume in spec.get("volumes", [])):
             told.append(f"{name} mounts something of its host")
         for container in spec["containers"]:
-            context = container.get("securityContext", {})
-            if {**context, "readOnlyRootFilesystem": True} != CONTEXT:
+            context = {**spec.get("securityContext", {}), **container.get("securityContext", {})}
+            if (
+                not (context.get("runAsNonRoot") and context.get("runAsUser"))
+                or context.get("seccompProfile") != SECCOMP
+            ):
+                told.append(f"{name}/{container['name']} may be root, or has no seccomp profile")
+            if {key: context.get(key) for key in CONTEXT} != CONTEXT or context.keys() - CONTEXT.keys() - IDENTITY:
                 told.append(f"{name}/{container['name']} may gain rights")
             if not context.get("readOnlyRootFilesystem"):
                 told.append(f"{name}/{container['name']} may write its root")

@@ -1,20 +1,34 @@
 """Schemas of what a cluster takes, their objects closed: what the API server would refuse, or drop without a word."""
 
+import json
 import os
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
+import yaml
 from conftest import ROOT
 
 SCHEMAS = ROOT / os.environ.get("SCHEMAS", "../shared/schemas")
-VERSION = "1.35"  # of Kubernetes: the newest that Argo CD 3.5 and Seldon's operator both know
+SELDON = SCHEMAS / "seldondeployment-v1-openapi-1.17.1.json"
+VERSION = "1.35"  # of Kubernetes: the newest that kubernetes-validate, Argo CD 3.5 and Seldon's operator 1.19 all know
 Object = dict[str, Any]
 
 
-def own(one: Object) -> bool:
-    """Whether an object is of one of Kubernetes' own kinds."""
-    group = one["apiVersion"].rpartition("/")[0]
-    return "." not in group or (group.endswith(".k8s.io") and not group.startswith("gateway."))
+def fields(found: list[Object]) -> list[str]:
+    """Where objects depart from what is known of their kinds: not of Argo CD's, of Seldon's if SCHEMAS has it."""
+    told = []
+    for one in found:
+        group = one["apiVersion"].rpartition("/")[0]
+        name = f"{one['kind']} {one['metadata']['name']}"
+        if one["kind"] in documented():
+            told += [f"{name}: {fault}" for fault in faults(one["spec"], documented()[one["kind"]], "/spec")]
+        elif one["kind"] == "SeldonDeployment":
+            told += [f"{name}: {fault}" for fault in (faults(one, seldondeployment()) if SELDON.is_file() else [])]
+        elif group != "argoproj.io":
+            told += native([one])
+    return told
 
 
 def native(found: list[Object]) -> list[str]:
@@ -26,6 +40,11 @@ def native(found: list[Object]) -> list[str]:
         except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
             told.append(f"{one['kind']} {one['metadata']['name']}: {error}")
     return told
+
+
+@cache
+def seldondeployment() -> Object:
+    return custom(json.loads(SELDON.read_text()))
 
 
 def custom(schema: Object) -> Object:
@@ -66,3 +85,27 @@ def _object(value: Object, schema: Object, path: str) -> list[str]:
         elif not others:
             found.append(f"{path}/{name}: unknown")
     return found
+
+
+@cache
+def documented() -> dict[str, Object]:
+    """The kinds of fields.yaml, each with the schema of its `spec`."""
+    known = yaml.safe_load((Path(__file__).parent / "fields.yaml").read_text())
+    return {kind: _schema(spec) for kind, spec in known.items()}
+
+
+def _schema(known: Any) -> Object:
+    """What fields.yaml says, as a schema."""
+    if isinstance(known, str):
+        return {"type": {"text": "string", "number": "integer", "truth": "boolean"}[known]}
+    if isinstance(known, list):
+        return {"type": "array", "items": _schema(known[0])}
+    if set(known) == {"in"}:
+        return {"type": "string", "enum": known["in"]}
+    if set(known) == {"*"}:
+        return {"type": "object", "additionalProperties": _schema(known["*"])}
+    return {
+        "type": "object",
+        "properties": {name.removesuffix("?"): _schema(inner) for name, inner in known.items()},
+        "required": [name for name in known if not name.endswith("?")],
+    }

@@ -1,5 +1,6 @@
 """What Argo CD says of a model's health, and what it tells the model's repository on GitHub."""
 
+import json
 import re
 from typing import Any
 
@@ -49,12 +50,19 @@ def test_a_state_without_its_health_is_found(old: str, new: str) -> None:
         ("{}", "Progressing"),
         ("{ health = {} }", "Progressing"),
         ('{ health = { status = "Healthy" } }', "Healthy"),
-        ('{ health = { status = "Degraded", message = "no image" } }', "Degraded"),
+        ('{ health = { status = "Degraded", message = "no image" } }', "Progressing"),  # else it fails the wave
+        ('{ health = { status = "Missing" } }', "Missing"),
     ],
 )
 def test_an_application_is_as_healthy_as_what_is_in_it(status: str, health: str) -> None:
     data = next(one["data"] for one in argocd() if one["metadata"]["name"] == "argocd-cm")
     assert judged(data["resource.customizations.health.argoproj.io_Application"], status) == health
+
+
+@pytest.mark.parametrize("status", ["nil", "{}", '{ lastScheduleTime = "2020-01-01T00:00:00Z" }'])
+def test_a_bad_night_of_the_monitor_fails_no_release(status: str) -> None:
+    data = next(one["data"] for one in argocd() if one["metadata"]["name"] == "argocd-cm")
+    assert judged(data["resource.customizations.health.batch_CronJob"], status) == "Healthy"
 
 
 # Notifications
@@ -87,14 +95,41 @@ def test_a_notification_that_is_not_there_is_found(old: str, new: str) -> None:
     assert dangling({key: yaml.safe_load(text.replace(old, new)) for key, text in data.items()}) != []
 
 
+def sends(payload: str) -> set[str]:
+    """The names in a payload, as JSON once each value is filled in."""
+    filled = re.sub(r"\{\{ [^}]+ \| toJson \}\}", '"x"', re.sub(r"\{\{- .+? -\}\}", "", payload))
+    found: dict[str, str] = json.loads(filled)
+    assert set(found.values()) == {"x"}
+    return set(found)
+
+
+@pytest.mark.parametrize("old", [",", '"environment": ', "{{ .app.metadata.name | toJson }}"])
+def test_a_payload_that_is_no_json_is_found(old: str) -> None:
+    payload = settings()["template.verified"]["github"]["repositoryDispatch"]["client_payload"]
+    assert sends(payload)
+    with pytest.raises(json.JSONDecodeError):
+        sends(payload.replace(old, "", 1))
+
+
+def test_triggers_ask_for_states_that_argo_cd_has() -> None:
+    """Those of an operation and of a health, in gitops-engine; a word that is none of them never notifies."""
+    for event, states in (
+        ("verified", ["Succeeded", "Healthy"]),
+        ("failed", ["Error", "Failed", "Succeeded", "Degraded"]),
+    ):
+        (trigger,) = settings()[f"trigger.{event}"]
+        assert re.findall(r"(?:== |\[|, )'(\w+)'", trigger["when"]) == states
+        assert trigger["oncePer"] == "app.status.operationState.syncResult.revision"
+
+
 @pytest.mark.parametrize(("event", "workflow"), [("verified", "promote"), ("failed", "rollback")])
 def test_a_workflow_gets_the_event_and_the_values_it_reads(event: str, workflow: str) -> None:
     text = (ROOT / PROJECT / f".github/workflows/{workflow}.yaml").read_text()
     (listens,) = re.findall(r"repository_dispatch:\n\s+types: \[(\w+)\]", text)
     dispatch = settings()[f"template.{event}"]["github"]["repositoryDispatch"]
     assert dispatch["event_type"] == listens == event
-    sent = set(re.findall(r'"(\w+)": \{\{', dispatch["client_payload"]))
-    assert sent == {"environment", "digest", "revision"}
+    sent = sends(dispatch["client_payload"])
+    assert sent == {"app", "environment", "digest", "revision"}
     assert set(re.findall(r"client_payload\.(\w+)", text)) <= sent
 
 

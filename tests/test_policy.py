@@ -2,6 +2,7 @@
 
 import copy
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from celpy.adapter import json_to_cel
 from folders import NAMESPACE, built, only
 from pods import pods
 from schemas import Object
+from test_manifests import CANDIDATE, IMAGES
 from test_overlays import COMPONENTS, objects, released, shared, switched_on  # noqa: F401 - a fixture
 
 
@@ -131,6 +133,47 @@ def test_a_namespace_of_a_model_keeps_its_labels(
     del without["object"]["metadata"]["labels"]
     if count == 2:
         assert len(refusals(policy("model-namespaces"), without)) == 2
+
+
+def signed(spec: Any, images: list[str], by_release: set[str]) -> bool:
+    """Whether the policy of signatures admits a pod with these images, of which a release signed some."""
+
+    def verify(image: Any, attestors: Any) -> Any:
+        assert list(attestors) == ["release"]
+        return celpy.celtypes.IntType(1 if str(image) in by_release else 0)
+
+    environment = celpy.Environment()
+    known = {
+        "images": {"containers": images, "initContainers": [], "ephemeralContainers": []},
+        "attestors": {one["name"]: one["name"] for one in spec["attestors"]},
+    }
+    (validation,) = spec["validations"]
+    program = environment.program(
+        environment.compile(validation["expression"]), functions={"verifyImageSignatures": verify}
+    )
+    return bool(program.evaluate({name: json_to_cel(value) for name, value in known.items()}))
+
+
+def test_an_image_that_no_release_signed_is_refused() -> None:
+    spec = only(built("policy"), "ImageValidatingPolicy")["spec"]
+    other = GOOD.replace("serve", "monitor")
+    assert signed(spec, [GOOD, other], {GOOD, other})
+    assert not signed(spec, [GOOD, other], {GOOD})
+    assert not signed(spec, [GOOD], set())
+
+
+def test_signatures_are_asked_for_of_each_image_of_a_release() -> None:
+    spec = only(built("policy"), "ImageValidatingPolicy")["spec"]
+    globs = [one["glob"] for one in spec["matchImageReferences"]]
+    for image in (*IMAGES.values(), CANDIDATE):
+        assert any(fnmatch(image, glob) for glob in globs)
+        assert (
+            refusals(
+                policy("model-images"), {"object": {"spec": {"containers": [{"image": image}]}}, "oldObject": None}
+            )
+            == []
+        )
+    assert spec["matchConstraints"]["resourceRules"][0]["resources"] == ["pods"]  # with more Kyverno is never ready
 
 
 def test_a_pod_is_looked_at_in_the_namespaces_that_models_get() -> None:

@@ -1,0 +1,272 @@
+"""What every rendered folder must fulfil, each check as the problems that it finds."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from network import ROLE, flows
+from pods import pods, restricted
+from schemas import Object, fields
+
+HOOK = "argocd.argoproj.io/hook"
+IGNORED = "argocd.argoproj.io/ignore-healthcheck"
+PRESTOP = 10  # seconds that Seldon's operator lets a pod wait before it ends
+
+
+def _nodes(graph: Object) -> Iterator[Object]:
+    yield graph
+    for child in graph.get("children", []):
+        yield from _nodes(child)
+
+
+def engine(predictor: Object) -> bool:
+    """Whether Seldon's executor stands before the model."""
+    return bool(predictor.get("annotations", {}).get("seldon.io/no-engine") != "true")
+
+
+def seldon(found: list[Object]) -> list[str]:
+    """The rules of Seldon's webhook."""
+    told = []
+    for part in (one for one in found if one["kind"] == "SeldonDeployment"):
+        predictors = part["spec"]["predictors"]
+        if part["spec"].get("protocol") not in ("seldon", "tensorflow", "v2"):
+            told.append(f"{part['spec'].get('protocol')} is no protocol")
+        names = [predictor["name"] for predictor in predictors]
+        shadows = [predictor["name"] for predictor in predictors if predictor.get("shadow")]
+        traffic = [predictor.get("traffic", 0) for predictor in predictors if not predictor.get("shadow")]
+        if len(set(names)) < len(names):
+            told.append("two predictors have one name")
+        if sum(traffic) != 100 and (len(predictors) > 1 or sum(traffic)):
+            told.append(f"the traffic sums to {sum(traffic)}")
+        if any(not 0 <= share <= 100 for share in traffic):
+            told.append(f"{traffic} are no shares of the traffic")
+        if len(shadows) > 1:
+            told.append(f"{' and '.join(shadows)} are two shadows")
+        if shadows and len(predictors) == 1:
+            told.append("a shadow is alone")
+        for predictor in predictors:
+            containers = {one["name"] for spec in predictor["componentSpecs"] for one in spec["spec"]["containers"]}
+            for node in _nodes(predictor["graph"]):
+                if not node.get("implementation") and node.get("name") not in containers:
+                    told.append(f"no container is called like the node {node.get('name')}")
+                if "logger" in node and not node["logger"].get("mode"):
+                    told.append(f"the logger of {node['name']} has no mode")
+            if not engine(predictor) and predictor["graph"].get("children"):
+                told.append("a graph of several nodes has no executor")
+    return told
+
+
+def operator(found: list[Object]) -> list[str]:
+    """What Seldon's operator ignores, fills in otherwise, or breaks."""
+    told = []
+    for part in (one for one in found if one["kind"] == "SeldonDeployment"):
+        specs = [spec for predictor in part["spec"]["predictors"] for spec in predictor["componentSpecs"]]
+        if sum("pdbSpec" in spec for spec in specs) != 1:
+            told.append("not one budget of disruptions selects the pods")
+        for predictor in part["spec"]["predictors"]:
+            if "replicas" in predictor and any("hpaSpec" in spec for spec in predictor["componentSpecs"]):
+                told.append("replicas stand beside hpaSpec")
+            for spec in predictor["componentSpecs"]:
+                told += _served(predictor, spec["spec"])
+    return told
+
+
+def _served(predictor: Object, spec: Object) -> list[str]:
+    told = []
+    name = predictor["graph"]["name"]
+    model: Object = next((one for one in spec["containers"] if one["name"] == name), {})
+    paths = {"readiness": "/health/status", "startup": "/health/status", "liveness": "/health/ping"}
+    for kind, path in paths.items():
+        if model.get(f"{kind}Probe", {}).get("httpGet") != {"path": path, "port": "http"}:
+            told.append(f"the {kind} probe does not ask {path}, and what is left to Seldon asks the port only")
+    if any("protocol" not in port for port in model.get("ports", [])):
+        told.append("a port has no protocol, which the cluster fills in")
+    if spec.get("terminationGracePeriodSeconds", 0) <= PRESTOP:
+        told.append("a pod is killed while it waits for its routes to end")
+    spread = [one["labelSelector"]["matchLabels"] for one in spec.get("topologySpreadConstraints", [])]
+    if not spread or any(not labels.items() <= predictor.get("labels", {}).items() for labels in spread):
+        told.append("the pods are not spread over nodes")
+    return told
+
+
+def _mounts(spec: Object) -> Iterator[tuple[str, str, Object]]:
+    """Each mount of a pod: the container, the path and the volume, which is empty if there is none of that name."""
+    volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
+    for container in spec["containers"]:
+        for mount in container.get("volumeMounts", []):
+            yield container["name"], mount["mountPath"], volumes.get(mount["name"], {})
+
+
+def temporary(found: list[Object]) -> list[str]:
+    """Containers that write to /tmp, the home of both images, and have none."""
+    told = []
+    for name, labels, spec in pods(found):
+        if labels.get(ROLE) in ("serve", "monitor"):
+            there = {container for container, path, volume in _mounts(spec) if path == "/tmp" and "emptyDir" in volume}  # noqa: S108
+            told += [f"{name}/{one['name']} has no /tmp" for one in spec["containers"] if one["name"] not in there]
+    return told
+
+
+def digests(found: list[Object]) -> list[str]:
+    return [
+        f"{name}/{container['name']} runs {container['image']}"
+        for name, _, spec in pods(found)
+        for container in spec["containers"]
+        if not re.fullmatch(r"[^@]+@sha256:[0-9a-f]{64}", container["image"])
+    ]
+
+
+def jobs(found: list[Object]) -> list[str]:
+    """Jobs that may run for ever, twice at once, or make a service unhealthy; hooks that would stay."""
+    told = []
+    for part in found:
+        name, annotations = part["metadata"]["name"], part["metadata"].get("annotations", {})
+        if part["kind"] == "CronJob":
+            spec = part["spec"]
+            wanted = {"startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"}
+            told += [f"{name} has no {one}" for one in sorted(wanted - spec.keys())]
+            if spec.get("concurrencyPolicy") != "Forbid":
+                told.append(f"{name} may run twice at once")
+            if annotations.get(IGNORED) != "true":
+                told.append(f"{name} makes the service unhealthy when it fails")
+        if part["kind"] == "Job" and annotations.get(HOOK) not in ("Sync", "PostSync"):
+            told.append(f"{name} is no hook of a sync")
+        if part["kind"] == "Job" and annotations.get(f"{HOOK}-delete-policy") != "BeforeHookCreation":
+            told.append(f"{name} stays, and cannot be changed")
+        if part["kind"] in ("CronJob", "Job"):
+            spec = part["spec"].get("jobTemplate", part)["spec"]
+            told += [f"{name} has no {one}" for one in ("activeDeadlineSeconds", "backoffLimit") if one not in spec]
+    return told
+
+
+def _services(found: list[Object]) -> dict[str, int]:
+    """The Services that Seldon makes, with the port for HTTP: the executor's, else the container's."""
+    made = {}
+    for part in (one for one in found if one["kind"] == "SeldonDeployment"):
+        for predictor in part["spec"]["predictors"]:
+            ports = [
+                port["containerPort"]
+                for spec in predictor["componentSpecs"]
+                for one in spec["spec"]["containers"]
+                for port in one.get("ports", [])
+                if port["name"] == "http"
+            ]
+            made[f"{part['metadata']['name']}-{predictor['name']}"] = 8000 if engine(predictor) else ports[0]
+    return made
+
+
+def _needed(spec: Object) -> Iterator[tuple[str, str]]:
+    """The kinds and names of what a pod cannot start without."""
+    yield "ServiceAccount", spec.get("serviceAccountName", "default")
+    for volume in spec.get("volumes", []):
+        yield from [("PersistentVolumeClaim", volume[kind]["claimName"]) for kind in volume if kind.startswith("pers")]
+        yield from [("ConfigMap", volume[kind]["name"]) for kind in volume if kind == "configMap"]
+    for container in spec["containers"]:
+        sources = container.get("envFrom", []) + [one.get("valueFrom", {}) for one in container.get("env", [])]
+        for key, reference in ((key, one[key]) for one in sources for key in one):
+            kind = {"configMapRef": "ConfigMap", "configMapKeyRef": "ConfigMap"}.get(key, "Secret")
+            if key.endswith("Ref") and key != "fieldRef" and not reference.get("optional"):
+                yield kind, reference["name"]
+
+
+def _selectors(part: Object) -> Iterator[Object]:
+    """The labels by which an object, or its pods, find pods."""
+    spec = part["spec"]
+    template = spec.get("jobTemplate", part)["spec"].get("template", {}).get("spec", {})
+    for terms in template.get("affinity", {}).get("podAffinity", {}).values():
+        for term in terms:
+            selector = term.get("podAffinityTerm", term)["labelSelector"]
+            yield from [selector["matchLabels"]] if "matchLabels" in selector else ()
+    if part["kind"] in ("PodMonitor", "Service"):
+        yield spec["selector"].get("matchLabels", spec["selector"])
+
+
+def references(found: list[Object], given: frozenset[tuple[str, str]] = frozenset()) -> list[str]:
+    """Names that nothing of that kind has, ports at which nothing listens, and selectors that no pod matches.
+
+    `given` is what is made by hand, and each account `default` by the cluster.
+    """
+    there = {(part["kind"], part["metadata"]["name"]) for part in found} | given | {("ServiceAccount", "default")}
+    there |= {("Secret", part["spec"]["target"]["name"]) for part in found if part["kind"] == "ExternalSecret"}
+    made, told = _services(found), []
+    templates = list(pods(found))
+    for name, _, spec in templates:
+        told += [
+            f"{name} names the {kind} {one}, which is not there"
+            for kind, one in _needed(spec)
+            if (kind, one) not in there
+        ]
+        told += [f"{name} mounts at {path} what is no volume" for _, path, volume in _mounts(spec) if not volume]
+        for address in re.findall(r"http://([a-z0-9-]+):(\d+)", str([one.get("args") for one in spec["containers"]])):
+            told += [f"{name} asks {':'.join(address)}, where nothing listens"] * (
+                (address[0], int(address[1])) not in made.items()
+            )
+    for part in found:
+        name = f"{part['kind']} {part['metadata']['name']}"
+        if part["kind"] in ("Deployment", "StatefulSet"):
+            selector, template = part["spec"]["selector"]["matchLabels"], part["spec"]["template"]["metadata"]["labels"]
+            told += [f"{name} does not select its pods"] * (not selector.items() <= template.items())
+        if part["kind"] == "StatefulSet" and ("Service", part["spec"]["serviceName"]) not in there:
+            told.append(f"{name} names a Service that is not there")
+        waits = part["kind"] != "Service" and not made  # for the first release
+        for labels in _selectors(part) if "spec" in part and not waits else ():
+            told += [f"{name} selects no pod"] * all(not labels.items() <= own.items() for _, own, _ in templates)
+        for rule in part["spec"]["rules"] if part["kind"] == "HTTPRoute" else []:
+            told += [
+                f"{name} leads to {to['name']}:{to['port']}, where nothing listens"
+                for to in rule["backendRefs"]
+                if (to["name"], to["port"]) not in made.items()
+            ]
+    return told
+
+
+def network(found: list[Object]) -> list[str]:
+    """Who reaches what although it need not, and who does not although it must."""
+    roles = {labels[ROLE] for _, labels, _ in pods(found)}
+    port = max(_services(found).values(), default=0)
+    wanted = {("outside", f"serve:{each}") for each in {9000, *_services(found).values()} if port}
+    for _, labels, spec in pods(found):
+        role, text = labels[ROLE], str(spec["containers"])
+        if role == "smoke":
+            wanted |= {(role, "DNS"), *((role, f"serve:{each}") for each in {9000, port})}
+        if "PUSHGATEWAY" in text:
+            wanted |= {(role, "DNS"), (role, "Pushgateway")}
+        if "'store'" in text or "GITHUB_REPOSITORY" in text or "configMapRef" in text:
+            wanted |= {(role, "DNS"), (role, "HTTPS")}
+    allowed = flows(found, roles)
+    return [f"{source} does not reach {target}" for source, target in sorted(wanted - allowed)] + [
+        f"{source} reaches {target}" for source, target in sorted(allowed - wanted)
+    ]
+
+
+def accounts(found: list[Object]) -> list[str]:
+    return [
+        f"the account {part['metadata']['name']} hands out a token"
+        for part in found
+        if part["kind"] == "ServiceAccount" and part.get("automountServiceAccountToken") is not False
+    ]
+
+
+CHECKS: dict[str, Callable[[list[Object]], list[str]]] = {
+    "accounts": accounts,
+    "digests": digests,
+    "fields": fields,
+    "jobs": jobs,
+    "network": network,
+    "operator": operator,
+    "references": references,
+    "restricted": restricted,
+    "seldon": seldon,
+    "temporary": temporary,
+}
+
+
+def problems(found: list[Object]) -> list[str]:
+    return [problem for check in CHECKS.values() for problem in check(found)]
+
+
+def outdated(kustomization: Any) -> list[str]:
+    """The fields of a kustomization that Kustomize deprecated, or that break a SeldonDeployment (openapi)."""
+    names = {"bases", "commonLabels", "patchesStrategicMerge", "patchesJson6902", "vars", "imageTags", "openapi"}
+    found = sorted((names | {"helmCharts"}) & set(kustomization))
+    return found + ["labels without pairs"] * any("pairs" not in one for one in kustomization.get("labels", ()))
