@@ -27,6 +27,7 @@ IDENTITY = {
     "GIT_CONFIG_VALUE_1": "tester@example.org",
 }
 
+pytest_plugins = ["releases"]
 Bake = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -1,5 +1,6 @@
 """The cluster of one's own: what it says where it cannot be made, and that what it plays names what is there."""
 
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import PROJECT, ROOT, run
-from test_manifests import ENVIRONMENTS
+from folders import built, only
+from releases import ENVIRONMENTS
+from schemas import Object
 
 TOOLS = ("awk", "bash", "cat", "cp", "dirname", "git", "grep", "mkdir", "sed", "tail", "tr")
 ENOUGH = {"awk": "echo 16000000", "docker": "true"}
@@ -83,22 +86,6 @@ def test_another_word_shows_the_usage(scripts: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "usage: scripts/cluster up | down | status\n")
 
 
-def test_the_life_on_a_cluster_uses_verbs_and_names_that_there_are() -> None:
-    text = (ROOT / "scripts/e2e").read_text()
-    verbs = set(re.findall(r"^([a-z-]+):", (ROOT / PROJECT / "Makefile").read_text(), flags=re.M))
-    used = {word for line in re.findall(r"^\s*verb ([a-z ]+)", text, flags=re.M) for word in line.split()}
-    assert used == {"data", "train", "evaluate", "gate", "report", "release", "promote", "rollback"}
-    assert used <= verbs
-    base = ROOT / PROJECT / "manifests/base"
-    assert "name: monitor" in (base / "monitor.yaml").read_text()
-    assert "cronjob/monitor" in text
-    assert "ReadWriteMany" in (base.parent / "namespace/predictions.yaml").read_text()
-    assert text.index("ReadWriteMany") < text.index("do application")  # a claim cannot be changed once it is there
-    assert "max_iter: 60" in (ROOT / PROJECT / "config.yaml").read_text()
-    settings = yaml.safe_load((ROOT / "manifests/models/repositories.yaml").read_text())["spec"]["template"]["spec"]
-    assert f"project: {settings['project']}" in text
-
-
 # A cluster that does at once what git says, and a gateway that answers from the image which git names.
 CLUSTER = {
     "docker": """case "$1 $2" in
@@ -120,6 +107,20 @@ environment=$(sed 's#.*/late-flights-\\([a-z]*\\)/.*#\\1#' <<<"${*: -1}")
 git -C "$STATE/git/late-flights.git" show "main:manifests/overlays/$environment/release/kustomization.yaml" """,
     "sleep": """exec /bin/sleep "$([ "$1" = 60 ] && echo 60 || echo 0.1)" """,
 }
+
+
+def generated(environment: str) -> Object:
+    """What the ApplicationSet of models would make of an environment."""
+    values = {
+        ".repository": "late-flights",
+        ".path.basename": environment,
+        ".path.path": f"manifests/overlays/{environment}",
+        ".url": "git://172.18.0.1:9418/late-flights",
+        ".branch": "main",
+    }
+    template = json.dumps(only(built("models"), "ApplicationSet")["spec"]["template"])
+    made: Object = json.loads(re.sub(r"\{\{ (\S+) \}\}", lambda match: values[match[1]], template))
+    return made
 
 
 def test_the_life_on_a_cluster_is_played_to_its_end(template: Path, tmp_path: Path) -> None:
@@ -161,7 +162,9 @@ def test_the_life_on_a_cluster_is_played_to_its_end(template: Path, tmp_path: Pa
         "Roll production back",
     ]
     applied = list(yaml.safe_load_all((state / "applied").read_text().replace("apiVersion", "---\napiVersion")))
-    assert [one["metadata"]["name"] for one in applied] == [f"late-flights-{name}" for name in ENVIRONMENTS]
+    assert [(one["metadata"].pop("namespace"), one["metadata"], one["spec"]) for one in applied] == [
+        ("argocd", wanted["metadata"], wanted["spec"]) for wanted in map(generated, ENVIRONMENTS)
+    ]
     asked = (state / "asked").read_text()
     assert "create job --namespace late-flights-dev --from cronjob/monitor" in asked
     assert asked.count("port-forward") == 3

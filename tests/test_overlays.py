@@ -1,7 +1,6 @@
 """Every overlay of each task and server, before and after a release, with each component, against schemas and rules."""
 
 import copy
-import re
 import shutil
 import subprocess
 import time
@@ -13,60 +12,10 @@ import pytest
 import yaml
 from checks import CHECKS, outdated, problems
 from conftest import PROJECT, ROOT, TASKS, render, run
+from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, one, shared, switched_on
 from schemas import SCHEMAS, SELDON, Object, faults, seldondeployment
-from test_manifests import CANDIDATE, ENVIRONMENTS, IMAGES, STORE, written
-
-COMPONENTS = ("executor", "monitoring", "retraining", "secrets", "shipping")
-
 
 EVERY = [(task, serving) for task in TASKS for serving in ("asgi", "seldon-core")]
-
-
-@pytest.fixture
-def released(baked: Callable[..., Path], tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A repository in which every environment runs a release."""
-    task, serving = getattr(request, "param", ("binary_classification", "asgi"))
-    shutil.copytree(baked(task, serving), tmp_path / "repository")
-    for environment in ENVIRONMENTS:
-        path = tmp_path / "repository/manifests/overlays" / environment / "release/kustomization.yaml"
-        path.write_text(written())
-    return tmp_path / "repository"
-
-
-def shared(repository: Path, share: int = 10) -> Path:
-    """Production with a candidate beside its release."""
-    path = repository / "manifests/overlays/production/release/kustomization.yaml"
-    path.write_text(written(share))
-    return repository
-
-
-def switched_on(repository: Path, *components: str) -> Path:
-    """Production with components."""
-    path = repository / "manifests/overlays/production/kustomization.yaml"
-    lines = "".join(f"  - ../../components/{name}\n" for name in components)
-    text = re.sub(r"(  - release .*\n)", rf"\1{lines}", path.read_text())
-    literals = "".join(f"      - {name}={value}\n" for name, value in STORE.items())
-    if "shipping" in components:
-        text += f"configMapGenerator:\n  - name: store\n    literals:\n{literals}"
-    path.write_text(text)
-    return repository
-
-
-def objects(repository: Path, environment: str) -> list[Object]:
-    return list(yaml.safe_load_all(render(repository, environment)))
-
-
-def one(found: list[Object], kind: str, name: str = "") -> Object:
-    """The object of a kind, and of a name or, up to the hash of what is generated, what begins so."""
-    (wanted,) = [
-        part
-        for part in found
-        if part["kind"] == kind
-        and (
-            name in (part["metadata"]["name"], "") or (name.endswith("-") and part["metadata"]["name"].startswith(name))
-        )
-    ]
-    return wanted
 
 
 def test_the_schemas_are_at_hand() -> None:

@@ -11,9 +11,8 @@ import pytest
 from celpy.adapter import json_to_cel
 from folders import NAMESPACE, built, only
 from pods import pods
+from releases import CANDIDATE, COMPONENTS, IMAGES, objects, shared, switched_on
 from schemas import Object
-from test_manifests import CANDIDATE, IMAGES
-from test_overlays import COMPONENTS, objects, released, shared, switched_on  # noqa: F401 - a fixture
 
 
 def policy(name: str) -> Any:
@@ -46,7 +45,7 @@ def test_each_policy_is_bound_and_denies() -> None:
     assert {policy(name)["failurePolicy"] for name in names} == {"Fail"}
 
 
-def test_every_pod_of_a_release_is_admitted(released: Path) -> None:  # noqa: F811 - the fixture
+def test_every_pod_of_a_release_is_admitted(released: Path) -> None:
     found = list(pods(objects(switched_on(shared(released), *COMPONENTS), "production")))
     assert len(found) > 3
     for name, _, spec in found:

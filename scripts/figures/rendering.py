@@ -14,6 +14,7 @@ FEW, MANY = 100, 300
 LEAST = 9  # one overlay is short
 COMPONENT = """apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
+labels: [{pairs: {app.kubernetes.io/version: 2020.01.01-aaaaaaa}, includeTemplates: true}]
 resources: [../../../base]
 images:
   - {name: serve, newName: r.io/acme/serve, digest: "sha256:%064d"}

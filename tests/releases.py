@@ -1,0 +1,91 @@
+"""Repositories in which environments run a release, as their own code writes it, and what their overlays render."""
+
+import re
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROJECT, ROOT, render, run
+from schemas import Object
+
+ENVIRONMENTS = ("dev", "staging", "production")
+IMAGES = {
+    "serve": f"ghcr.io/acme/late-flights-serve@sha256:{'a' * 64}",
+    "monitor": f"ghcr.io/acme/late-flights-monitor@sha256:{'b' * 64}",
+}
+CANDIDATE = f"ghcr.io/acme/late-flights-serve@sha256:{'c' * 64}"
+WRITE = """
+import sys
+from model import record, release
+*images, share = sys.argv[1:]
+present, candidate = (record.Images(serve=image, monitor=images[1]) for image in (images[0], images[2]))
+beside = {"candidate": candidate, "share": int(share)} if int(share) else {}
+sys.stdout.write(release.component("2020.01.01-aaaaaaa", present, **beside))
+"""
+
+
+@cache
+def written(share: int = 0) -> str:
+    """The component of a release, with a candidate that gets a share of the requests, as the repository writes it."""
+    run(["make", ".venv/train"], ROOT / PROJECT)
+    python = str(ROOT / PROJECT / ".venv/train/bin/python")
+    return run([python, "-c", WRITE, *IMAGES.values(), CANDIDATE, str(share)], ROOT / PROJECT)
+
+
+STORE = {
+    "BUCKET": "acme-predictions",
+    "PREFIX": "late-flights/production",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ENDPOINT_URL_S3": "https://s3.example.org",
+}
+COMPONENTS = ("executor", "monitoring", "retraining", "secrets", "shipping")
+
+
+@pytest.fixture
+def released(baked: Callable[..., Path], tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A repository in which every environment runs a release."""
+    task, serving = getattr(request, "param", ("binary_classification", "asgi"))
+    shutil.copytree(baked(task, serving), tmp_path / "repository")
+    for environment in ENVIRONMENTS:
+        path = tmp_path / "repository/manifests/overlays" / environment / "release/kustomization.yaml"
+        path.write_text(written())
+    return tmp_path / "repository"
+
+
+def shared(repository: Path, share: int = 10) -> Path:
+    """Production with a candidate beside its release."""
+    path = repository / "manifests/overlays/production/release/kustomization.yaml"
+    path.write_text(written(share))
+    return repository
+
+
+def switched_on(repository: Path, *components: str) -> Path:
+    """Production with components."""
+    path = repository / "manifests/overlays/production/kustomization.yaml"
+    lines = "".join(f"  - ../../components/{name}\n" for name in components)
+    text = re.sub(r"(  - release .*\n)", rf"\1{lines}", path.read_text())
+    literals = "".join(f"      - {name}={value}\n" for name, value in STORE.items())
+    if "shipping" in components:
+        text += f"configMapGenerator:\n  - name: store\n    literals:\n{literals}"
+    path.write_text(text)
+    return repository
+
+
+def objects(repository: Path, environment: str) -> list[Object]:
+    return list(yaml.safe_load_all(render(repository, environment)))
+
+
+def one(found: list[Object], kind: str, name: str = "") -> Object:
+    """The object of a kind, and of a name or, up to the hash of what is generated, what begins so."""
+    (wanted,) = [
+        part
+        for part in found
+        if part["kind"] == kind
+        and (
+            name in (part["metadata"]["name"], "") or (name.endswith("-") and part["metadata"]["name"].startswith(name))
+        )
+    ]
+    return wanted
