@@ -151,7 +151,9 @@ def _services(found: list[Object]) -> dict[str, int]:
                 for port in one.get("ports", [])
                 if port["name"] == "http"
             ]
-            made[f"{part['metadata']['name']}-{predictor['name']}"] = 8000 if engine(predictor) else ports[0]
+            made[f"{part['metadata']['name']}-{predictor['name']}"] = (
+                8000 if engine(predictor) else next(iter(ports), 9000)
+            )
     return made
 
 
@@ -181,43 +183,60 @@ def _selectors(part: Object) -> Iterator[Object]:
         yield spec["selector"].get("matchLabels", spec["selector"])
 
 
+def _ports(part: Object, found: list[Object]) -> list[str]:
+    """The ports that a monitor of Prometheus asks for and nothing that it selects names."""
+    if part["kind"] == "PodMonitor":
+        asked = part["spec"]["podMetricsEndpoints"]
+        containers = [one for _, _, spec in pods(found) for one in spec["containers"]]
+        named = {port.get("name") for one in containers for port in one.get("ports", [])}
+    elif part["kind"] == "ServiceMonitor":
+        asked = part["spec"]["endpoints"]
+        named = {port.get("name") for one in found if one["kind"] == "Service" for port in one["spec"]["ports"]}
+    else:
+        return []
+    return [one["port"] for one in asked if one["port"] not in named]
+
+
 def references(found: list[Object], given: frozenset[tuple[str, str]] = frozenset()) -> list[str]:
     """Names that nothing of that kind has, ports at which nothing listens, and selectors that no pod matches.
 
-    `given` is what is made by hand, and each account `default` by the cluster.
+    `given` is what is made by hand; the account `default` is the cluster's.
     """
     there = {(part["kind"], part["metadata"]["name"]) for part in found} | given | {("ServiceAccount", "default")}
     there |= {("Secret", part["spec"]["target"]["name"]) for part in found if part["kind"] == "ExternalSecret"}
-    made, told = _services(found), []
-    templates = list(pods(found))
-    for name, _, spec in templates:
-        told += [
-            f"{name} names the {kind} {one}, which is not there"
-            for kind, one in _needed(spec)
-            if (kind, one) not in there
-        ]
+    made = _services(found)
+    told = [
+        f"{name} names the {kind} {one}, which is not there"
+        for name, _, spec in pods(found)
+        for kind, one in _needed(spec)
+        if (kind, one) not in there
+    ]
+    for name, _, spec in pods(found):
         told += [f"{name} mounts at {path} what is no volume" for _, path, volume in _mounts(spec) if not volume]
-        for address in re.findall(r"http://([a-z0-9-]+):(\d+)", str([one.get("args") for one in spec["containers"]])):
-            told += [f"{name} asks {':'.join(address)}, where nothing listens"] * (
-                (address[0], int(address[1])) not in made.items()
-            )
-    for part in found:
-        name = f"{part['kind']} {part['metadata']['name']}"
-        if part["kind"] in ("Deployment", "StatefulSet"):
-            selector, template = part["spec"]["selector"]["matchLabels"], part["spec"]["template"]["metadata"]["labels"]
-            told += [f"{name} does not select its pods"] * (not selector.items() <= template.items())
-        if part["kind"] == "StatefulSet" and ("Service", part["spec"]["serviceName"]) not in there:
-            told.append(f"{name} names a Service that is not there")
-        waits = part["kind"] != "Service" and not made  # for the first release
-        for labels in _selectors(part) if "spec" in part and not waits else ():
-            told += [f"{name} selects no pod"] * all(not labels.items() <= own.items() for _, own, _ in templates)
-        for rule in part["spec"]["rules"] if part["kind"] == "HTTPRoute" else []:
-            told += [
-                f"{name} leads to {to['name']}:{to['port']}, where nothing listens"
-                for to in rule["backendRefs"]
-                if (to["name"], to["port"]) not in made.items()
-            ]
+        arguments = str([one.get("args") for one in spec["containers"]])
+        for host, port in re.findall(r"http://([a-z0-9-]+):(\d+)", arguments):
+            told += [f"{name} asks {host}:{port}, where nothing listens"] * (made.get(host) != int(port))
+    for part in (one for one in found if "spec" in one):
+        told += [f"{part['kind']} {part['metadata']['name']} {fault}" for fault in _led_astray(part, found, there)]
     return told
+
+
+def _led_astray(part: Object, found: list[Object], there: set[tuple[str, str]]) -> Iterator[str]:
+    spec, made = part["spec"], _services(found)
+    own = spec.get("template", {}).get("metadata", {}).get("labels", {})
+    if part["kind"] in ("Deployment", "StatefulSet") and not spec["selector"]["matchLabels"].items() <= own.items():
+        yield "does not select its pods"
+    if part["kind"] == "StatefulSet" and ("Service", spec["serviceName"]) not in there:
+        yield "names a Service that is not there"
+    if part["kind"] == "HTTPRoute":
+        for to in (to for rule in spec["rules"] for to in rule["backendRefs"]):
+            if made.get(to["name"]) != to["port"]:
+                yield f"leads to {to['name']}:{to['port']}, where nothing listens"
+    if made or part["kind"].startswith("Service"):  # what selects the pods of a release waits for the first one
+        yield from (f"asks for the port {port}, which nothing names" for port in _ports(part, found))
+        labels = [all_.items() for _, all_, _ in pods(found)]
+        if any(all(not chosen.items() <= all_ for all_ in labels) for chosen in _selectors(part)):
+            yield "selects no pod"
 
 
 def network(found: list[Object]) -> list[str]:

@@ -176,6 +176,11 @@ BREAKS: list[Break] = [
     ),
     ("references", lambda all_: one(all_, "Deployment")["spec"]["selector"].update(matchLabels={"a": "b"}), "its pods"),
     ("references", lambda all_: one(all_, "PodMonitor")["spec"]["selector"].update(matchLabels={"a": "b"}), "no pod"),
+    (
+        "references",
+        lambda all_: container(all_)["ports"][0].update(name="web"),
+        "asks for the port http, which nothing",
+    ),
     ("references", lambda all_: predictor(all_)["labels"].clear(), "CronJob monitor selects no pod"),
     ("network", lambda all_: all_.remove(one(all_, "NetworkPolicy", "deny")), "serve reaches HTTPS"),
     ("network", lambda all_: all_.remove(one(all_, "NetworkPolicy", "allow-smoke")), "smoke does not reach serve:9000"),
@@ -230,6 +235,22 @@ def test_a_monitor_that_cannot_tell_github_is_found(released: Path) -> None:
     found = objects(switched_on(released, "retraining"), "production")
     policy(found, "allow-github")["podSelector"] = {"matchLabels": {"a": "b"}}
     assert CHECKS["network"](found) == ["monitor does not reach DNS", "monitor does not reach HTTPS"]
+
+
+def test_prometheus_asks_the_model_for_what_it_counts(released: Path) -> None:
+    (endpoint,) = one(objects(switched_on(released, "monitoring"), "production"), "PodMonitor")["spec"][
+        "podMetricsEndpoints"
+    ]
+    assert f'"{endpoint["path"]}": metrics' in (ROOT / PROJECT / "model/application.py").read_text()
+    assert [rule["regex"] for rule in endpoint["relabelings"]] == ["model"]
+
+
+def test_the_secret_that_comes_from_elsewhere_is_the_one_that_is_read(released: Path) -> None:
+    found = objects(switched_on(released, "secrets", "shipping"), "production")
+    made = one(found, "ExternalSecret")["spec"]["target"]["name"]
+    for spec in (one(found, "Deployment")["spec"], one(found, "CronJob")["spec"]["jobTemplate"]["spec"]):
+        sources = spec["template"]["spec"]["containers"][0]["envFrom"]
+        assert {"secretRef": {"name": made, "optional": True}} in sources  # optional, so nothing else would tell
 
 
 def test_names_and_replicas_reach_into_a_seldondeployment(released: Path) -> None:

@@ -535,6 +535,7 @@ def test_a_pod_of_the_platform_that_asks_for_more_is_found(change: Callable[[Any
             "names the PersistentVolumeClaim other",
         ),
         ("monitoring", "Service", lambda spec: spec.update(selector={"a": "b"}), "Service pushgateway selects no pod"),
+        ("monitoring", "ServiceMonitor", lambda spec: spec["endpoints"][0].update(port="x"), "asks for the port x"),
     ],
 )
 def test_a_name_on_the_platform_that_leads_nowhere_is_found(
