@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from network import ROLE, flows
-from pods import pods, restricted
+from network import ROLE, flows, selects, unknown
+from pods import containers, pods, restricted
 from schemas import Object, fields
 
 HOOK = "argocd.argoproj.io/hook"
@@ -45,9 +45,9 @@ def seldon(found: list[Object]) -> list[str]:
         if shadows and len(predictors) == 1:
             told.append("a shadow is alone")
         for predictor in predictors:
-            containers = {one["name"] for spec in predictor["componentSpecs"] for one in spec["spec"]["containers"]}
+            known = {one["name"] for spec in predictor["componentSpecs"] for one in spec["spec"]["containers"]}
             for node in _nodes(predictor["graph"]):
-                if not node.get("implementation") and node.get("name") not in containers:
+                if not node.get("implementation") and node.get("name") not in known:
                     told.append(f"no container is called like the node {node.get('name')}")
                 if "logger" in node and not node["logger"].get("mode"):
                     told.append(f"the logger of {node['name']} has no mode")
@@ -68,6 +68,9 @@ def operator(found: list[Object]) -> list[str]:
                 told.append("replicas stand beside hpaSpec")
             for spec in predictor["componentSpecs"]:
                 told += _served(predictor, spec["spec"])
+                sizes = spec.get("hpaSpec", {"minReplicas": 1, "maxReplicas": 1})
+                if not 1 <= sizes["minReplicas"] <= sizes["maxReplicas"]:
+                    told.append(f"{sizes['minReplicas']} to {sizes['maxReplicas']} replicas are no range")
     return told
 
 
@@ -92,7 +95,7 @@ def _served(predictor: Object, spec: Object) -> list[str]:
 def _mounts(spec: Object) -> Iterator[tuple[str, str, Object]]:
     """Each mount of a pod: the container, the path and the volume, which is empty if there is none of that name."""
     volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
-    for container in spec["containers"]:
+    for container in containers(spec):
         for mount in container.get("volumeMounts", []):
             yield container["name"], mount["mountPath"], volumes.get(mount["name"], {})
 
@@ -103,7 +106,7 @@ def temporary(found: list[Object]) -> list[str]:
     for name, labels, spec in pods(found):
         if labels.get(ROLE) in ("serve", "monitor"):
             there = {container for container, path, volume in _mounts(spec) if path == "/tmp" and "emptyDir" in volume}  # noqa: S108
-            told += [f"{name}/{one['name']} has no /tmp" for one in spec["containers"] if one["name"] not in there]
+            told += [f"{name}/{one['name']} has no /tmp" for one in containers(spec) if one["name"] not in there]
     return told
 
 
@@ -111,7 +114,7 @@ def digests(found: list[Object]) -> list[str]:
     return [
         f"{name}/{container['name']} runs {container['image']}"
         for name, _, spec in pods(found)
-        for container in spec["containers"]
+        for container in containers(spec)
         if not re.fullmatch(r"[^@]+@sha256:[0-9a-f]{64}", container["image"])
     ]
 
@@ -163,7 +166,8 @@ def _needed(spec: Object) -> Iterator[tuple[str, str]]:
     for volume in spec.get("volumes", []):
         yield from [("PersistentVolumeClaim", volume[kind]["claimName"]) for kind in volume if kind.startswith("pers")]
         yield from [("ConfigMap", volume[kind]["name"]) for kind in volume if kind == "configMap"]
-    for container in spec["containers"]:
+        yield from [("Secret", volume[kind]["secretName"]) for kind in volume if kind == "secret"]
+    for container in containers(spec):
         sources = container.get("envFrom", []) + [one.get("valueFrom", {}) for one in container.get("env", [])]
         for key, reference in ((key, one[key]) for one in sources for key in one):
             kind = {"configMapRef": "ConfigMap", "configMapKeyRef": "ConfigMap"}.get(key, "Secret")
@@ -172,29 +176,32 @@ def _needed(spec: Object) -> Iterator[tuple[str, str]]:
 
 
 def _selectors(part: Object) -> Iterator[Object]:
-    """The labels by which an object, or its pods, find pods."""
+    """The selectors by which an object, or its pods, find pods."""
     spec = part["spec"]
     template = spec.get("jobTemplate", part)["spec"].get("template", {}).get("spec", {})
     for terms in template.get("affinity", {}).get("podAffinity", {}).values():
         for term in terms:
-            selector = term.get("podAffinityTerm", term)["labelSelector"]
-            yield from [selector["matchLabels"]] if "matchLabels" in selector else ()
-    if part["kind"] in ("PodMonitor", "Service"):
-        yield spec["selector"].get("matchLabels", spec["selector"])
+            yield term.get("podAffinityTerm", term)["labelSelector"]
+    if part["kind"] == "PodMonitor":
+        yield spec["selector"]
+    if part["kind"] == "Service":
+        yield {"matchLabels": spec["selector"]}
 
 
 def _ports(part: Object, found: list[Object]) -> list[str]:
     """The ports that a monitor of Prometheus asks for and nothing that it selects names."""
     if part["kind"] == "PodMonitor":
+        chosen = [spec for _, labels, spec in pods(found) if selects(part["spec"]["selector"], labels)]
+        ports = [port for spec in chosen for one in containers(spec) for port in one.get("ports", [])]
         asked = part["spec"]["podMetricsEndpoints"]
-        containers = [one for _, _, spec in pods(found) for one in spec["containers"]]
-        named = {port.get("name") for one in containers for port in one.get("ports", [])}
     elif part["kind"] == "ServiceMonitor":
+        services = [one for one in found if one["kind"] == "Service"]
+        chosen = [one for one in services if selects(part["spec"]["selector"], one["metadata"].get("labels", {}))]
+        ports = [port for one in chosen for port in one["spec"]["ports"]]
         asked = part["spec"]["endpoints"]
-        named = {port.get("name") for one in found if one["kind"] == "Service" for port in one["spec"]["ports"]}
     else:
         return []
-    return [one["port"] for one in asked if one["port"] not in named]
+    return [one["port"] for one in asked if one["port"] not in {port.get("name") for port in ports}]
 
 
 def references(found: list[Object], given: frozenset[tuple[str, str]] = frozenset()) -> list[str]:
@@ -213,16 +220,17 @@ def references(found: list[Object], given: frozenset[tuple[str, str]] = frozense
     ]
     for name, _, spec in pods(found):
         told += [f"{name} mounts at {path} what is no volume" for _, path, volume in _mounts(spec) if not volume]
-        arguments = str([one.get("args") for one in spec["containers"]])
+        arguments = str([one.get("args") for one in containers(spec)])
         for host, port in re.findall(r"http://([a-z0-9-]+):(\d+)", arguments):
             told += [f"{name} asks {host}:{port}, where nothing listens"] * (made.get(host) != int(port))
     for part in (one for one in found if "spec" in one):
-        told += [f"{part['kind']} {part['metadata']['name']} {fault}" for fault in _led_astray(part, found, there)]
+        told += [f"{part['kind']} {part['metadata']['name']} {fault}" for fault in _dangling(part, found, there, made)]
     return told
 
 
-def _led_astray(part: Object, found: list[Object], there: set[tuple[str, str]]) -> Iterator[str]:
-    spec, made = part["spec"], _services(found)
+def _dangling(part: Object, found: list[Object], there: set[tuple[str, str]], made: dict[str, int]) -> Iterator[str]:
+    """What an object names, asks or selects and is not there."""
+    spec = part["spec"]
     own = spec.get("template", {}).get("metadata", {}).get("labels", {})
     if part["kind"] in ("Deployment", "StatefulSet") and not spec["selector"]["matchLabels"].items() <= own.items():
         yield "does not select its pods"
@@ -234,36 +242,41 @@ def _led_astray(part: Object, found: list[Object], there: set[tuple[str, str]]) 
                 yield f"leads to {to['name']}:{to['port']}, where nothing listens"
     if made or part["kind"].startswith("Service"):  # what selects the pods of a release waits for the first one
         yield from (f"asks for the port {port}, which nothing names" for port in _ports(part, found))
-        labels = [all_.items() for _, all_, _ in pods(found)]
-        if any(all(not chosen.items() <= all_ for all_ in labels) for chosen in _selectors(part)):
+        labels = [own for _, own, _ in pods(found)]
+        if any(not any(selects(chosen, own) for own in labels) for chosen in _selectors(part)):
             yield "selects no pod"
 
 
 def network(found: list[Object]) -> list[str]:
     """Who reaches what although it need not, and who does not although it must."""
     roles = {labels[ROLE] for _, labels, _ in pods(found)}
-    port = max(_services(found).values(), default=0)
-    wanted = {("outside", f"serve:{each}") for each in {9000, *_services(found).values()} if port}
+    made = _services(found)
+    ports = {9000, *made.values()} if made else set()
+    wanted = {("outside", f"serve:{port}") for port in ports}
     for _, labels, spec in pods(found):
-        role, text = labels[ROLE], str(spec["containers"])
+        role, text = labels[ROLE], str(containers(spec))
         if role == "smoke":
-            wanted |= {(role, "DNS"), *((role, f"serve:{each}") for each in {9000, port})}
+            wanted |= {(role, "DNS"), *((role, f"serve:{port}") for port in ports)}
         if "PUSHGATEWAY" in text:
             wanted |= {(role, "DNS"), (role, "Pushgateway")}
-        if "'store'" in text or "GITHUB_REPOSITORY" in text or "configMapRef" in text:
+        if "GITHUB_REPOSITORY" in text or "configMapRef" in text:  # the latter names an object store
             wanted |= {(role, "DNS"), (role, "HTTPS")}
     allowed = flows(found, roles)
-    return [f"{source} does not reach {target}" for source, target in sorted(wanted - allowed)] + [
-        f"{source} reaches {target}" for source, target in sorted(allowed - wanted)
-    ]
+    return (
+        unknown(found)
+        + [f"{source} does not reach {target}" for source, target in sorted(wanted - allowed)]
+        + [f"{source} reaches {target}" for source, target in sorted(allowed - wanted)]
+    )
 
 
 def accounts(found: list[Object]) -> list[str]:
-    return [
-        f"the account {part['metadata']['name']} hands out a token"
-        for part in found
-        if part["kind"] == "ServiceAccount" and part.get("automountServiceAccountToken") is not False
-    ]
+    """Accounts that hand out a token or cannot pull private images, and pods without one of their own."""
+    told = []
+    for part in (one for one in found if one["kind"] == "ServiceAccount"):
+        name = part["metadata"]["name"]
+        told += [f"{name} hands out a token"] * (part.get("automountServiceAccountToken") is not False)
+        told += [f"{name} has no Secret to pull images with"] * (not part.get("imagePullSecrets"))
+    return told + [f"{name} has no account" for name, _, spec in pods(found) if "serviceAccountName" not in spec]
 
 
 CHECKS: dict[str, Callable[[list[Object]], list[str]]] = {
@@ -285,7 +298,7 @@ def problems(found: list[Object]) -> list[str]:
 
 
 def outdated(kustomization: Any) -> list[str]:
-    """The fields of a kustomization that Kustomize deprecated, or that break a SeldonDeployment (openapi)."""
+    """The fields of a kustomization that Kustomize deprecated, and `openapi`, which breaks a SeldonDeployment."""
     names = {"bases", "commonLabels", "patchesStrategicMerge", "patchesJson6902", "vars", "imageTags", "openapi"}
-    found = sorted((names | {"helmCharts"}) & set(kustomization))
+    found = sorted(names & set(kustomization))
     return found + ["labels without pairs"] * any("pairs" not in one for one in kustomization.get("labels", ()))

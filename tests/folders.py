@@ -14,7 +14,8 @@ MANIFESTS = ROOT / "manifests"
 FETCHES = "argocd"  # takes Argo CD's own manifests from its repository
 INSTALL = "https://raw.githubusercontent.com/argoproj/argo-cd/v3.5.1/manifests/install.yaml"
 UPSTREAM = "\n---\n".join(
-    f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}" for name in ("argocd-cm", "argocd-notifications-cm")
+    f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: argocd-{name}"
+    for name in ("cm", "cmd-params-cm", "notifications-cm")
 )
 NAMESPACE = {"app.kubernetes.io/part-of": "models"}
 
@@ -30,7 +31,7 @@ def built(folder: str) -> list[Object]:
 
 @cache
 def argocd() -> list[Object]:
-    """Argo CD's folder, with the two ConfigMaps that it changes in place of all that it fetches."""
+    """Argo CD's folder, with the ConfigMaps that it changes in place of all that it fetches."""
     return changed(FETCHES, INSTALL, "install.yaml", {"install.yaml": UPSTREAM})
 
 
@@ -52,9 +53,15 @@ def changed(folder: str, old: str, new: str, files: dict[str, str]) -> list[Obje
         return objects(copy)
 
 
-def only(found: list[Object], kind: str) -> Any:
-    (one,) = (each for each in found if each["kind"] == kind)
+def only(found: list[Object], kind: str, name: str = "") -> Any:
+    """The object of a kind, and of a name; of one that is generated, its beginning up to the hash."""
+    (one,) = (each for each in found if each["kind"] == kind and _named(each, name))
     return one
+
+
+def _named(one: Object, name: str) -> bool:
+    own: str = one["metadata"]["name"]
+    return name in (own, "") or (name.endswith("-") and own.startswith(name))
 
 
 def read(name: str) -> list[Object]:

@@ -4,40 +4,52 @@ from schemas import Object
 
 ROLE = "app.kubernetes.io/component"
 NAMESPACE = "kubernetes.io/metadata.name"
-# What is outside of the namespace: where it is, and the port that it listens at.
+# What is outside of the namespace: where it is, and what it listens at.
 OUTSIDE = {
-    "DNS": ("kube-system", 53),
-    "Pushgateway": ("monitoring", 9091),
-    "HTTPS": ("", 443),  # GitHub or an object store, anywhere
-    "HTTP": ("", 80),
-    "another model": ("other-production", 9000),
+    "DNS": ("kube-system", [(53, "UDP"), (53, "TCP")]),
+    "Pushgateway": ("monitoring", [(9091, "TCP")]),
+    "HTTPS": ("", [(443, "TCP")]),  # GitHub or an object store, anywhere
+    "SSH": ("", [(22, "TCP")]),  # stands for all that nobody needs
+    "another model": ("other-production", [(9000, "TCP")]),
 }
-PORTS = (8000, 9000)
+PORTS = (22, 8000, 9000)
 Flow = tuple[str, str]
 
 
-def _selects(selector: Object, labels: Object) -> bool:
+def selects(selector: Object, labels: Object) -> bool:
+    """Whether a selector, of labels and of expressions with `In`, chooses what has these labels."""
+    assert all(one["operator"] == "In" for one in selector.get("matchExpressions", []))
     wanted = selector.get("matchLabels", {}).items() <= labels.items()
-    return wanted and all(
-        one["operator"] == "In" and labels.get(one["key"]) in one["values"]
-        for one in selector.get("matchExpressions", [])
-    )
+    return wanted and all(labels.get(one["key"]) in one["values"] for one in selector.get("matchExpressions", []))
+
+
+def unknown(found: list[Object]) -> list[str]:
+    """What policies say that is not understood here: else it would count as nothing."""
+    told = []
+    for part in (one for one in found if one["kind"] == "NetworkPolicy"):
+        for rule in part["spec"].get("ingress", []) + part["spec"].get("egress", []):
+            for peer in rule.get("to", []) + rule.get("from", []):
+                if set(peer) not in ({"podSelector"}, {"namespaceSelector"}):
+                    told.append(f"{part['metadata']['name']} names {sorted(peer)}")
+            if any(set(port) != {"port", "protocol"} for port in rule.get("ports", [])):
+                told.append(f"{part['metadata']['name']} names a port without its protocol, or a range")
+    return told
 
 
 def _peer(peer: Object, role: str, namespace: str) -> bool:
     """Whether a peer of a rule is the pods of a role in this namespace, or a place outside of it."""
     if "namespaceSelector" in peer:
-        return bool(namespace) and _selects(peer["namespaceSelector"], {NAMESPACE: namespace})
-    return bool(role) and _selects(peer.get("podSelector", {}), {ROLE: role})
+        return bool(namespace) and selects(peer["namespaceSelector"], {NAMESPACE: namespace})
+    return bool(role) and selects(peer.get("podSelector", {}), {ROLE: role})
 
 
-def _allowed(policies: list[Object], role: str, way: str, other: tuple[str, str], port: int) -> bool:
+def _allowed(policies: list[Object], role: str, way: str, other: tuple[str, str], port: tuple[int, str]) -> bool:
     """Whether the pods of a role may send to (Egress) or take from (Ingress) another; what no policy selects, may."""
-    chosen = [one for one in policies if way in one["policyTypes"] and _selects(one["podSelector"], {ROLE: role})]
+    chosen = [one for one in policies if way in one["policyTypes"] and selects(one["podSelector"], {ROLE: role})]
     peers = "to" if way == "Egress" else "from"
     return not chosen or any(
         (not rule.get(peers) or any(_peer(peer, *other) for peer in rule[peers]))
-        and (not rule.get("ports") or any(one["port"] == port for one in rule["ports"]))
+        and (not rule.get("ports") or any((one["port"], one["protocol"]) == port for one in rule["ports"]))
         for one in chosen
         for rule in one.get(way.lower(), [])
     )
@@ -51,19 +63,19 @@ def flows(found: list[Object], roles: set[str]) -> set[Flow]:
         for source in roles
         for target in roles - {source}
         for port in PORTS
-        if _allowed(policies, source, "Egress", (target, ""), port)
-        and _allowed(policies, target, "Ingress", (source, ""), port)
+        if _allowed(policies, source, "Egress", (target, ""), (port, "TCP"))
+        and _allowed(policies, target, "Ingress", (source, ""), (port, "TCP"))
     }
     out = {
         (source, place)
         for source in roles
-        for place, (namespace, port) in OUTSIDE.items()
-        if _allowed(policies, source, "Egress", ("", namespace), port)
+        for place, (namespace, ports) in OUTSIDE.items()
+        if all(_allowed(policies, source, "Egress", ("", namespace), port) for port in ports)
     }
     entering = {
         ("outside", f"{target}:{port}")
         for target in roles
         for port in PORTS
-        if _allowed(policies, target, "Ingress", ("", "gateway"), port)
+        if _allowed(policies, target, "Ingress", ("", "gateway"), (port, "TCP"))
     }
     return inside | out | entering

@@ -6,7 +6,15 @@ from schemas import Object
 
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
 CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-IDENTITY = {"runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "seccompProfile", "readOnlyRootFilesystem"}
+IDENTITY = {
+    "runAsNonRoot",
+    "runAsUser",
+    "runAsGroup",
+    "fsGroup",
+    "fsGroupChangePolicy",
+    "seccompProfile",
+    "readOnlyRootFilesystem",
+}
 SECCOMP = {"type": "RuntimeDefault"}
 
 
@@ -26,6 +34,11 @@ def pods(found: list[Object]) -> Iterator[tuple[str, Object, Object]]:
             yield part["metadata"]["name"], spec["metadata"]["labels"], spec["spec"]
 
 
+def containers(spec: Object) -> list[Object]:
+    """The containers of a pod, those that begin before the others included."""
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
 def restricted(found: list[Object]) -> list[str]:
     """What does not hold of that standard, or of ours beyond it: a user, no token, limits, a root that is only read."""
     told = []
@@ -36,12 +49,12 @@ def restricted(found: list[Object]) -> list[str]:
             told.append(f"{name} shares a namespace of its host")
         if any(not VOLUMES & volume.keys() for volume in spec.get("volumes", [])):
             told.append(f"{name} mounts something of its host")
-        for container in spec["containers"]:
+        for container in containers(spec):
             context = {**spec.get("securityContext", {}), **container.get("securityContext", {})}
-            if (
-                not (context.get("runAsNonRoot") and context.get("runAsUser"))
-                or context.get("seccompProfile") != SECCOMP
-            ):
+            if any("hostPort" in port for port in container.get("ports", [])):
+                told.append(f"{name}/{container['name']} listens on its host")
+            someone = context.get("runAsNonRoot") and context.get("runAsUser") and context.get("runAsGroup") != 0
+            if not someone or context.get("seccompProfile") != SECCOMP:
                 told.append(f"{name}/{container['name']} may be root, or has no seccomp profile")
             if {key: context.get(key) for key in CONTEXT} != CONTEXT or context.keys() - CONTEXT.keys() - IDENTITY:
                 told.append(f"{name}/{container['name']} may gain rights")

@@ -41,7 +41,7 @@ STORE = {
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_ENDPOINT_URL_S3": "https://s3.example.org",
 }
-COMPONENTS = ("executor", "monitoring", "retraining", "secrets", "shipping")
+COMPONENTS = sorted({path.name for path in (ROOT / PROJECT / "manifests/components").iterdir()} - {"canary"})
 
 
 @pytest.fixture
@@ -76,16 +76,3 @@ def switched_on(repository: Path, *components: str) -> Path:
 
 def objects(repository: Path, environment: str) -> list[Object]:
     return list(yaml.safe_load_all(render(repository, environment)))
-
-
-def one(found: list[Object], kind: str, name: str = "") -> Object:
-    """The object of a kind, and of a name or, up to the hash of what is generated, what begins so."""
-    (wanted,) = [
-        part
-        for part in found
-        if part["kind"] == kind
-        and (
-            name in (part["metadata"]["name"], "") or (name.endswith("-") and part["metadata"]["name"].startswith(name))
-        )
-    ]
-    return wanted

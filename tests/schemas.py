@@ -17,7 +17,10 @@ Object = dict[str, Any]
 
 
 def fields(found: list[Object]) -> list[str]:
-    """Where objects depart from what is known of their kinds: not of Argo CD's, of Seldon's if SCHEMAS has it."""
+    """Where objects depart from the schema of their kind.
+
+    Argo CD's kinds are left out; a SeldonDeployment is, where SCHEMAS has no schema of it.
+    """
     told = []
     for one in found:
         group = one["apiVersion"].rpartition("/")[0]
@@ -32,7 +35,7 @@ def fields(found: list[Object]) -> list[str]:
 
 
 def native(found: list[Object]) -> list[str]:
-    """What is wrong with objects of Kubernetes' own kinds; another kind is one of those things."""
+    """What is wrong with objects of Kubernetes' own kinds; a kind that it does not have is wrong, too."""
     told = []
     for one in found:
         try:
@@ -69,7 +72,7 @@ def faults(value: Any, schema: Object, path: str = "") -> list[str]:
         case "array" if isinstance(value, list):
             return [one for index, item in enumerate(value) for one in faults(item, schema["items"], f"{path}/{index}")]
         case kind:
-            kinds: dict[str | None, type] = {"string": str, "boolean": bool, "integer": int, "number": float}
+            kinds: dict[str | None, Any] = {"string": str, "boolean": bool, "integer": int, "number": int | float}
             fits = kind in kinds and isinstance(value, kinds[kind]) and isinstance(value, bool) == (kind == "boolean")
             return [] if fits else [f"{path}: not of type {kind}"]
 

@@ -14,7 +14,7 @@ from folders import built, only
 from releases import ENVIRONMENTS
 from schemas import Object
 
-TOOLS = ("awk", "bash", "cat", "cp", "dirname", "git", "grep", "mkdir", "sed", "tail", "tr")
+TOOLS = ("awk", "bash", "cat", "cp", "dirname", "git", "grep", "mkdir", "rm", "sed", "tail", "tr", "wc", "xargs")
 ENOUGH = {"awk": "echo 16000000", "docker": "true"}
 
 
@@ -81,6 +81,34 @@ def test_a_step_that_fails_shows_how_far_it_came(scripts: Path) -> None:
     assert {"what applications are there", "what pods are there", "what events are there"} <= set(rest)
 
 
+def test_up_waits_until_argo_cd_has_looked_at_git_again(scripts: Path) -> None:
+    """Synced and healthy is at first what ran before."""
+    answers = """case "$*" in
+  *custom-columns*refresh*)
+    echo >>"$HOME/looks"
+    case $(wc -l <"$HOME/looks") in
+      1) echo "argocd Synced Healthy normal" ;;
+      2) echo "argocd OutOfSync Healthy <none>" ;;
+      3) echo "argocd Synced Progressing <none>" ;;
+      *) echo "argocd Synced Healthy <none>" ;;
+    esac ;;
+  "annotate "*) echo "$*" >>"$HOME/asked" ;;
+  "get applications "*) echo argocd ;;
+  "create "*) echo "made" ;;
+  "apply --filename -") cat >/dev/null ;;
+esac"""
+    programs = {**ENOUGH, "docker": 'case "$1 $2" in "network inspect") echo "172.18.0.1 " ;; esac', "kind": "true"}
+    programs["git"] = f'[ "$1" = daemon ] || exec {shutil.which("git")} "$@"'  # a daemon would outlive the test
+    shutil.copytree(ROOT / "manifests", scripts.parent / "manifests")
+    done = cluster(scripts, "up", **programs, kubectl=answers, sleep="true")
+    assert done.returncode == 0, done.stderr
+    assert (scripts.parent / "looks").read_text() == "\n" * 4
+    assert "applications --all argocd.argoproj.io/refresh=normal" in (scripts.parent / "asked").read_text()
+    assert done.stdout.splitlines()[-1].startswith("cluster: up: export KUBECONFIG=")
+    published = ["git", "show", "main:manifests/policy/images.yaml"]
+    assert "localhost:5001/acme/" in run(published, scripts.parent / ".tools/cluster/git/platform.git")
+
+
 def test_another_word_shows_the_usage(scripts: Path) -> None:
     done = cluster(scripts, "start")
     assert (done.returncode, done.stderr) == (2, "usage: scripts/cluster up | down | status\n")
@@ -95,6 +123,7 @@ CLUSTER = {
     commit=$(git -C "$REPOSITORY" rev-parse HEAD)
     echo "${image%:*}@sha256:$(sha256sum <<<"$image $commit" | cut -c1-64)" ;;
 esac""",
+    "kind": "true",
     "kubectl": """echo "$*" >>"$STATE/asked"
 case "$*" in
   "get application --"*) echo "$(git -C "$STATE/git/late-flights.git" rev-parse main) Succeeded Synced Healthy" ;;

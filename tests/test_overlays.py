@@ -12,7 +12,8 @@ import pytest
 import yaml
 from checks import CHECKS, outdated, problems
 from conftest import PROJECT, ROOT, TASKS, render, run
-from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, one, shared, switched_on
+from folders import only
+from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, shared, switched_on
 from schemas import SCHEMAS, SELDON, Object, faults, seldondeployment
 
 EVERY = [(task, serving) for task in TASKS for serving in ("asgi", "seldon-core")]
@@ -66,7 +67,7 @@ def broken(found: list[Object], change: Callable[[list[Object]], object]) -> lis
 
 
 def predictor(found: list[Object]) -> Any:
-    return one(found, "SeldonDeployment")["spec"]["predictors"][0]
+    return only(found, "SeldonDeployment")["spec"]["predictors"][0]
 
 
 def container(found: list[Object]) -> Any:
@@ -78,36 +79,38 @@ def pod(found: list[Object]) -> Any:
 
 
 def policy(found: list[Object], name: str) -> Any:
-    return one(found, "NetworkPolicy", name)["spec"]
+    return only(found, "NetworkPolicy", name)["spec"]
 
 
 def job(found: list[Object], name: str) -> Any:
-    return one(found, "Job", name)["spec"]["template"]["spec"]
+    return only(found, "Job", name)["spec"]["template"]["spec"]
 
 
 def again(found: list[Object], **other: Any) -> Any:
     """Add a predictor like the first."""
-    predictors = one(found, "SeldonDeployment")["spec"]["predictors"]
+    predictors = only(found, "SeldonDeployment")["spec"]["predictors"]
     predictors.append({**copy.deepcopy(predictors[0]), **other})
     return predictors
 
 
 Break = tuple[str, Callable[[list[Object]], object], str]
 BREAKS: list[Break] = [
-    ("accounts", lambda all_: one(all_, "ServiceAccount", "model").pop("automountServiceAccountToken"), "a token"),
-    ("fields", lambda all_: one(all_, "CronJob")["spec"].update(scedule="x"), "scedule"),
+    ("accounts", lambda all_: only(all_, "ServiceAccount", "model").pop("automountServiceAccountToken"), "a token"),
+    ("accounts", lambda all_: only(all_, "ServiceAccount", "model").pop("imagePullSecrets"), "to pull images with"),
+    ("accounts", lambda all_: job(all_, "smoke").pop("serviceAccountName"), "smoke has no account"),
+    ("fields", lambda all_: only(all_, "CronJob")["spec"].update(scedule="x"), "scedule"),
     (
         "fields",
-        lambda all_: one(all_, "HTTPRoute")["spec"]["rules"][0].update(match=[]),
+        lambda all_: only(all_, "HTTPRoute")["spec"]["rules"][0].update(match=[]),
         "/spec/rules/0/match: unknown",
     ),
-    ("fields", lambda all_: one(all_, "HTTPRoute")["spec"]["rules"][0].pop("filters"), "/filters: missing"),
+    ("fields", lambda all_: only(all_, "HTTPRoute")["spec"]["rules"][0].pop("filters"), "/filters: missing"),
     (
         "fields",
-        lambda all_: one(all_, "PodMonitor")["spec"]["podMetricsEndpoints"][0].update(port=9000),
+        lambda all_: only(all_, "PodMonitor")["spec"]["podMetricsEndpoints"][0].update(port=9000),
         "of type string",
     ),
-    ("fields", lambda all_: one(all_, "ExternalSecret")["spec"]["target"].update(creationPolicy="Mine"), "is none of"),
+    ("fields", lambda all_: only(all_, "ExternalSecret")["spec"]["target"].update(creationPolicy="Mine"), "is none of"),
     ("operator", lambda all_: predictor(all_).update(replicas=2), "replicas stand beside hpaSpec"),
     ("operator", lambda all_: container(all_).pop("readinessProbe"), "the readiness probe does not ask /health/status"),
     (
@@ -116,12 +119,13 @@ BREAKS: list[Break] = [
         "the startup probe does not",
     ),
     ("operator", lambda all_: container(all_)["ports"][0].pop("protocol"), "a port has no protocol"),
+    ("operator", lambda all_: predictor(all_)["componentSpecs"][0]["hpaSpec"].update(maxReplicas=1), "are no range"),
     ("operator", lambda all_: pod(all_).pop("terminationGracePeriodSeconds"), "killed while it waits"),
     ("operator", lambda all_: pod(all_).pop("topologySpreadConstraints"), "not spread over nodes"),
     ("operator", lambda all_: predictor(all_)["labels"].clear(), "not spread over nodes"),
     ("operator", lambda all_: predictor(all_)["componentSpecs"][0].pop("pdbSpec"), "not one budget"),
     ("operator", lambda all_: again(all_, name="other"), "not one budget of disruptions"),
-    ("seldon", lambda all_: one(all_, "SeldonDeployment")["spec"].update(protocol="seldom"), "seldom is no protocol"),
+    ("seldon", lambda all_: only(all_, "SeldonDeployment")["spec"].update(protocol="seldom"), "seldom is no protocol"),
     ("seldon", lambda all_: container(all_).update(name="other"), "no container is called like the node model"),
     ("seldon", lambda all_: predictor(all_)["graph"].update(children=[{"name": "b"}]), "like the node b"),
     ("seldon", lambda all_: predictor(all_)["graph"].update(logger={"url": "x"}), "the logger of model has no mode"),
@@ -146,27 +150,35 @@ BREAKS: list[Break] = [
     ("restricted", lambda all_: container(all_)["securityContext"].pop("runAsNonRoot"), "may be root"),
     ("restricted", lambda all_: job(all_, "smoke")["securityContext"].pop("seccompProfile"), "no seccomp profile"),
     ("restricted", lambda all_: pod(all_)["volumes"].append({"name": "a", "hostPath": {}}), "something of its host"),
+    ("restricted", lambda all_: container(all_)["ports"][0].update(hostPort=80), "listens on its host"),
+    ("restricted", lambda all_: container(all_)["securityContext"].update(runAsGroup=0), "may be root"),
+    ("restricted", lambda all_: job(all_, "smoke").update(initContainers=[{"name": "i"}]), "smoke/i may gain rights"),
     ("restricted", lambda all_: pod(all_).update(hostPID=True), "shares a namespace of its host"),
     ("restricted", lambda all_: pod(all_).pop("automountServiceAccountToken"), "has a token"),
     ("temporary", lambda all_: container(all_)["volumeMounts"].pop(0), "main/model has no /tmp"),
     ("digests", lambda all_: container(all_).update(image="r.io/acme/serve:1"), "runs r.io/acme/serve:1"),
-    ("jobs", lambda all_: one(all_, "CronJob")["spec"].update(concurrencyPolicy="Allow"), "may run twice at once"),
-    ("jobs", lambda all_: one(all_, "CronJob")["spec"].pop("startingDeadlineSeconds"), "no startingDeadlineSeconds"),
-    ("jobs", lambda all_: one(all_, "CronJob")["spec"].pop("failedJobsHistoryLimit"), "no failedJobsHistoryLimit"),
-    ("jobs", lambda all_: one(all_, "CronJob")["metadata"]["annotations"].clear(), "makes the service unhealthy"),
-    ("jobs", lambda all_: one(all_, "Job", "smoke")["spec"].pop("activeDeadlineSeconds"), "no activeDeadlineSeconds"),
-    ("jobs", lambda all_: one(all_, "Job", "smoke")["metadata"].pop("annotations"), "is no hook of a sync"),
-    ("jobs", lambda all_: one(all_, "Job", "smoke")["metadata"]["annotations"].popitem(), "smoke"),
-    ("references", lambda all_: all_.remove(one(all_, "ServiceAccount", "model")), "names the ServiceAccount model"),
-    ("references", lambda all_: all_.remove(one(all_, "PersistentVolumeClaim")), "names the PersistentVolumeClaim"),
-    ("references", lambda all_: all_.remove(one(all_, "ConfigMap", "shipping-")), "names the ConfigMap shipping-"),
+    ("jobs", lambda all_: only(all_, "CronJob")["spec"].update(concurrencyPolicy="Allow"), "may run twice at once"),
+    ("jobs", lambda all_: only(all_, "CronJob")["spec"].pop("startingDeadlineSeconds"), "no startingDeadlineSeconds"),
+    ("jobs", lambda all_: only(all_, "CronJob")["spec"].pop("failedJobsHistoryLimit"), "no failedJobsHistoryLimit"),
+    ("jobs", lambda all_: only(all_, "CronJob")["metadata"]["annotations"].clear(), "makes the service unhealthy"),
+    ("jobs", lambda all_: only(all_, "Job", "smoke")["spec"].pop("activeDeadlineSeconds"), "no activeDeadlineSeconds"),
+    ("jobs", lambda all_: only(all_, "Job", "smoke")["metadata"].pop("annotations"), "is no hook of a sync"),
+    ("jobs", lambda all_: only(all_, "Job", "smoke")["metadata"]["annotations"].popitem(), "smoke stays"),
+    ("references", lambda all_: all_.remove(only(all_, "ServiceAccount", "model")), "names the ServiceAccount model"),
+    ("references", lambda all_: all_.remove(only(all_, "PersistentVolumeClaim")), "names the PersistentVolumeClaim"),
+    ("references", lambda all_: all_.remove(only(all_, "ConfigMap", "shipping-")), "names the ConfigMap shipping-"),
     ("references", lambda all_: container(all_).update(envFrom=[{"secretRef": {"name": "x"}}]), "names the Secret x"),
+    (
+        "references",
+        lambda all_: pod(all_)["volumes"].append({"name": "x", "secret": {"secretName": "y"}}),
+        "names the Secret y",
+    ),
     ("references", lambda all_: container(all_)["volumeMounts"].append({"name": "x", "mountPath": "/x"}), "no volume"),
     ("references", lambda all_: predictor(all_).update(name="other"), "late-flights-main:9000, where nothing listens"),
     ("references", lambda all_: job(all_, "smoke")["containers"][0]["args"].append("http://a:1"), "smoke asks a:1"),
     (
         "references",
-        lambda all_: one(all_, "HTTPRoute")["spec"]["rules"][0]["backendRefs"][0].update(port=8000),
+        lambda all_: only(all_, "HTTPRoute")["spec"]["rules"][0]["backendRefs"][0].update(port=8000),
         "leads to late-flights-main:8000, where nothing listens",
     ),
     (
@@ -174,22 +186,45 @@ BREAKS: list[Break] = [
         lambda all_: predictor(all_)["annotations"].clear(),
         "late-flights-main:9000, where nothing listens",
     ),
-    ("references", lambda all_: one(all_, "Deployment")["spec"]["selector"].update(matchLabels={"a": "b"}), "its pods"),
-    ("references", lambda all_: one(all_, "PodMonitor")["spec"]["selector"].update(matchLabels={"a": "b"}), "no pod"),
+    (
+        "references",
+        lambda all_: only(all_, "Deployment")["spec"]["selector"].update(matchLabels={"a": "b"}),
+        "its pods",
+    ),
+    ("references", lambda all_: only(all_, "PodMonitor")["spec"]["selector"].update(matchLabels={"a": "b"}), "no pod"),
     (
         "references",
         lambda all_: container(all_)["ports"][0].update(name="web"),
         "asks for the port http, which nothing",
     ),
     ("references", lambda all_: predictor(all_)["labels"].clear(), "CronJob monitor selects no pod"),
-    ("network", lambda all_: all_.remove(one(all_, "NetworkPolicy", "deny")), "serve reaches HTTPS"),
-    ("network", lambda all_: all_.remove(one(all_, "NetworkPolicy", "allow-smoke")), "smoke does not reach serve:9000"),
+    ("network", lambda all_: all_.remove(only(all_, "NetworkPolicy", "deny")), "serve reaches HTTPS"),
+    (
+        "network",
+        lambda all_: all_.remove(only(all_, "NetworkPolicy", "allow-smoke")),
+        "smoke does not reach serve:9000",
+    ),
     ("network", lambda all_: policy(all_, "allow-smoke")["egress"].pop(), "smoke does not reach DNS"),
-    ("network", lambda all_: policy(all_, "allow-smoke")["egress"].append({}), "smoke reaches HTTP"),
+    ("network", lambda all_: policy(all_, "allow-smoke")["egress"].append({}), "smoke reaches SSH"),
     (
         "network",
         lambda all_: policy(all_, "allow-requests")["ingress"][0]["ports"].clear(),
         "outside reaches serve:8000",
+    ),
+    (
+        "network",
+        lambda all_: policy(all_, "allow-requests")["ingress"][0]["ports"][0].update(protocol="UDP"),
+        "outside does not reach serve:9000",
+    ),
+    (
+        "network",
+        lambda all_: policy(all_, "allow-smoke")["egress"].append({"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}),
+        "allow-smoke names ['ipBlock']",
+    ),
+    (
+        "network",
+        lambda all_: policy(all_, "allow-push")["egress"][0]["ports"][0].update(endPort=9999),
+        "without its protocol, or a range",
     ),
     (
         "network",
@@ -238,7 +273,7 @@ def test_a_monitor_that_cannot_tell_github_is_found(released: Path) -> None:
 
 
 def test_prometheus_asks_the_model_for_what_it_counts(released: Path) -> None:
-    (endpoint,) = one(objects(switched_on(released, "monitoring"), "production"), "PodMonitor")["spec"][
+    (endpoint,) = only(objects(switched_on(released, "monitoring"), "production"), "PodMonitor")["spec"][
         "podMetricsEndpoints"
     ]
     assert f'"{endpoint["path"]}": metrics' in (ROOT / PROJECT / "model/application.py").read_text()
@@ -247,8 +282,8 @@ def test_prometheus_asks_the_model_for_what_it_counts(released: Path) -> None:
 
 def test_the_secret_that_comes_from_elsewhere_is_the_one_that_is_read(released: Path) -> None:
     found = objects(switched_on(released, "secrets", "shipping"), "production")
-    made = one(found, "ExternalSecret")["spec"]["target"]["name"]
-    for spec in (one(found, "Deployment")["spec"], one(found, "CronJob")["spec"]["jobTemplate"]["spec"]):
+    made = only(found, "ExternalSecret")["spec"]["target"]["name"]
+    for spec in (only(found, "Deployment")["spec"], only(found, "CronJob")["spec"]["jobTemplate"]["spec"]):
         sources = spec["template"]["spec"]["containers"][0]["envFrom"]
         assert {"secretRef": {"name": made, "optional": True}} in sources  # optional, so nothing else would tell
 
@@ -303,6 +338,7 @@ def test_names_and_replicas_reach_into_a_seldondeployment(released: Path) -> Non
 def test_the_service_writes_to_a_volume_of_its_group(released: Path) -> None:
     found = objects(released, "production")
     group = container(found)["securityContext"]["runAsGroup"]
+    assert only(found, "Job", "volume")["metadata"]["annotations"]["argocd.argoproj.io/hook"] == "Sync"  # not after it
     spec = job(found, "volume")
     assert spec["securityContext"]["fsGroup"] == group
     assert "securityContext" not in pod(found)  # which the operator would replace
@@ -316,7 +352,7 @@ def test_the_service_writes_to_a_volume_of_its_group(released: Path) -> None:
 
 
 def test_the_smoke_test_proves_the_digest_of_the_release(released: Path) -> None:
-    job = one(objects(released, "staging"), "Job", "smoke")
+    job = only(objects(released, "staging"), "Job", "smoke")
     (smoke,) = job["spec"]["template"]["spec"]["containers"]
     assert smoke["image"] == IMAGES["serve"]
     assert {"name": "IMAGE", "value": IMAGES["serve"]} in smoke["env"]
@@ -328,7 +364,7 @@ def test_the_smoke_test_proves_the_digest_of_the_release(released: Path) -> None
 
 def test_the_route_has_the_address_that_seldon_would_give_it(released: Path) -> None:
     for environment in ENVIRONMENTS:
-        (rule,) = one(objects(released, environment), "HTTPRoute")["spec"]["rules"]
+        (rule,) = only(objects(released, environment), "HTTPRoute")["spec"]["rules"]
         assert rule["matches"][0]["path"]["value"] == f"/seldon/late-flights-{environment}/late-flights"
         (rewrite,) = rule["filters"]
         assert rewrite["urlRewrite"]["path"] == {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
@@ -337,8 +373,8 @@ def test_the_route_has_the_address_that_seldon_would_give_it(released: Path) -> 
 
 def test_a_canary_is_the_model_with_another_image_and_a_share_of_the_requests(released: Path) -> None:
     found = objects(shared(released, 30), "production")
-    main, canary = one(found, "SeldonDeployment")["spec"]["predictors"]
-    (rule,) = one(found, "HTTPRoute")["spec"]["rules"]
+    main, canary = only(found, "SeldonDeployment")["spec"]["predictors"]
+    (rule,) = only(found, "HTTPRoute")["spec"]["rules"]
     assert [main["traffic"], canary["traffic"]] == [70, 30] == [to["weight"] for to in rule["backendRefs"]]
     images = [part["componentSpecs"][0]["spec"]["containers"][0].pop("image") for part in (main, canary)]
     assert images == [IMAGES["serve"], CANDIDATE]
@@ -350,7 +386,7 @@ def test_a_canary_is_the_model_with_another_image_and_a_share_of_the_requests(re
 
 
 def test_a_canary_goes_the_way_that_the_release_goes(released: Path) -> None:
-    main, canary = one(objects(switched_on(shared(released), *COMPONENTS), "production"), "SeldonDeployment")["spec"][
+    main, canary = only(objects(switched_on(shared(released), *COMPONENTS), "production"), "SeldonDeployment")["spec"][
         "predictors"
     ]
     assert main.get("annotations") == canary.get("annotations")
@@ -358,8 +394,8 @@ def test_a_canary_goes_the_way_that_the_release_goes(released: Path) -> None:
 
 
 def test_the_smoke_test_proves_the_digest_of_the_candidate_too(released: Path) -> None:
-    before = one(objects(released, "production"), "Job", "smoke")["spec"]["template"]["spec"]["containers"]
-    main, canary = one(objects(shared(released), "production"), "Job", "smoke")["spec"]["template"]["spec"][
+    before = only(objects(released, "production"), "Job", "smoke")["spec"]["template"]["spec"]["containers"]
+    main, canary = only(objects(shared(released), "production"), "Job", "smoke")["spec"]["template"]["spec"][
         "containers"
     ]
     assert [main] == before  # first, because Argo CD tells its digest: see notifications.yaml of the platform
@@ -379,7 +415,7 @@ def test_a_candidate_leaves_the_pods_of_the_release_as_they_are(released: Path) 
     main = predictor(after)
     assert main.pop("traffic") == 90
     assert main == predictor(before)  # else Seldon would start them afresh
-    assert one(after, "CronJob")["spec"] == one(before, "CronJob")["spec"]
+    assert only(after, "CronJob")["spec"] == only(before, "CronJob")["spec"]
 
 
 def test_production_has_two_pods_and_dev_one(released: Path) -> None:
@@ -387,7 +423,7 @@ def test_production_has_two_pods_and_dev_one(released: Path) -> None:
     sizes = {name: predictor(all_)["componentSpecs"][0]["hpaSpec"] for name, all_ in found.items()}
     assert sizes["production"]["minReplicas"] == 2
     assert sizes["dev"]["maxReplicas"] == 1
-    modes = [one(all_, "PersistentVolumeClaim")["spec"]["accessModes"] for all_ in found.values()]
+    modes = [only(all_, "PersistentVolumeClaim")["spec"]["accessModes"] for all_ in found.values()]
     assert modes == [["ReadWriteOnce"], ["ReadWriteMany"], ["ReadWriteMany"]]
 
 
@@ -408,7 +444,7 @@ def test_an_overlay_renders_in_a_third_of_a_second(released: Path) -> None:
 
 
 def test_the_teller_reads_what_the_monitor_writes_and_ends_before_its_job(released: Path) -> None:
-    job = one(objects(switched_on(released, "retraining"), "production"), "CronJob")["spec"]["jobTemplate"]["spec"]
+    job = only(objects(switched_on(released, "retraining"), "production"), "CronJob")["spec"]["jobTemplate"]["spec"]
     monitor, teller = job["template"]["spec"]["containers"]
     assert teller["image"] == monitor["image"] == IMAGES["monitor"]
     assert teller["volumeMounts"][0] in monitor["volumeMounts"]

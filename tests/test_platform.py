@@ -47,7 +47,7 @@ def test_every_folder_builds_without_a_network(folder: str) -> None:
 
 def test_argo_cd_builds_with_our_own_beside_it() -> None:
     data = {one["metadata"]["name"]: one.get("data", {}) for one in argocd() if one["kind"] == "ConfigMap"}
-    assert set(data) == {"argocd-cm", "argocd-notifications-cm"}
+    assert set(data) == {"argocd-cm", "argocd-cmd-params-cm", "argocd-notifications-cm"}
     customised = {key.removeprefix("resource.customizations.") for key in data["argocd-cm"]}
     assert customised == {
         "health.argoproj.io_Application",
