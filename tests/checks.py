@@ -86,9 +86,10 @@ def _served(predictor: Object, spec: Object) -> list[str]:
         told.append("a port has no protocol, which the cluster fills in")
     if spec.get("terminationGracePeriodSeconds", 0) <= PRESTOP:
         told.append("a pod is killed while it waits for its routes to end")
-    spread = [one["labelSelector"]["matchLabels"] for one in spec.get("topologySpreadConstraints", [])]
-    if not spread or any(not labels.items() <= predictor.get("labels", {}).items() for labels in spread):
-        told.append("the pods are not spread over nodes")
+    together = spec.get("affinity", {}).get("podAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", [])
+    placed = [one["labelSelector"] for one in spec.get("topologySpreadConstraints", []) or together]
+    if not placed or not all(selects(selector, predictor.get("labels", {})) for selector in placed):
+        told.append("the pods are neither spread over nodes nor kept on one")
     return told
 
 

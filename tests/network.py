@@ -6,7 +6,7 @@ ROLE = "app.kubernetes.io/component"
 NAMESPACE = "kubernetes.io/metadata.name"
 # What is outside of the namespace: where it is, and what it listens at.
 OUTSIDE = {
-    "DNS": ("kube-system", [(53, "UDP"), (53, "TCP")]),
+    "DNS": ("", [(53, "UDP"), (53, "TCP")]),
     "Pushgateway": ("monitoring", [(9091, "TCP")]),
     "HTTPS": ("", [(443, "TCP")]),  # GitHub or an object store, anywhere
     "SSH": ("", [(22, "TCP")]),  # stands for all that nobody needs

@@ -52,7 +52,7 @@ def run(build: Path, environment: str, seconds: float, pause: float = PAUSE) -> 
     body = payload(json.loads(path.read_text()), (build / "monitor" / "report.md").read_text(), environment)
     if body is None:
         return "no alert holds"
-    repository, token = (os.environ.get(name, "") for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN"))
+    repository, token = (os.environ.get(name, "").strip() for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN"))
     if not repository or not token:
         raise InputError("GITHUB_REPOSITORY or GITHUB_TOKEN is not set; the Secret `github` has the latter.")
     send(body, repository, token)

@@ -20,7 +20,7 @@ PAUSE, PATIENCE = 2.0, 10.0  # seconds between tries, and for one answer
 
 def ask(url: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The service's answer to rows; raises InputError where it has none."""
-    body = json.dumps({"meta": {"puid": f"smoke-{time.time_ns()}"}, "jsonData": rows}).encode()
+    body = json.dumps({"meta": {"puid": f"{golden.REQUEST}{time.time_ns()}"}, "jsonData": rows}).encode()
     request = urllib.request.Request(url + PATH, body, {"Content-Type": "application/json"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the address is an argument

@@ -37,10 +37,6 @@ class Telemetry:
         self.labels = Counter("model_labels", "Rows whose truth came as feedback", registry=own)
         self.log_failures = Counter("model_log_failures", "Requests that could not be logged", registry=own)
         if folder is not None:
-            waiting = Gauge(
-                "model_log_files", "Files of the prediction log that no one has taken away yet", registry=own
-            )
-            waiting.set_function(lambda: _measured(lambda: sum(1 for _ in folder.rglob("*.jsonl"))))
             free = Gauge("model_log_free_bytes", "Room on the prediction log's disk", registry=own)
             free.set_function(lambda: _measured(lambda: shutil.disk_usage(folder).free))
         info = Gauge(

@@ -41,7 +41,7 @@ def got(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, Any]]]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
-        monkeypatch.setenv("GITHUB_TOKEN", "right")
+        monkeypatch.setenv("GITHUB_TOKEN", "right\n")  # as a Secret has it that was made from a file
         yield told
         server.shutdown()
 

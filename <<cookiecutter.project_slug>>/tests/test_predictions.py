@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import Trained
 
-from model import InputError, directory, log, predictions, windows
+from model import InputError, directory, golden, log, predictions, windows
 
 NOW = datetime(2020, 3, 1, 12, 30, tzinfo=UTC)
 COLUMNS: dict[str, list[Any]] = {
@@ -94,6 +94,16 @@ def test_a_torn_line_is_counted_and_a_row_that_stands_twice_counts_once(
     (path,) = tmp_path.glob("version=*/hour=*/*.jsonl")
     path.write_bytes(path.read_bytes() + lines(binary_model, "c")[:40])
     assert load(connection, binary_model, tmp_path) == predictions.Counts(rows=6, unreadable=1, repeated=3)
+
+
+def test_the_smoke_test_does_not_count(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    """Else a service that nobody else asks would never be found."""
+    logged(binary_model, tmp_path, f"{golden.REQUEST}1583064000000000000")
+    assert load(connection, binary_model, tmp_path) == predictions.Counts(rows=0)
+    logged(binary_model, tmp_path, "a")
+    assert load(connection, binary_model, tmp_path) == predictions.Counts(rows=3)
 
 
 @pytest.mark.parametrize("line", ["[]", "{}", "nonsense", '{"request": "a", "row": "b"}', '"text"', "null"])

@@ -72,6 +72,9 @@ def test_a_real_service_is_asked_over_http(binary: Trained, tmp_path: Path) -> N
             smoke.ask(url, [{"nonsense": 1}])
     with pytest.raises(InputError, match="does not answer"):
         smoke.ask(url, [{"number": 1}])
+    logged = [json.loads(line) for path in tmp_path.rglob("*.jsonl") for line in path.read_text().splitlines()]
+    assert logged
+    assert all(line["request"].startswith(golden.REQUEST) for line in logged)  # which the monitor leaves out
 
 
 def test_answers_may_differ_in_their_last_digits_only() -> None:
