@@ -14,8 +14,13 @@ MANIFESTS = ROOT / "manifests"
 FETCHES = "argocd"  # takes Argo CD's own manifests from its repository
 INSTALL = "https://raw.githubusercontent.com/argoproj/argo-cd/v3.5.1/manifests/install.yaml"
 UPSTREAM = "\n---\n".join(
-    f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: argocd-{name}"
-    for name in ("cm", "cmd-params-cm", "notifications-cm")
+    f"apiVersion: v1\nkind: {kind}\nmetadata:\n  name: argocd-{name}"
+    for kind, name in (
+        ("ConfigMap", "cm"),
+        ("ConfigMap", "cmd-params-cm"),
+        ("ConfigMap", "notifications-cm"),
+        ("Secret", "notifications-secret"),
+    )
 )
 NAMESPACE = {"app.kubernetes.io/part-of": "models"}
 
@@ -31,7 +36,7 @@ def built(folder: str) -> list[Object]:
 
 @cache
 def argocd() -> list[Object]:
-    """Argo CD's folder, with the ConfigMaps that it changes in place of all that it fetches."""
+    """Argo CD's folder, with what it changes in place of all that it fetches."""
     return changed(FETCHES, INSTALL, "install.yaml", {"install.yaml": UPSTREAM})
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
+import pytest
 import yaml
 from conftest import ROOT
 
@@ -56,6 +57,16 @@ def custom(schema: Object) -> Object:
         **schema,
         "properties": {**schema["properties"], "metadata": {"x-kubernetes-preserve-unknown-fields": True}},
     }
+
+
+@cache
+def definition(kind: str) -> Object:
+    """The schema of one of Argo CD's kinds; the test is skipped where there is none."""
+    path = SCHEMAS / f"argocd-v3.5.1-{kind.lower()}-crd.yaml"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there; set SCHEMAS to a folder with Argo CD's definitions")
+    (version,) = yaml.load(path.read_text(), yaml.CSafeLoader)["spec"]["versions"]
+    return custom(version["schema"]["openAPIV3Schema"])
 
 
 def faults(value: Any, schema: Object, path: str = "") -> list[str]:

@@ -374,7 +374,10 @@ def test_the_route_has_the_address_that_seldon_would_give_it(released: Path) -> 
 def test_a_canary_is_the_model_with_another_image_and_a_share_of_the_requests(released: Path) -> None:
     found = objects(shared(released, 30), "production")
     main, canary = only(found, "SeldonDeployment")["spec"]["predictors"]
-    (rule,) = only(found, "HTTPRoute")["spec"]["rules"]
+    route = only(found, "HTTPRoute")
+    assert route["metadata"]["annotations"] == {"argocd.argoproj.io/sync-wave": "1"}  # once the candidate is ready
+    assert "annotations" not in only(objects(released, "staging"), "HTTPRoute")["metadata"]  # a drop does not wait
+    (rule,) = route["spec"]["rules"]
     assert [main["traffic"], canary["traffic"]] == [70, 30] == [to["weight"] for to in rule["backendRefs"]]
     images = [part["componentSpecs"][0]["spec"]["containers"][0].pop("image") for part in (main, canary)]
     assert images == [IMAGES["serve"], CANDIDATE]
