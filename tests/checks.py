@@ -212,6 +212,9 @@ def references(found: list[Object], given: frozenset[tuple[str, str]] = frozense
     """
     there = {(part["kind"], part["metadata"]["name"]) for part in found} | given | {("ServiceAccount", "default")}
     there |= {("Secret", part["spec"]["target"]["name"]) for part in found if part["kind"] == "ExternalSecret"}
+    for part in found:
+        claims = part.get("spec", {}).get("volumeClaimTemplates", [])
+        there |= {("PersistentVolumeClaim", claim["metadata"]["name"]) for claim in claims}
     made = _services(found)
     told = [
         f"{name} names the {kind} {one}, which is not there"

@@ -31,7 +31,10 @@ def pods(found: list[Object]) -> Iterator[tuple[str, Object, Object]]:
                     yield predictor["name"], predictor.get("labels", {}), kept
         if part["kind"] in ("CronJob", "Deployment", "Job", "StatefulSet"):
             spec = part["spec"].get("jobTemplate", part)["spec"]["template"]
-            yield part["metadata"]["name"], spec["metadata"]["labels"], spec["spec"]
+            claims = [claim["metadata"]["name"] for claim in part["spec"].get("volumeClaimTemplates", [])]
+            made = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims]
+            volumes = {"volumes": [*spec["spec"].get("volumes", []), *made]}
+            yield part["metadata"]["name"], spec["metadata"]["labels"], {**spec["spec"], **volumes}
 
 
 def containers(spec: Object) -> list[Object]:

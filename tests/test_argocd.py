@@ -32,7 +32,7 @@ SELDON = [
 
 @pytest.mark.parametrize(("status", "health"), SELDON)
 def test_every_state_of_a_model_has_a_health(status: str, health: str) -> None:
-    data = next(one["data"] for one in argocd() if one["metadata"]["name"] == "argocd-cm")
+    data = only(argocd(), "ConfigMap", "argocd-cm")["data"]
     assert judged(data["resource.customizations.health.machinelearning.seldon.io_SeldonDeployment"], status) == health
 
 
@@ -56,17 +56,17 @@ def test_a_state_without_its_health_is_found(old: str, new: str) -> None:
     ],
 )
 def test_an_application_is_as_healthy_as_what_is_in_it(status: str, health: str) -> None:
-    data = next(one["data"] for one in argocd() if one["metadata"]["name"] == "argocd-cm")
+    data = only(argocd(), "ConfigMap", "argocd-cm")["data"]
     assert judged(data["resource.customizations.health.argoproj.io_Application"], status) == health
 
 
 def test_a_bad_night_of_the_monitor_fails_no_release() -> None:
-    data = next(one["data"] for one in argocd() if one["metadata"]["name"] == "argocd-cm")
+    data = only(argocd(), "ConfigMap", "argocd-cm")["data"]
     assert judged(data["resource.customizations.health.batch_CronJob"], "nil") == "Healthy"
 
 
 def test_a_sync_ends_and_has_the_time_for_all_its_tries() -> None:
-    (data,) = (one["data"] for one in argocd() if one["metadata"]["name"] == "argocd-cmd-params-cm")
+    data = only(argocd(), "ConfigMap", "argocd-cmd-params-cm")["data"]
     (smoke,) = re.findall(r"activeDeadlineSeconds: (\d+)", (ROOT / PROJECT / "manifests/base/smoke.yaml").read_text())
     rollout = 120
     for found in (built("models"), clusters()):

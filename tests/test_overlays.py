@@ -70,12 +70,12 @@ def predictor(found: list[Object]) -> Any:
     return only(found, "SeldonDeployment")["spec"]["predictors"][0]
 
 
-def container(found: list[Object]) -> Any:
-    return predictor(found)["componentSpecs"][0]["spec"]["containers"][0]
-
-
 def pod(found: list[Object]) -> Any:
     return predictor(found)["componentSpecs"][0]["spec"]
+
+
+def container(found: list[Object]) -> Any:
+    return pod(found)["containers"][0]
 
 
 def policy(found: list[Object], name: str) -> Any:

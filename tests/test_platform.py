@@ -312,7 +312,7 @@ def test_each_part_comes_after_what_it_needs() -> None:
     assert found["cert-manager"] < found["seldon"]
     assert found["cert-manager"] < found["monitoring"]
     assert [name for name in found if found[name] >= found["models"]] == ["models"]
-    settings = next(one["data"] for one in argocd() if one["metadata"]["name"] == "argocd-cm")
+    settings = only(argocd(), "ConfigMap", "argocd-cm")["data"]
     assert "resource.customizations.health.argoproj.io_Application" in settings  # else no wave waits
 
 
@@ -445,25 +445,7 @@ def lacking(found: list[Object]) -> list[str]:
         for container in spec["containers"]
         if "readinessProbe" not in container
     ]
-    claims = {
-        ("PersistentVolumeClaim", claim["metadata"]["name"])
-        for one in found
-        if one["kind"] == "StatefulSet"
-        for claim in one["spec"]["volumeClaimTemplates"]
-    }
-    templates = [
-        {**one, "spec": {**one["spec"], "template": _with_claims(one["spec"])}} if one["kind"] == "StatefulSet" else one
-        for one in found
-    ]
-    return told + references(templates, BY_HAND | claims)
-
-
-def _with_claims(spec: Object) -> Object:
-    """The template of a StatefulSet with a volume for each of its claims."""
-    claims = [claim["metadata"]["name"] for claim in spec["volumeClaimTemplates"]]
-    volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims]
-    pod = spec["template"]["spec"]
-    return {**spec["template"], "spec": {**pod, "volumes": [*pod.get("volumes", []), *volumes]}}
+    return told + references(found, BY_HAND)
 
 
 def test_what_is_made_by_hand_is_said() -> None:
@@ -543,7 +525,7 @@ def test_mlflow_asks_the_database_where_it_listens() -> None:
         r"postgresql://(\w+):\$\(\w+\)@(\w+):(\d+)/(\w+)", str(variables("mlflow")["MLFLOW_BACKEND_STORE_URI"])
     )
     assert address
-    (service,) = (one for one in built("mlflow") if (one["kind"], one["metadata"]["name"]) == ("Service", address[2]))
+    service = only(built("mlflow"), "Service", address[2])
     assert service["spec"]["ports"][0]["port"] == int(address[3])
     database = only(built("mlflow"), "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
     given = {one["name"]: one.get("value") for one in database["env"]}
@@ -577,13 +559,12 @@ def test_a_policy_that_lets_anyone_in_is_found(folder: str, name: str) -> None:
     changes: list[Object] = [{}, {"from": []}, {"from": [{"namespaceSelector": {}}]}]
     for change in changes:
         found = copy.deepcopy(built(folder))
-        (policy,) = (one for one in found if (one["kind"], one["metadata"]["name"]) == ("NetworkPolicy", name))
-        policy["spec"]["ingress"] = [change]
+        only(found, "NetworkPolicy", name)["spec"]["ingress"] = [change]
         assert anyone(found) == [name]
 
 
 def test_monitors_may_tell_the_pushgateway_what_they_found() -> None:
-    (policy,) = (one["spec"] for one in built("monitoring") if one["kind"] == "NetworkPolicy")
+    policy = only(built("monitoring"), "NetworkPolicy")["spec"]
     labels = [peer["namespaceSelector"]["matchLabels"] for peer in policy["ingress"][0]["from"][1:]]
     assert labels == [NAMESPACE]  # which every namespace of a model has
     assert policy["ingress"][0]["ports"] == [{"port": 9091, "protocol": "TCP"}]
@@ -604,7 +585,7 @@ def test_mlflow_keeps_its_record_where_the_folder_says() -> None:
 
 
 def test_mlflow_answers_to_the_name_that_it_is_called_by() -> None:
-    (service,) = (one for one in built("mlflow/server") if one["kind"] == "Service")
+    service = only(built("mlflow/server"), "Service")
     name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
     hosts = str(variables("mlflow")["MLFLOW_SERVER_ALLOWED_HOSTS"]).split(",")
     assert f"{name}.{namespace}:{service['spec']['ports'][0]['port']}" in hosts

@@ -16,10 +16,7 @@ from schemas import Object
 
 
 def policy(name: str) -> Any:
-    (one,) = (
-        one for one in built("policy") if (one["kind"], one["metadata"]["name"]) == ("ValidatingAdmissionPolicy", name)
-    )
-    return one["spec"]
+    return only(built("policy"), "ValidatingAdmissionPolicy", name)["spec"]
 
 
 def refusals(spec: Any, known: dict[str, Any]) -> list[str]:
