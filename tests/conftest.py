@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,24 @@ def tracked() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean copy of the template, without environments, caches or outputs."""
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A clean copy of the template, without environments, caches or outputs; no test may write to it."""
     folder = tmp_path_factory.mktemp("template")
-    for name in tracked():
+    names = tracked()
+    for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
+    yield folder
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == names
+
+
+@pytest.fixture
+def checkout(template: Path, tmp_path: Path) -> Path:
+    """A copy of the template that git knows, for one test to work in."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(template, folder)
+    run(["git", "init", "--quiet"], folder)
+    run(["git", "add", "--all"], folder)
     return folder
 
 

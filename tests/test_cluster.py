@@ -152,18 +152,14 @@ def generated(environment: str) -> Object:
     return made
 
 
-def test_the_life_on_a_cluster_is_played_to_its_end(template: Path, tmp_path: Path) -> None:
+def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Path) -> None:
     """By a person whom git does not know, in a copy in which an environment was installed."""
-    here = tmp_path / "here"
-    shutil.copytree(template, here)
-    run(["git", "init", "--quiet"], here)
-    run(["git", "add", "--all"], here)
-    (here / PROJECT / ".venv").mkdir()
-    (here / PROJECT / ".venv/page.html").write_text("<< no template >>")
+    (checkout / PROJECT / ".venv").mkdir()
+    (checkout / PROJECT / ".venv/page.html").write_text("<< no template >>")
     (tmp_path / "bin").mkdir()
     for name, script in CLUSTER.items():
         written(tmp_path / "bin" / name, script)
-    state = here / ".tools/cluster"
+    state = checkout / ".tools/cluster"
     (state / "git").mkdir(parents=True)
     environment = {
         **os.environ,
@@ -174,7 +170,7 @@ def test_the_life_on_a_cluster_is_played_to_its_end(template: Path, tmp_path: Pa
         "STATE": str(state),
         "REPOSITORY": str(state / "late-flights"),
     }
-    done = subprocess.run([str(here / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([str(checkout / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     published = ["git", "log", "--reverse", "--format=%s", "main"]
     assert run(published, state / "git/late-flights.git").splitlines() == [

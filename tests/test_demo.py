@@ -15,19 +15,17 @@ import console
 import traffic
 
 
-def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(template: Path, tmp_path: Path) -> None:
+def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    run(["git", "init", "--quiet"], template)
-    run(["git", "add", "--all"], template)
-    before = {path.name for path in template.iterdir()}
+    before = {path.name for path in checkout.iterdir()}
     environment = {
         "HOME": str(home),
         "PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv")),
         "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(ROOT / ".tools/cache")),
         "GIT_CONFIG_COUNT": "0",
     }
-    said = run(["scripts/demo"], template, **environment)
+    said = run(["scripts/demo"], checkout, **environment)
 
     for act in ("made from the template", "1. The first", "2. It is served", "3. The", "4. A", "5. Retrained", "6."):
         assert act in said
@@ -44,15 +42,15 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(template: Pa
     assert "the same bytes as before the second release" in said
     assert re.search(r"Total: \d+ s. The story with plots: .*/demo/index.html", said)
 
-    page = (template / "demo/index.html").read_text()
+    page = (checkout / "demo/index.html").read_text()
     assert page.count('class="plotly-graph-div"') == 4
     assert all(
-        (template / "demo" / link).exists() for link in re.findall(r'<a href="((?:reports|pull-requests)[^"]+)"', page)
+        (checkout / "demo" / link).exists() for link in re.findall(r'<a href="((?:reports|pull-requests)[^"]+)"', page)
     )
-    assert len(list((template / "demo/pull-requests").glob("*.md"))) == 9
+    assert len(list((checkout / "demo/pull-requests").glob("*.md"))) == 9
     assert list(home.iterdir()) == []
-    assert {path.name for path in template.iterdir()} - before == {"demo", ".tools"}
-    assert str(template) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert {path.name for path in checkout.iterdir()} - before == {"demo", ".tools"}
+    assert str(checkout) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
 def test_a_command_that_does_not_end_as_expected_fails_with_what_it_said(tmp_path: Path) -> None:
