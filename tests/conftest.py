@@ -1,5 +1,6 @@
 """Makes repositories from this template as cookiecutter would from a clone of it."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -38,16 +39,28 @@ def tracked() -> list[str]:
     return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, but for git's."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def changes(folder: Path, before: dict[str, bytes]) -> list[str]:
+    """The files that were made, changed or deleted; other tests would find a folder that depends on their order."""
+    after = contents(folder)
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A clean copy of the template, without environments, caches or outputs; no test may write to it."""
     folder = tmp_path_factory.mktemp("template")
-    names = tracked()
-    for name in names:
+    for name in tracked():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
+    before = contents(folder)
     yield folder
-    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == names
+    assert changes(folder, before) == []
 
 
 @pytest.fixture
@@ -85,9 +98,10 @@ def cookiecutter(
 
 
 @pytest.fixture(scope="session")
-def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """The repository of a task and a server, made once."""
+def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+    """The repository of a task and a server, made once; no test may write to it."""
     made: dict[tuple[str, str], Path] = {}
+    before: dict[Path, dict[str, bytes]] = {}
 
     def make(task: str, serving: str = "asgi") -> Path:
         if (task, serving) not in made:
@@ -96,9 +110,11 @@ def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
             done = cookiecutter(template, folder, folder, {}, answers)
             assert done.returncode == 0, done.stderr
             made[task, serving] = folder / "late-flights"
+            before[made[task, serving]] = contents(made[task, serving])
         return made[task, serving]
 
-    return make
+    yield make
+    assert [name for folder, found in before.items() for name in changes(folder, found)] == []
 
 
 def run(command: list[str], folder: Path, **environment: str) -> str:
@@ -114,6 +130,15 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
+
+
+def unrendered(*environments: str) -> Path:
+    """The model repository in this template, with environments that tests in several processes may ask for at once."""
+    (ROOT / ".tools").mkdir(exist_ok=True)
+    with (ROOT / ".tools/environments.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run(["make", "--silent", *(f".venv/{name}" for name in environments)], ROOT / PROJECT)
+    return ROOT / PROJECT
 
 
 def render(repository: Path, environment: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, render, run
+from conftest import PROJECT, ROOT, render, run, unrendered
 from schemas import Object
 
 ENVIRONMENTS = ("dev", "staging", "production")
@@ -30,9 +30,8 @@ sys.stdout.write(release.component("2020.01.01-aaaaaaa", present, **beside))
 @cache
 def written(share: int = 0) -> str:
     """The component of a release, with a candidate that gets a share of the requests, as the repository writes it."""
-    run(["make", ".venv/train"], ROOT / PROJECT)
-    python = str(ROOT / PROJECT / ".venv/train/bin/python")
-    return run([python, "-c", WRITE, *IMAGES.values(), CANDIDATE, str(share)], ROOT / PROJECT)
+    command = [".venv/train/bin/python", "-c", WRITE, *IMAGES.values(), CANDIDATE, str(share)]
+    return run(command, unrendered("train"))
 
 
 STORE = {

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, TASKS, Bake, run
+from conftest import TASKS, Bake, run, unrendered
 
 Baked = Callable[..., Path]
 
@@ -51,8 +52,8 @@ def test_the_answers_are_kept_and_the_configuration_is_that_of_the_task(task: st
     ("task", "serving"),
     [("binary_classification", "asgi"), ("multiclass_classification", "seldon-core"), ("regression", "asgi")],
 )
-def test_its_own_checks_and_tests_pass(task: str, serving: str, baked: Baked) -> None:
-    repository = baked(task, serving)
+def test_its_own_checks_and_tests_pass(task: str, serving: str, baked: Baked, tmp_path: Path) -> None:
+    repository = shutil.copytree(baked(task, serving), tmp_path / "repository")
     run(["make", "check", *([".venv/seldon"] if serving == "seldon-core" else [])], repository)
     said = run(["make", "test", "TESTS=-rs"], repository)
     assert re.search(r"\d+ passed.* in ", said)
@@ -62,8 +63,7 @@ def test_its_own_checks_and_tests_pass(task: str, serving: str, baked: Baked) ->
 
 def test_the_unrendered_repository_passes_its_tests() -> None:
     """Beside what a fresh repository tests, those of the servers that it has not installed."""
-    run(["make", ".venv/seldon", ".venv/serve", ".venv/skops"], ROOT / PROJECT)
-    said = run(["make", "test", "TESTS=-rs"], ROOT / PROJECT)
+    said = run(["make", "test", "TESTS=-rs"], unrendered("dev", "seldon", "serve", "skops"))
     assert re.search(r"\d+ passed.* in ", said)
     # What only root can do, and what needs a browser, is skipped where there is none; a server that is missing is not.
     assert re.findall(r"SKIPPED .*not installed.*", said) == []
@@ -81,10 +81,9 @@ def test_a_repository_with_seldons_wrapper_serves_with_it(baked: Baked) -> None:
     assert run(["make", "serving"], baked("binary_classification")).strip() == "serve"
 
 
-def test_each_image_has_an_environment_of_its_own(baked: Baked) -> None:
+def test_each_image_has_an_environment_of_its_own() -> None:
     """The service and the monitor import what they need from their own lock, and nothing of training."""
-    repository = ROOT / PROJECT
-    run(["make", ".venv/serve", ".venv/monitor"], repository)
+    repository = unrendered("serve", "monitor")
     absent = "import importlib.util as u; print([n for n in {names} if u.find_spec(n)])"
     for name, module, names in [
         ("serve", "model.serve", ["pandas", "sklearn", "mlflow", "nannyml", "skl2onnx"]),

@@ -1,6 +1,6 @@
 """The example data hold nothing that was not known when the flight left."""
 
-from conftest import PROJECT, ROOT, run
+from conftest import PROJECT, ROOT, run, unrendered
 
 CODE = """
 import sys
@@ -29,8 +29,8 @@ print(sorted(made))
 
 
 def test_weather_is_that_of_the_last_full_hour_and_only_flights_that_arrived_are_there() -> None:
-    run(["make", ".venv/train"], ROOT / PROJECT)
-    weather, flight, columns = run([str(ROOT / PROJECT / ".venv/train/bin/python"), "-c", CODE], ROOT).splitlines()
+    python = str(unrendered("train") / ".venv/train/bin/python")
+    weather, flight, columns = run([python, "-c", CODE], ROOT).splitlines()
     assert weather == "[nan, 9.0, 9.0, 10.0, nan]"
     assert flight == "1 2013-07-02 00:15:00+00:00 Monday 22.25"
     assert columns == (

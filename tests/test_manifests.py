@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, digests, render, run
+from conftest import PROJECT, ROOT, digests, render, run, unrendered
 from releases import ENVIRONMENTS, IMAGES, STORE, switched_on, written
 
 LOGGED = """
@@ -32,15 +32,15 @@ def repository(baked: Callable[[str], Path], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def released(repository: Path) -> Path:
+def production(repository: Path) -> Path:
     """Production runs a release, written by the repository's own code."""
     (repository / "manifests/overlays/production/release/kustomization.yaml").write_text(written())
     return repository
 
 
 @pytest.fixture
-def shipped(released: Path) -> Path:
-    return switched_on(released, "shipping")
+def shipped(production: Path) -> Path:
+    return switched_on(production, "shipping")
 
 
 def documents(text: str) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def test_the_prediction_log_is_kept_and_waits_for_its_first_pod(repository: Path
     }
 
 
-def test_a_release_runs_both_images_by_digest(released: Path) -> None:
-    text = render(released, "production")
+def test_a_release_runs_both_images_by_digest(production: Path) -> None:
+    text = render(production, "production")
     assert set(digests(text)) == set(IMAGES.values())
     found = documents(text)
     kinds = {
@@ -84,15 +84,15 @@ def test_a_release_runs_both_images_by_digest(released: Path) -> None:
     assert found["SeldonDeployment"]["metadata"]["name"] == "late-flights"
 
 
-def test_a_release_reaches_one_environment_only(released: Path) -> None:
-    assert digests(render(released, "staging")) == []
+def test_a_release_reaches_one_environment_only(production: Path) -> None:
+    assert digests(render(production, "staging")) == []
 
 
-def test_a_promotion_is_a_copy_that_renders_alike(released: Path) -> None:
-    overlays = released / "manifests/overlays"
+def test_a_promotion_is_a_copy_that_renders_alike(production: Path) -> None:
+    overlays = production / "manifests/overlays"
     shutil.rmtree(overlays / "staging/release")
     shutil.copytree(overlays / "production/release", overlays / "staging/release")
-    assert digests(render(released, "staging")) == digests(render(released, "production"))
+    assert digests(render(production, "staging")) == digests(render(production, "production"))
 
 
 def test_overlays_are_short() -> None:
@@ -136,8 +136,8 @@ def expanded(text: str, pattern: str) -> str:
     return re.sub(pattern, lambda match: STORE[match[1]], text)
 
 
-def test_without_the_component_nothing_is_shipped(released: Path) -> None:
-    text = render(released, "production")
+def test_without_the_component_nothing_is_shipped(production: Path) -> None:
+    text = render(production, "production")
     assert not re.search("ship|vector|s3|store", text)
     assert [container["name"] for container in pod(documents(text)["SeldonDeployment"])["containers"]] == ["model"]
     assert "args" not in pod(documents(text)["CronJob"])["containers"][0]
@@ -154,9 +154,9 @@ def test_an_overlay_ships_its_log_by_one_line_and_one_config_map(shipped: Path) 
     ]
 
 
-def test_the_service_does_not_change_when_its_log_is_shipped(released: Path) -> None:
-    before = documents(render(released, "production"))["SeldonDeployment"]
-    assert documents(render(switched_on(released, "shipping"), "production"))["SeldonDeployment"] == before
+def test_the_service_does_not_change_when_its_log_is_shipped(production: Path) -> None:
+    before = documents(render(production, "production"))["SeldonDeployment"]
+    assert documents(render(switched_on(production, "shipping"), "production"))["SeldonDeployment"] == before
 
 
 def test_an_overlay_that_ships_renders_before_its_first_release(shipped: Path) -> None:
@@ -192,8 +192,8 @@ def test_the_monitor_reads_what_was_shipped(shipped: Path) -> None:
 
 def test_what_is_shipped_lies_in_the_folders_of_the_log(shipped: Path, tmp_path: Path) -> None:
     _, vector = shipping(render(shipped, "production"))
-    run(["make", ".venv/serve"], ROOT / PROJECT)
-    run([str(ROOT / PROJECT / ".venv/serve/bin/python"), "-c", LOGGED, str(tmp_path / "log")], shipped)
+    python = str(unrendered("serve") / ".venv/serve/bin/python")
+    run([python, "-c", LOGGED, str(tmp_path / "log")], shipped)
     written = sorted(tmp_path.glob("log/**/*.jsonl"))
     patterns = [pattern.removeprefix("/predictions/") for pattern in vector["sources"]["shipping"]["include"]]
     assert sorted(path for pattern in patterns for path in (tmp_path / "log").glob(pattern)) == written

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, run
+from conftest import PROJECT, ROOT, run, unrendered
 from folders import built
 from schemas import Object
 
@@ -113,8 +113,7 @@ from model.telemetry import Telemetry
 model = SimpleNamespace(classes=(), metadata={"name": "x"}, version="x", task="x", sha256="x")
 print(Telemetry(SimpleNamespace(model=model, runtime="x"), Path(".")).text().decode())
 """
-    run(["make", ".venv/serve"], ROOT / PROJECT)
-    printed = run([str(ROOT / PROJECT / ".venv/serve/bin/python"), "-c", code], ROOT / PROJECT)
+    printed = run([".venv/serve/bin/python", "-c", code], unrendered("serve"))
     names = set(re.findall(r"(?m)^(model_\w+)(?:\{| )", printed))
     made = {name for name in names if not name.endswith("_created")}
     assert {"model_requests_total", "model_request_seconds_bucket", "model_prediction_sum", "model_info"} <= made

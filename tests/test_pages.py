@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from browser import NAMES, browser, opened
-from conftest import PROJECT, ROOT, TASKS, run
+from conftest import TASKS, run, unrendered
 
 WIDTHS = {"phone": 400, "screen": 1300}
 PLOTS = {
@@ -38,13 +38,13 @@ def _browser() -> None:
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The HTML report of each task's decision record and monitor's summary that the model repository keeps."""
     folder = tmp_path_factory.mktemp("reports")
-    run(["make", "--silent", ".venv/train", ".venv/monitor"], ROOT / PROJECT)
+    repository = unrendered("train", "monitor")
     made = {}
     for environment, code, prefix in (("train", RENDER, ""), ("monitor", MONITORED, "monitor_")):
         for name in (f"{prefix}{task}" for task in TASKS):
             made[name] = folder / f"{name}.html"
             python = f".venv/{environment}/bin/python"
-            run([python, "-c", code, f"tests/records/{name}.json", str(made[name])], ROOT / PROJECT)
+            run([python, "-c", code, f"tests/records/{name}.json", str(made[name])], repository)
     return made
 
 
