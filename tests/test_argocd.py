@@ -16,9 +16,8 @@ from schemas import definition
 
 def judged(lua: str, status: str) -> Any:
     """The health that a check gives, run by the Lua 5.1 that Argo CD's interpreter implements."""
-    return LuaRuntime().execute(
-        f"obj = {{ status = {status} }}\nlocal function check()\n{lua}\nend\nreturn check().status"
-    )
+    known = f"obj = {{ metadata = {{ generation = 2 }}, status = {status} }}"
+    return LuaRuntime().execute(f"{known}\nlocal function check()\n{lua}\nend\nreturn check().status")
 
 
 SELDON = [
@@ -58,6 +57,34 @@ def test_a_state_without_its_health_is_found(old: str, new: str) -> None:
 def test_an_application_is_as_healthy_as_what_is_in_it(status: str, health: str) -> None:
     data = only(argocd(), "ConfigMap", "argocd-cm")["data"]
     assert judged(data["resource.customizations.health.argoproj.io_Application"], status) == health
+
+
+def reported(*conditions: tuple[str, str, int]) -> str:
+    """The status of a route of which one gateway has reported."""
+    texts = [
+        f'{{ type = "{kind}", status = "{status}", observedGeneration = {generation} }}'
+        for kind, status, generation in conditions
+    ]
+    return f"{{ parents = {{ {{ conditions = {{ {', '.join(texts)} }} }} }} }}"
+
+
+@pytest.mark.parametrize(
+    ("status", "health"),
+    [
+        ("nil", "Progressing"),
+        ("{}", "Progressing"),
+        ("{ parents = {} }", "Progressing"),
+        ("{ parents = { {} } }", "Progressing"),
+        (reported(("Accepted", "True", 2), ("ResolvedRefs", "True", 2)), "Healthy"),
+        (reported(("Accepted", "True", 1), ("ResolvedRefs", "True", 1)), "Progressing"),  # of what it was before
+        (reported(("Accepted", "False", 2), ("ResolvedRefs", "True", 2)), "Progressing"),
+        (reported(("Accepted", "True", 2), ("ResolvedRefs", "False", 2)), "Progressing"),  # else it fails the try
+        ('{ parents = { { conditions = { { type = "Accepted", status = "True" } } } } }', "Healthy"),
+    ],
+)
+def test_a_route_waits_for_the_service_that_it_leads_to(status: str, health: str) -> None:
+    data = only(argocd(), "ConfigMap", "argocd-cm")["data"]
+    assert judged(data["resource.customizations.health.gateway.networking.k8s.io_HTTPRoute"], status) == health
 
 
 def test_a_bad_night_of_the_monitor_fails_no_release() -> None:

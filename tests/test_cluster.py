@@ -3,8 +3,12 @@
 import json
 import os
 import re
+import shlex
 import shutil
+import signal
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +18,8 @@ from folders import built, only
 from releases import ENVIRONMENTS
 from schemas import Object
 
-TOOLS = ("awk", "bash", "cat", "cp", "dirname", "git", "grep", "mkdir", "rm", "sed", "tail", "tr", "wc", "xargs")
-ENOUGH = {"awk": "echo 16000000", "docker": "true"}
+TOOLS = ("bash", "cat", "cp", "dirname", "git", "grep", "mkdir", "mv", "rm", "sed", "tail", "tr", "wc")
+DOCKER = '[ "$1 $#" != "info 3" ] || echo 4 16000000000'
 
 
 @pytest.fixture
@@ -49,31 +53,39 @@ def cluster(scripts: Path, verb: str, **programs: str) -> subprocess.CompletedPr
 
 
 def test_what_the_machine_lacks_is_said_at_once_in_one_sentence_each(scripts: Path) -> None:
-    done = cluster(scripts, "up", awk="echo 4000000")
+    done = cluster(scripts, "up")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "cluster: docker is not installed; install it, then try again.",
         "cluster: kind is not installed; install it, then try again.",
-        "cluster: This machine has 4 GB of memory, the cluster needs 8; close other programs or use a larger one.",
+    ]
+
+
+def test_a_machine_that_is_too_small_is_said_before_anything_is_made(scripts: Path) -> None:
+    done = cluster(scripts, "up", docker=DOCKER.replace("4 16", "2 4"), kind="exit 1")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "cluster: Docker has 4 GB of memory, the cluster needs 8; give it more, or use a larger machine.",
+        "cluster: Docker has 2 processors, the cluster needs 4; give it more, or use a larger machine.",
     ]
 
 
 @pytest.mark.parametrize("verb", ["up", "down", "status"])
 def test_docker_that_does_not_answer_is_said(verb: str, scripts: Path) -> None:
-    done = cluster(scripts, verb, **{**ENOUGH, "docker": "exit 1"}, kind="exit 1")
+    done = cluster(scripts, verb, docker="exit 1", kind="exit 1")
     assert done.returncode == 1
     assert done.stderr == "cluster: Docker does not answer; start it, and see that you may use it.\n"
 
 
 def test_a_cluster_that_is_not_there_has_no_status(scripts: Path) -> None:
-    done = cluster(scripts, "status", **ENOUGH, kind="true", kubectl="echo refused; exit 1")
+    done = cluster(scripts, "status", docker="true", kind="true", kubectl="echo refused; exit 1")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "cluster: There is no cluster models; make it with scripts/cluster up.\n"
 
 
 def test_a_step_that_fails_shows_how_far_it_came(scripts: Path) -> None:
-    refuses = '[ "$1" = inspect ] && exit 1; [ "$1" != run ] || { echo "no such image" >&2; exit 125; }'
-    done = cluster(scripts, "up", **{**ENOUGH, "docker": refuses}, kind="true", kubectl='echo "what $2 are there"')
+    refuses = f'{DOCKER}; [ "$1" != inspect ] || exit 1; [ "$1" != run ] || {{ echo "no such image" >&2; exit 125; }}'
+    done = cluster(scripts, "up", docker=refuses, kind="true", kubectl='echo "what $2 are there"')
     assert done.returncode == 125
     first, second, *rest = done.stderr.splitlines()
     assert first == "no such image"
@@ -97,16 +109,50 @@ def test_up_waits_until_argo_cd_has_looked_at_git_again(scripts: Path) -> None:
   "create "*) echo "made" ;;
   "apply --filename -") cat >/dev/null ;;
 esac"""
-    programs = {**ENOUGH, "docker": 'case "$1 $2" in "network inspect") echo "172.18.0.1 " ;; esac', "kind": "true"}
-    programs["git"] = f'[ "$1" = daemon ] || exec {shutil.which("git")} "$@"'  # a daemon would outlive the test
+    docker = f'echo "$*" >>"$HOME/docker"; {DOCKER}; [ "$1" != inspect ]'
     shutil.copytree(ROOT / "manifests", scripts.parent / "manifests")
-    done = cluster(scripts, "up", **programs, kubectl=answers, sleep="true")
+    done = cluster(scripts, "up", docker=docker, kind="true", kubectl=answers, sleep="true")
     assert done.returncode == 0, done.stderr
     assert (scripts.parent / "looks").read_text() == "\n" * 4
     assert "applications --all argocd.argoproj.io/refresh=normal" in (scripts.parent / "asked").read_text()
     assert done.stdout.splitlines()[-1].startswith("cluster: up: export KUBECONFIG=")
     published = ["git", "show", "main:manifests/policy/images.yaml"]
     assert "localhost:5001/acme/" in run(published, scripts.parent / ".tools/cluster/git/platform.git")
+    (server,) = [line for line in (scripts.parent / "docker").read_text().splitlines() if "daemon" in line]
+    (version,) = re.findall(r"argo-cd/(v[\d.]+)/", (ROOT / "manifests/argocd/kustomization.yaml").read_text())
+    assert f"--volume {scripts.parent}/.tools/cluster/git:/git:ro,z" in server
+    assert f"quay.io/argoproj/argocd:{version} -c safe.directory=* daemon" in server
+
+
+@pytest.mark.skipif(
+    shutil.which("git-daemon", path=run(["git", "--exec-path"], ROOT).strip()) is None, reason="no git daemon"
+)
+def test_the_server_of_git_answers_as_the_platform_is_told(scripts: Path) -> None:
+    """With the very arguments, on this machine's git, and the folder of another user where that can be tried."""
+    arguments = re.search(r"(?<=argocd:\$version\" ).*daemon.*(?= >/dev/null)", (scripts / "cluster").read_text())
+    assert arguments
+    folder = scripts.parent / "git"
+    run(["git", "init", "--quiet", "--bare", str(folder / "platform.git")], scripts)
+    run(["git", "init", "--quiet", str(folder.parent / "work")], scripts)
+    run(["git", "commit", "--quiet", "--allow-empty", "--message", "x"], folder.parent / "work")
+    run(["git", "push", "--quiet", str(folder / "platform.git"), "HEAD:refs/heads/main"], folder.parent / "work")
+    if os.geteuid() == 0:
+        run(["chown", "-R", "12345", str(folder)], scripts)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    given = shlex.split(arguments[0].replace("/git", str(folder)))
+    server = subprocess.Popen(["git", *given, "--listen=127.0.0.1", f"--port={port}"], start_new_session=True)
+    try:
+        url = f"git://127.0.0.1:{port}/platform"
+        until = time.monotonic() + 10
+        while subprocess.run(["git", "ls-remote", url], capture_output=True, check=False).returncode:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert "refs/heads/main" in run(["git", "ls-remote", url], scripts)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
 
 
 def test_another_word_shows_the_usage(scripts: Path) -> None:
@@ -117,7 +163,6 @@ def test_another_word_shows_the_usage(scripts: Path) -> None:
 # A cluster that does at once what git says, and a gateway that answers from the image which git names.
 CLUSTER = {
     "docker": """case "$1 $2" in
-  "network inspect") echo "172.18.0.1 " ;;
   "image inspect")
     image=${*: -1}
     commit=$(git -C "$REPOSITORY" rev-parse HEAD)
@@ -144,7 +189,7 @@ def generated(environment: str) -> Object:
         ".repository": "late-flights",
         ".path.basename": environment,
         ".path.path": f"manifests/overlays/{environment}",
-        ".url": "git://172.18.0.1:9418/late-flights",
+        ".url": "git://models-git/late-flights",
         ".branch": "main",
     }
     template = json.dumps(only(built("models"), "ApplicationSet")["spec"]["template"])
@@ -200,7 +245,8 @@ def test_the_cluster_changes_what_the_platform_has(tmp_path: Path) -> None:
     assert any("https://github.com/acme" in text for text in texts)
     assert not any("github.com/acme" in text.replace("https://github.com/acme", "") for text in texts)
     script = (ROOT / "scripts/cluster").read_text()
-    assert "s#https://github.com/acme#$address#" in script
+    assert "s#https://github.com/acme#git://$NAME-git#" in script
+    assert "NAME=models\n" in script  # scripts/e2e has the address, too
     assert re.search(r"path: manifests/mlflow$", (ROOT / "manifests/applications/mlflow.yaml").read_text(), flags=re.M)
     assert (ROOT / "manifests/mlflow/embedded/kustomization.yaml").is_file()
     assert r"s#ghcr\[.\]io/acme/#localhost:$REGISTRY/acme/#" in script

@@ -20,7 +20,8 @@ from schemas import Object
 OTHERS = {
     "kube_deployment_status_replicas_available": {"deployment"},
     "kube_deployment_status_replicas_unavailable": {"deployment"},
-    "push_time_seconds": {"job", "model"},
+    "kube_cronjob_created": {"cronjob"},
+    "kube_cronjob_status_last_successful_time": {"cronjob"},
 }
 
 

@@ -13,6 +13,7 @@ import yaml
 from checks import CHECKS, outdated, problems
 from conftest import PROJECT, ROOT, TASKS, render, run
 from folders import only
+from pods import pods
 from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, shared, switched_on
 from schemas import SCHEMAS, SELDON, Object, faults, seldondeployment
 
@@ -435,10 +436,23 @@ def test_pods_that_share_a_volume_of_one_node_are_on_it(released: Path) -> None:
         modes = only(found, "PersistentVolumeClaim")["spec"]["accessModes"]
         assert (modes == ["ReadWriteOnce"], "affinity" in pod(found)) == (node, node)
         assert ("topologySpreadConstraints" in pod(found)) == (not node)
-    main, canary = only(objects(switched_on(shared(released), "one-node"), "production"), "SeldonDeployment")["spec"][
-        "predictors"
-    ]
+    found = objects(switched_on(shared(released), "shipping", "one-node"), "production")
+    main, canary = only(found, "SeldonDeployment")["spec"]["predictors"]
     assert main["componentSpecs"][0]["spec"]["affinity"] == canary["componentSpecs"][0]["spec"]["affinity"]
+    beside = [spec for _, _, spec in pods(found) if "predictions" in str(spec.get("volumes"))]
+    assert len(beside) == 5
+    for spec in beside:
+        assert set(spec["affinity"]["podAffinity"]) == {"requiredDuringSchedulingIgnoredDuringExecution"}
+
+
+def test_the_shipper_waits_for_the_secret_that_is_brought(released: Path) -> None:
+    path = released / "manifests/overlays/production/kustomization.yaml"
+    before = path.read_text()
+    for components, optional in ((["shipping"], True), (["shipping", "secrets"], False)):  # a role may do without
+        path.write_text(before)
+        found = only(objects(switched_on(released, *components), "production"), "Deployment")
+        (shipper,) = found["spec"]["template"]["spec"]["containers"]
+        assert shipper["envFrom"][1] == {"secretRef": {"name": "store", "optional": optional}}
 
 
 def test_no_kustomization_has_a_field_that_is_deprecated() -> None:

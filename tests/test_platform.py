@@ -50,6 +50,7 @@ def test_argo_cd_builds_with_our_own_beside_it() -> None:
     assert customised == {
         "health.argoproj.io_Application",
         "health.batch_CronJob",
+        "health.gateway.networking.k8s.io_HTTPRoute",
         "health.machinelearning.seldon.io_SeldonDeployment",
         "knownTypeFields.machinelearning.seldon.io_SeldonDeployment",
     }

@@ -67,7 +67,9 @@ GOOD = f"ghcr.io/acme/late-flights-serve@sha256:{'a' * 64}"
         (GOOD.replace("acme/", "acme/x/"), False),
         (GOOD.replace("serve", "train"), False),
         ("docker.io/seldonio/seldon-core-executor:1.17.1-evil", False),
-        ("timberio/vector:0.59.0", False),
+        ("docker.io/timberio/vector:0.59.0", False),
+        (f"docker.io/timberio/vector:0.59.0@sha256:{'a' * 64}", True),
+        (f"timberio/vector:0.59.0@sha256:{'a' * 64}", False),
         ("docker.io/library/busybox:1", False),
     ],
 )
@@ -156,6 +158,10 @@ def test_an_image_that_no_release_signed_is_refused() -> None:
     assert signed(spec, [GOOD, other], {GOOD, other})
     assert not signed(spec, [GOOD, other], {GOOD})
     assert not signed(spec, [GOOD], set())
+    assert not signed(spec, [GOOD.split("@")[0]], set())
+    for allowed in (f"docker.io/timberio/vector:0.59.0@sha256:{'a' * 64}", GOOD.replace("ghcr.io", "localhost:5001")):
+        assert signed(spec, [GOOD, allowed], {GOOD})  # images.yaml allows it or, in kind, stands alone
+        assert not signed(spec, [GOOD, allowed], {allowed})
 
 
 def test_signatures_are_asked_for_of_each_image_of_a_release() -> None:
