@@ -168,7 +168,7 @@ CLUSTER = {
     commit=$(git -C "$REPOSITORY" rev-parse HEAD)
     echo "${image%:*}@sha256:$(sha256sum <<<"$image $commit" | cut -c1-64)" ;;
 esac""",
-    "kind": "true",
+    "kind": "echo models",
     "kubectl": """echo "$*" >>"$STATE/asked"
 case "$*" in
   "get application --"*) echo "$(git -C "$STATE/git/late-flights.git" rev-parse main) Succeeded Synced Healthy" ;;
@@ -238,6 +238,16 @@ def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Pa
     asked = (state / "asked").read_text()
     assert "create job --namespace late-flights-dev --from cronjob/monitor" in asked
     assert asked.count("port-forward") == 3
+
+
+def test_without_a_cluster_nothing_is_played(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("docker", "kind"):
+        written(tmp_path / "bin" / name, "true")
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    done = subprocess.run([str(checkout / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "e2e: There is no cluster models; make it with scripts/cluster up.\n"
 
 
 def test_the_cluster_changes_what_the_platform_has(tmp_path: Path) -> None:

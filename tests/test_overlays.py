@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from checks import CHECKS, outdated, problems
+from checks import CHECKS, ROLE, outdated, problems
 from conftest import PROJECT, ROOT, TASKS, render, run
 from folders import only
+from network import selects
 from pods import pods
 from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, shared, switched_on
 from schemas import SCHEMAS, SELDON, Object, faults, seldondeployment
@@ -439,10 +440,18 @@ def test_pods_that_share_a_volume_of_one_node_are_on_it(released: Path) -> None:
     found = objects(switched_on(shared(released), "shipping", "one-node"), "production")
     main, canary = only(found, "SeldonDeployment")["spec"]["predictors"]
     assert main["componentSpecs"][0]["spec"]["affinity"] == canary["componentSpecs"][0]["spec"]["affinity"]
-    beside = [spec for _, _, spec in pods(found) if "predictions" in str(spec.get("volumes"))]
-    assert len(beside) == 5
-    for spec in beside:
-        assert set(spec["affinity"]["podAffinity"]) == {"requiredDuringSchedulingIgnoredDuringExecution"}
+    mounting = [(labels, spec) for _, labels, spec in pods(found) if "predictions" in str(spec.get("volumes"))]
+    assert len(mounting) == 5
+    for _, spec in mounting:
+        ((kind, (term,)),) = spec["affinity"]["podAffinity"].items()
+        assert kind == "requiredDuringSchedulingIgnoredDuringExecution"
+        followed = [labels[ROLE] for labels, _ in mounting if selects(term["labelSelector"], labels)]
+        assert sorted(followed) == [
+            "serve",
+            "serve",
+            "shipper",
+            "volume",
+        ]  # each also itself, or the first could not start
 
 
 def test_the_shipper_waits_for_the_secret_that_is_brought(released: Path) -> None:

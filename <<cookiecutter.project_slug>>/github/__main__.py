@@ -105,6 +105,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"{options.verb}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{options.verb}: interrupted; run it again, what is done stays done.", file=sys.stderr)
+        return 130
     return 0
 
 

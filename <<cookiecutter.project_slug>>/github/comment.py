@@ -90,7 +90,11 @@ def mine(comments: list[Any]) -> dict[str, Any] | None:
 
 def run(build: Path) -> str:
     """Post or update the comment for the run of the present event."""
-    run = api.event()["workflow_run"]
+    run = api.event().get("workflow_run")
+    if run is None:
+        raise InputError(
+            "There is no run to report on; the workflow `report` asks for it when a pull request's run ends."
+        )
     files = artefacts(build / "artefacts")
     found = pull(run, files["number"].read_text() if "number" in files else None)
     if found is None:

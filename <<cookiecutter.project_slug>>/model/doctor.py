@@ -69,7 +69,12 @@ def findings(path: Path, answers: Callable[..., bool] = _answers) -> list[Findin
         Finding(
             "git has a remote", answers("git", "remote", "get-url", "origin"), "run `git remote add origin URL`", False
         ),
-        Finding("kubectl renders manifests", bool(shutil.which("kubectl")), "install kubectl", False),
+        Finding(
+            "kustomize or kubectl renders manifests",
+            bool(shutil.which("kustomize") or shutil.which("kubectl")),
+            "install kubectl",
+            False,
+        ),
         Finding(
             "docker builds images", answers("docker", "info"), "install and start Docker, or leave it to GitHub", False
         ),

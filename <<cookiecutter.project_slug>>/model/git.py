@@ -93,7 +93,9 @@ def _known(commit: str) -> str:
     """The commit's hash; raises InputError for one that this clone lacks."""
     try:
         return _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}").strip()
-    except (OSError, subprocess.CalledProcessError) as error:
+    except OSError as error:
+        raise InputError("git is not installed; install it, then try again.") from error
+    except subprocess.CalledProcessError as error:
         raise InputError(f"git does not know the commit {commit!r}; fetch it, or name another.") from error
 
 

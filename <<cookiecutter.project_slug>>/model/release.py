@@ -77,8 +77,12 @@ def shares(decision: record.Decision, candidate: record.Decision | None) -> dict
 
 def folder(environment: str, order: tuple[str, ...]) -> Path:
     """The `release/` of an environment; raises InputError for one that does not exist."""
-    if environment not in order or not (OVERLAYS / environment).is_dir():
+    if environment not in order:
         raise InputError(f"There is no environment {environment!r}; ENV is one of {', '.join(order)}.")
+    if not (OVERLAYS / environment).is_dir():
+        raise InputError(
+            f"{OVERLAYS / environment} is missing, but promote.order names it; restore it from git."
+        )
     return OVERLAYS / environment / "release"
 
 

@@ -16,9 +16,9 @@ def manifests(environment: str, root: Path = Path()) -> str:
     )
     if found is None:
         raise InputError("Neither kustomize nor kubectl is installed; install one of them to render manifests.")
-    if not (root / OVERLAYS / environment).is_dir():
-        known = ", ".join(sorted(path.name for path in (root / OVERLAYS).iterdir()))
-        raise InputError(f"There is no environment {environment!r}; ENV is one of {known}.")
+    known = sorted(path.name for path in (root / OVERLAYS).iterdir())
+    if environment not in known:
+        raise InputError(f"There is no environment {environment!r}; ENV is one of {', '.join(known)}.")
     done = subprocess.run(  # noqa: S603
         [*found, str(OVERLAYS / environment)], cwd=root, capture_output=True, text=True, check=False
     )

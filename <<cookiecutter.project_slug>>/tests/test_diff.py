@@ -48,6 +48,12 @@ def test_a_commit_that_is_not_here_is_told(kustomize: Path, repository: Git) -> 
             diff.difference(SETTINGS.order, name)
 
 
+def test_a_missing_git_is_told(repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="git is not installed"):
+        diff.difference(SETTINGS.order, "HEAD")
+
+
 def test_a_difference_ends_neither_its_block_nor_its_fold() -> None:
     text = diff.markdown({"<b>": "--- a\n+++ b\n\n+````\n+</details>"})
     assert "`````diff" in text
@@ -59,8 +65,12 @@ def test_an_overlay_that_kustomize_refuses_is_told(kustomize: Path, repository: 
     kustomize.write_text("#!/bin/sh\necho 'no such file' >&2; exit 1\n")
     with pytest.raises(InputError, match="The overlay dev cannot be rendered: no such file"):
         render.manifests("dev")
-    with pytest.raises(InputError, match="ENV is one of dev, production, staging"):
-        render.manifests("prod")
+
+
+@pytest.mark.parametrize("name", ["", ".", "../base", "production/release", "prod"])
+def test_what_is_no_environment_is_not_rendered(name: str, kustomize: Path, repository: Git) -> None:
+    with pytest.raises(InputError, match=f"no environment {name!r}; ENV is one of dev, production, staging"):
+        render.manifests(name)
 
 
 def test_without_kustomize_it_is_told_what_to_install(repository: Git, monkeypatch: pytest.MonkeyPatch) -> None:

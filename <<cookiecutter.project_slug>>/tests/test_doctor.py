@@ -26,6 +26,15 @@ def test_what_is_missing_is_named_with_its_fix(binary: Trained, tmp_path: Path) 
     assert "git config --global user.name" in missing["git knows your name"]
 
 
+@pytest.mark.parametrize(("installed", "holds"), [(["kubectl"], True), (["kustomize"], True), ([], False)])
+def test_either_program_that_renders_is_enough(
+    installed: list[str], holds: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: name if name in installed else None)
+    found = {one.name: one.holds for one in doctor.findings(tmp_path / "config.yaml", answers=lambda *_: True)}
+    assert found["kustomize or kubectl renders manifests"] is holds
+
+
 def test_a_wrong_configuration_and_a_changed_data_file_are_found(binary: Trained, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("speed: 1\n")
     names = {finding.name for finding in doctor.findings(tmp_path / "config.yaml") if not finding.holds}

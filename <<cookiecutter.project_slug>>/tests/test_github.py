@@ -161,6 +161,23 @@ def test_a_comment_holds_the_report_and_at_most_65000_characters(binary: Trained
     assert seen["metrics"] == {name: one.value for name, one in decision.evaluation.metrics.items()}
 
 
+def test_without_a_run_there_is_nothing_to_comment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GITHUB_EVENT_PATH", raising=False)
+    assert command.main(["--build", str(tmp_path), "comment"]) == 1
+    assert "comment: There is no run to report on" in capsys.readouterr().err
+
+
+def test_an_interrupted_verb_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(command.VERBS, "setup-github", (interrupted, ""))
+    assert command.main(["setup-github"]) == 130
+    assert "setup-github: interrupted; run it again" in capsys.readouterr().err
+
+
 def test_a_comment_without_a_record_says_why(tmp_path: Path) -> None:
     assert "There is no evaluation" in said(tmp_path / "none", conclusion="failure")
     assert "The model is not touched" in said(tmp_path / "none")

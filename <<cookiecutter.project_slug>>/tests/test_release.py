@@ -226,6 +226,14 @@ def test_a_rollback_needs_a_release_a_commit_and_a_history(
         rollback.run("dev", SETTINGS)
 
 
+def test_an_environment_whose_overlay_is_gone_is_told(repository: Git) -> None:
+    shutil.rmtree(release.OVERLAYS / "staging")
+    with pytest.raises(InputError, match="manifests/overlays/staging is missing"):
+        release.folder("staging", SETTINGS.order)
+    with pytest.raises(InputError, match="no environment 'prod'; ENV is one of dev, staging, production"):
+        release.folder("prod", SETTINGS.order)
+
+
 def test_an_interrupted_write_leaves_the_earlier_release(
     decision: record.Decision, repository: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
