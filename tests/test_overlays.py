@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from checks import CHECKS, ROLE, outdated, problems
+from checks import CHECKS, outdated, problems
 from conftest import PROJECT, ROOT, TASKS, render, run
 from folders import only
-from network import selects
+from network import ROLE, selects
 from pods import pods
 from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, shared, switched_on
 from schemas import SCHEMAS, SELDON, Object, faults, seldondeployment
