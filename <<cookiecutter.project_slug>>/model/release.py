@@ -80,9 +80,7 @@ def folder(environment: str, order: tuple[str, ...]) -> Path:
     if environment not in order:
         raise InputError(f"There is no environment {environment!r}; ENV is one of {', '.join(order)}.")
     if not (OVERLAYS / environment).is_dir():
-        raise InputError(
-            f"{OVERLAYS / environment} is missing, but promote.order names it; restore it from git."
-        )
+        raise InputError(f"{OVERLAYS / environment} is missing, but promote.order names it; restore it from git.")
     return OVERLAYS / environment / "release"
 
 
