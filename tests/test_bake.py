@@ -61,14 +61,6 @@ def test_its_own_checks_and_tests_pass(task: str, serving: str, baked: Baked, tm
     assert ("seldon-core is not installed" in said) == (serving != "seldon-core")
 
 
-def test_the_unrendered_repository_passes_its_tests() -> None:
-    """Beside what a fresh repository tests, those of the servers that it has not installed."""
-    said = run(["make", "test", "TESTS=-rs"], unrendered("dev", "seldon", "serve", "skops"))
-    assert re.search(r"\d+ passed.* in ", said)
-    # What only root can do, and what needs a browser, is skipped where there is none; a server that is missing is not.
-    assert re.findall(r"SKIPPED .*not installed.*", said) == []
-
-
 def test_a_repository_with_seldons_wrapper_serves_with_it(baked: Baked) -> None:
     repository = baked("binary_classification", "seldon-core")
     assert yaml.safe_load((repository / ".cookiecutter.yaml").read_text())["serving"] == "seldon-core"
