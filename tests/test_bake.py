@@ -2,9 +2,9 @@
 
 import os
 import re
+import resource
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,12 +95,18 @@ def test_make_lists_its_verbs_and_installs_uv_where_it_is_missing(baked: Baked, 
 
 
 def test_a_bake_takes_at_most_two_seconds(bake: Bake) -> None:
+    """Of the processor, as it waits for nothing else: the machine may have other work."""
+
+    def used() -> float:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime
+
     spent = []
-    for index in range(3):
-        begin = time.monotonic()
+    for index in range(5):
+        before = used()
         assert bake(project_slug=f"timed-{index}").returncode == 0
-        spent.append(time.monotonic() - begin)
-    assert min(spent) < 2  # the machine may have other work
+        spent.append(used() - before)
+    assert 0.1 < min(spent) < 2
 
 
 def test_a_second_bake_into_the_same_folder_is_refused_and_changes_nothing(bake: Bake, tmp_path: Path) -> None:
