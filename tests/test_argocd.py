@@ -20,6 +20,11 @@ def judged(lua: str, status: str) -> Any:
     return LuaRuntime().execute(f"{known}\nlocal function check()\n{lua}\nend\nreturn check().status")
 
 
+def health_of(kind: str, status: str) -> Any:
+    """The health that Argo CD, as it is set up, gives an object of a kind."""
+    return judged(only(argocd(), "ConfigMap", "argocd-cm")["data"][f"resource.customizations.health.{kind}"], status)
+
+
 SELDON = [
     ("nil", "Progressing"),
     ("{}", "Progressing"),
@@ -31,8 +36,7 @@ SELDON = [
 
 @pytest.mark.parametrize(("status", "health"), SELDON)
 def test_every_state_of_a_model_has_a_health(status: str, health: str) -> None:
-    data = only(argocd(), "ConfigMap", "argocd-cm")["data"]
-    assert judged(data["resource.customizations.health.machinelearning.seldon.io_SeldonDeployment"], status) == health
+    assert health_of("machinelearning.seldon.io_SeldonDeployment", status) == health
 
 
 @pytest.mark.parametrize(
@@ -55,8 +59,7 @@ def test_a_state_without_its_health_is_found(old: str, new: str) -> None:
     ],
 )
 def test_an_application_is_as_healthy_as_what_is_in_it(status: str, health: str) -> None:
-    data = only(argocd(), "ConfigMap", "argocd-cm")["data"]
-    assert judged(data["resource.customizations.health.argoproj.io_Application"], status) == health
+    assert health_of("argoproj.io_Application", status) == health
 
 
 def reported(*conditions: tuple[str, str, int]) -> str:
@@ -83,13 +86,11 @@ def reported(*conditions: tuple[str, str, int]) -> str:
     ],
 )
 def test_a_route_waits_for_the_service_that_it_leads_to(status: str, health: str) -> None:
-    data = only(argocd(), "ConfigMap", "argocd-cm")["data"]
-    assert judged(data["resource.customizations.health.gateway.networking.k8s.io_HTTPRoute"], status) == health
+    assert health_of("gateway.networking.k8s.io_HTTPRoute", status) == health
 
 
 def test_a_bad_night_of_the_monitor_fails_no_release() -> None:
-    data = only(argocd(), "ConfigMap", "argocd-cm")["data"]
-    assert judged(data["resource.customizations.health.batch_CronJob"], "nil") == "Healthy"
+    assert health_of("batch_CronJob", "nil") == "Healthy"
 
 
 def test_a_sync_ends_and_has_the_time_for_all_its_tries() -> None:

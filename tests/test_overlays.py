@@ -446,12 +446,8 @@ def test_pods_that_share_a_volume_of_one_node_are_on_it(released: Path) -> None:
         ((kind, (term,)),) = spec["affinity"]["podAffinity"].items()
         assert kind == "requiredDuringSchedulingIgnoredDuringExecution"
         followed = [labels[ROLE] for labels, _ in mounting if selects(term["labelSelector"], labels)]
-        assert sorted(followed) == [
-            "serve",
-            "serve",
-            "shipper",
-            "volume",
-        ]  # each also itself, or the first could not start
+        # Each follows itself, too, or the first could not start.
+        assert sorted(followed) == ["serve", "serve", "shipper", "volume"]
 
 
 def test_the_shipper_waits_for_the_secret_that_is_brought(released: Path) -> None:
