@@ -1,5 +1,1 @@
-"""A model service, from its data to its monitor: each step reads files and writes files."""
-
-
-class InputError(Exception):
-    """What a person has to put right, as one sentence: what was found, where, and what to do."""
+"""Your model: the pipeline in `estimator.py`, and what you put beside it."""

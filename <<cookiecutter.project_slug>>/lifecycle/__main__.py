@@ -1,0 +1,293 @@
+"""The command line: `python -m lifecycle VERB`; `make VERB` runs it in the verb's own environment."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lifecycle import InputError, config, failures
+from lifecycle.verbs import VERBS
+
+if TYPE_CHECKING:
+    from lifecycle.documents.change import Change
+
+LOCK = Path("locks/train.txt")
+
+# Each verb imports its own modules, because an environment holds only what its verbs need.
+
+
+def _champion(options: argparse.Namespace) -> str:
+    from lifecycle.training import champion
+
+    return champion.run(config.load(options.config).promote, options.build)
+
+
+def _data(options: argparse.Namespace) -> str:
+    from lifecycle.training import data
+
+    return data.run(config.load(options.config), options.build)
+
+
+def _train(options: argparse.Namespace) -> str:
+    from lifecycle.training import train
+
+    return train.run(config.load(options.config), options.build, LOCK)
+
+
+def _evaluate(options: argparse.Namespace) -> str:
+    from lifecycle.evaluation import evaluate
+
+    return evaluate.run(config.load(options.config), options.build, options.champion)
+
+
+def _gate(options: argparse.Namespace) -> str:
+    from lifecycle.evaluation import gate
+
+    return gate.run(config.load(options.config), options.build)
+
+
+def _report(options: argparse.Namespace) -> str:
+    from lifecycle.reporting import report
+
+    return report.run(options.build)
+
+
+def _register(options: argparse.Namespace) -> str:
+    from lifecycle.training import register
+
+    return register.run(options.build)
+
+
+def _reproduce(options: argparse.Namespace) -> str:
+    from lifecycle.evaluation import reproduce
+
+    return reproduce.run(config.load(options.config).reproduce.tolerance, options.build)
+
+
+def _pin(options: argparse.Namespace) -> str:
+    from lifecycle.training import pin
+
+    return _prepared(pin.run(config.load(options.config), options.config), options.build)
+
+
+def _release(options: argparse.Namespace) -> str:
+    from lifecycle.documents import record
+    from lifecycle.releasing import release
+
+    images = {"serve": options.serve, "monitor": options.monitor}
+    promotion = config.load(options.config).promote
+    decision = record.decision(options.build / "decision.json")
+    return _prepared(release.run(decision, images, options.environment, promotion), options.build)
+
+
+def _rebuild(options: argparse.Namespace) -> str:
+    from lifecycle.training import champion
+
+    return champion.rebuild(config.load(options.config).promote, options.build)
+
+
+def _promote(options: argparse.Namespace) -> str:
+    from lifecycle.releasing import promote
+
+    promotion, today = config.load(options.config).promote, datetime.now(UTC).date()
+    share = _percent(options.share) if options.share else None
+    verified = options.verified or (promote.changed(options.since, promotion) if options.since else "")
+    if verified:
+        return _prepared(promote.after(verified, options.digest, promotion, today, share), options.build)
+    if options.since:
+        return _prepared("no environment has a new release that could be promoted", options.build)
+    return _prepared(promote.run(options.environment, promotion, today, share or 100), options.build)
+
+
+def _percent(share: str) -> int:
+    if not (share.isascii() and share.isdecimal()) or not 1 <= int(share) <= 100:
+        raise InputError(f"SHARE is a whole number of percent from 1 to 100, not {share!r}.")
+    return int(share)
+
+
+def _rollback(options: argparse.Namespace) -> str:
+    from lifecycle.releasing import rollback
+
+    promotion = config.load(options.config).promote
+    if options.digest or options.revision:
+        failed = rollback.failed(options.environment, options.digest, options.revision, promotion)
+        return _prepared(failed, options.build)
+    return _prepared(rollback.run(options.environment, promotion), options.build)
+
+
+def _audit(options: argparse.Namespace) -> str:
+    from lifecycle.releasing import audit
+
+    return audit.run(config.load(options.config).promote, options.base, datetime.now(UTC).date())
+
+
+def _render(options: argparse.Namespace) -> str:
+    from lifecycle.releasing import render
+
+    return render.run(options.environment)
+
+
+def _diff(options: argparse.Namespace) -> str:
+    from lifecycle.releasing import diff
+
+    return diff.run(config.load(options.config).promote.order, options.base, options.build)
+
+
+def _serve(options: argparse.Namespace) -> str:
+    settings = config.load(options.config)
+    # Read when scikit-learn is imported. With more, one row on a busy machine takes many times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if settings.serve.server == "seldon-core":
+        from lifecycle.serving import seldon
+
+        return seldon.run(settings, options.model, options.predictions)
+    from lifecycle.serving import serve
+
+    return serve.run(settings, options.model, options.predictions)
+
+
+def _smoke(options: argparse.Namespace) -> str:
+    from lifecycle.serving import smoke
+
+    return smoke.run(options.url.rstrip("/"), options.image, options.model, options.seconds)
+
+
+def _monitor(options: argparse.Namespace) -> str:
+    from lifecycle.reporting import watch
+
+    settings, now, log = config.load(options.config), datetime.now(UTC), options.predictions or ["predictions"]
+    return watch.run(settings, options.build, options.model, log, options.labels, now, options.push)
+
+
+def _changes(options: argparse.Namespace) -> str:
+    from lifecycle.github import changes
+
+    return changes.run(config.load(options.config).promote, options.config, options.base)
+
+
+def _offer(options: argparse.Namespace) -> str:
+    from lifecycle.github import offer, upgrade
+
+    upgrade.unpack(options.build)
+    return offer.run(options.build, bool(os.environ.get("GITHUB_ACTIONS")) and not os.environ.get("APP"))
+
+
+def _comment(options: argparse.Namespace) -> str:
+    from lifecycle.github import comment
+
+    return comment.run(options.build)
+
+
+def _reviewed(options: argparse.Namespace) -> str:
+    from lifecycle.github import reviewed
+
+    return reviewed.run(options.build)
+
+
+def _publish(options: argparse.Namespace) -> str:
+    from lifecycle.github import publish
+
+    return publish.run(options.build)
+
+
+def _issue(_: argparse.Namespace) -> str:
+    from lifecycle.github import issue
+
+    return issue.run()
+
+
+def _degraded(options: argparse.Namespace) -> str:
+    from lifecycle.github import degraded
+
+    return degraded.run(options.build, options.environment, options.seconds)
+
+
+def _upgrade(options: argparse.Namespace) -> str:
+    from lifecycle.github import upgrade
+
+    return upgrade.run(options.build, options.template)
+
+
+def _setup_github(options: argparse.Namespace) -> str:
+    from lifecycle.github import setup
+
+    return setup.run(config.load(options.config).promote, options.apply)
+
+
+def _doctor(options: argparse.Namespace) -> str:
+    from lifecycle import doctor
+    from lifecycle.github import missing
+
+    doctor.run(options.config)
+    return missing.run(config.load(options.config).promote)
+
+
+def _prepared(change: "Change | str", build: Path) -> str:
+    """Keep the change for `offer`, or forget an earlier one when there is nothing to do."""
+    from lifecycle.documents import change as kept
+
+    if isinstance(change, str):
+        kept.forget(build)
+        return change
+    return f"{change.title}; the pull request's text is in {change.write(build)}"
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="python -m lifecycle", description="The life of a model service.")
+    root.add_argument("--config", type=Path, default=Path("config.yaml"), help="default: %(default)s")
+    root.add_argument(
+        "--build", type=Path, default=Path("build"), help="folder of what the verbs write; default: %(default)s"
+    )
+    verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
+    own = {name: verbs.add_parser(name, help=text, description=text) for name, text in VERBS.items()}
+    own["evaluate"].add_argument("--champion", type=Path, help="model directory of the model in production")
+    for name in ("release", "promote", "rollback", "render", "degraded"):
+        own[name].add_argument("--environment", required=True)
+    for name in ("promote", "rollback"):
+        own[name].add_argument("--digest", default="", help="nothing is done unless an image with this digest runs")
+    own["rollback"].add_argument(
+        "--revision", default="", help="nothing is done unless it runs what it ran at this commit"
+    )
+    own["promote"].add_argument("--verified", default="", help="promote from this environment, where it is due")
+    own["promote"].add_argument("--since", default="", help="promote what was released since this commit")
+    own["promote"].add_argument("--share", default="", help="percent of the requests; default: all")
+    own["audit"].add_argument("--base", default="", help="also check what changed since this commit")
+    for name in ("diff", "changes"):
+        own[name].add_argument("--base", required=True, help="the commit to compare with")
+    own["release"].add_argument("--serve", required=True, help="image as registry/name@sha256:<digest>")
+    own["release"].add_argument("--monitor", required=True, help="image as registry/name@sha256:<digest>")
+    for name in ("serve", "smoke", "monitor"):
+        own[name].add_argument("--model", type=Path, default=Path("build/model"), help="default: %(default)s")
+    own["serve"].add_argument("--predictions", type=Path, default=Path("predictions"), help="default: %(default)s")
+    own["smoke"].add_argument("--url", required=True, help="address of the service")
+    own["smoke"].add_argument("--image", default="", help="the image that must have answered")
+    own["smoke"].add_argument("--seconds", type=float, default=120, help="default: %(default)s")
+    own["degraded"].add_argument("--seconds", type=float, default=0, help="how long to wait for the monitor")
+    own["monitor"].add_argument(
+        "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"
+    )
+    own["monitor"].add_argument("--labels", help="folder or fsspec URI of what came true, as JSON lines")
+    own["monitor"].add_argument(
+        "--push", default=os.environ.get("PUSHGATEWAY"), help="address of a Pushgateway; default: $PUSHGATEWAY"
+    )
+    own["upgrade"].add_argument("--template", default="", help="default: the one that made this repository")
+    own["setup-github"].add_argument("--apply", action="store_true", help="make the calls, not only show them")
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; what a person has to put right is one sentence on stderr and exit code 1."""
+    options = parser().parse_args(arguments)
+    # The function above with the verb's name.
+    run: Callable[[argparse.Namespace], str] = globals()[f"_{options.verb.replace('-', '_')}"]
+    with failures.told(options.verb, options.build) as outcome:
+        if said := run(options):
+            print(f"{options.verb}: {said}")
+    return outcome.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

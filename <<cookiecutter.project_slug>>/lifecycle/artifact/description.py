@@ -1,0 +1,134 @@
+"""Describes the service to its callers: Seldon's metadata and an OpenAPI document."""
+
+from typing import Any
+
+from lifecycle.artifact.directory import Column, Model
+from lifecycle.artifact.predictor import Predictor
+from lifecycle.config import Serve
+
+
+def seldon(predictor: Predictor) -> dict[str, Any]:
+    """Name, version, inputs and outputs, as Seldon's metadata has them."""
+    model = predictor.model
+
+    def message(name: str, datatype: str) -> dict[str, Any]:
+        return {"name": name, "datatype": datatype, "shape": [-1]}
+
+    return {
+        "name": model.metadata["name"],
+        "versions": [model.version],
+        "platform": predictor.runtime,
+        "inputs": [message(column.name, "BYTES" if column.type == "category" else "FP32") for column in model.columns],
+        "outputs": [message(name, "FP64") for name in model.classes or ("prediction",)],
+        "custom": {"task": model.task, "sha256": model.sha256},
+    }
+
+
+type Schema = dict[str, Any]
+
+
+def _object(properties: Schema, needed: list[str] | None = None) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties) if needed is None else needed}
+
+
+def _array(items: Schema, **limits: int) -> Schema:
+    return {"type": "array", "items": items, **limits}
+
+
+def _value(column: Column) -> Schema:
+    kind = "string" if column.type == "category" else "number"
+    return {"type": [kind, "null"] if column.missing else kind}
+
+
+def _data(columns: list[str], value: Schema, most: int) -> Schema:
+    """Seldon's `data`: names with a table of rows, or with a tensor of shape (rows, columns)."""
+    names = _array({"enum": columns}, uniqueItems=True)
+    tensor = _object({"shape": _array({"type": "integer"}), "values": _array(value, minItems=1)})
+    table = _array(_array(value), minItems=1, maxItems=most)
+    return {"anyOf": [_object({"names": names, "ndarray": table}), _object({"names": names, "tensor": tensor})]}
+
+
+def _requests(model: Model, most: int) -> dict[str, Schema]:
+    """What may be sent in Seldon's protocol: rows, columns or `data`, at most so many rows."""
+    value = {"type": ["string", "number", "null"]}
+    columns = dict.fromkeys(model.context, value) | {column.name: _value(column) for column in model.columns}
+    row = _object(columns, [column.name for column in model.columns if not column.missing])
+    lists = {name: _array(kind, minItems=1, maxItems=most) for name, kind in columns.items()}
+    rows = _array({"$ref": "#/components/schemas/Row"}, minItems=1, maxItems=most)
+    properties = {
+        "jsonData": {"anyOf": [rows, _object(lists, row["required"]) | {"additionalProperties": False}]},
+        "data": _data(list(columns), value, most),
+        "meta": _object({"puid": {"type": "string", "description": "The request's identity, if it has one."}}, []),
+    }
+    either = [{"required": ["jsonData"]}, {"required": ["data"]}]
+    return {"Row": row | {"additionalProperties": False}, "Rows": _object(properties, []) | {"anyOf": either}}
+
+
+def _answers(model: Model, most: int) -> Schema:
+    """What is answered in Seldon's protocol, in the form in which the rows came."""
+    answer: Schema = {"prediction": {"enum": list(model.classes)} if model.classes else {"type": "number"}}
+    if model.classes:
+        answer["probabilities"] = _object({name: {"type": "number"} for name in model.classes})
+    tags: Schema = {"version": {"type": "string"}}
+    if model.classes:
+        tags["predictions"] = _array({"enum": list(model.classes)})
+    meta = {
+        "puid": {"type": "string", "description": "The request's identity, to send feedback under."},
+        "requestPath": {"type": "object", "description": "Which image answered, by container."},
+        "tags": _object(tags, ["version"]),
+    }
+    rows = {"jsonData": _array(_object(answer)), "meta": _object(meta)}
+    data = {"data": _data(list(model.classes) or ["prediction"], {"type": "number"}, most), "meta": _object(meta)}
+    return {"anyOf": [_object(rows), _object(data)]}
+
+
+def openapi(predictor: Predictor, limits: Serve, v2: bool = True) -> dict[str, Any]:
+    """An OpenAPI 3.1 document of the routes that callers use, with this model's columns."""
+    model = predictor.model
+    name = model.metadata["name"]
+    tensor = {"name": {"type": "string"}, "shape": _array({"type": "integer"}), "datatype": {"type": "string"}}
+    tensors = _array(_object(tensor | {"data": {"type": "array"}}, list(tensor)))
+    schemas = {
+        **_requests(model, limits.rows),
+        "Answers": _answers(model, limits.rows),
+        "Feedback": _object({"response": {"type": "object"}, "truth": {"type": "object"}}),
+        "Told": {"type": "object"},
+        "Refusal": _object({"status": _object({"info": {"type": "string"}})}),
+        "Tensors": _object({"inputs": tensors}),
+        "Inferred": _object({"model_name": {"type": "string"}, "outputs": tensors}),
+        "Error": _object({"error": {"type": "string"}}),
+    }
+    paths = {
+        "/api/v1.0/predictions": {"post": _route("Predict rows (Seldon's protocol)", "Answers", "Refusal", "Rows")},
+        "/api/v1.0/feedback": {"post": _route("Say what came true", "Told", "Refusal", "Feedback")},
+        "/health/status": {"get": _route("Ready: the golden rows come out right", "Told", "Refusal")},
+        "/metadata": {"get": _route("The model's name, version, inputs and outputs", "Told", "Refusal")},
+    }
+    if v2:
+        infer = _route("Predict rows (Open Inference Protocol)", "Inferred", "Error", "Tensors")
+        paths |= {
+            f"/v2/models/{name}/infer": {"post": infer},
+            f"/v2/models/{name}/ready": {"get": _route("Ready: the golden rows come out right", "Told", "Error")},
+            f"/v2/models/{name}": {"get": _route("The model's inputs and outputs", "Told", "Error")},
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": name, "version": model.version, "description": f"A model of {model.task}."},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def _route(summary: str, answer: str, refusal: str, body: str | None = None) -> dict[str, Any]:
+    def content(schema: str) -> dict[str, Any]:
+        return {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+
+    found: dict[str, Any] = {
+        "summary": summary,
+        "responses": {
+            "200": {"description": "Answered", **content(answer)},
+            "4XX": {"description": "Refused, with one sentence that says why", **content(refusal)},
+            "503": {"description": "The model is not ready, or the log cannot be written", **content(refusal)},
+        },
+    }
+    return found | ({"requestBody": {"required": True, **content(body)}} if body else {})

@@ -1,0 +1,84 @@
+"""Reads a model directory: what training, serving and monitoring agree on, checked by its hashes."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lifecycle import InputError, files
+from lifecycle.tasks import Task
+
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input: `number` or `category`; `missing` when null is allowed."""
+
+    name: str
+    type: str
+    missing: bool
+
+
+@dataclass(frozen=True)
+class Model:
+    """A sealed model directory; `metadata` is that of its MLmodel file, `context` the columns that name a row."""
+
+    path: Path
+    sha256: str
+    metadata: dict[str, Any]
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def version(self) -> str:
+        version: str = self.metadata["version"]
+        return version
+
+    @cached_property
+    def task(self) -> Task:
+        task: Task = self.metadata["task"]
+        return task
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.metadata["classes"])
+
+    @cached_property
+    def threshold(self) -> float:
+        threshold: float = self.metadata["threshold"]
+        return threshold
+
+    @cached_property
+    def categories(self) -> dict[str, frozenset[str]]:
+        """What training saw in each category column."""
+        return {name: frozenset(seen) for name, seen in json.loads((self.path / "categories.json").read_text()).items()}
+
+    @cached_property
+    def context(self) -> tuple[str, ...]:
+        return (self.metadata["time"], *self.metadata["key"])
+
+
+def load(path: Path) -> Model:
+    """Check and read a model directory; raises InputError when it is damaged, foreign or of another format."""
+    sha256 = files.unseal(path)
+    try:
+        document = yaml.safe_load((path / "MLmodel").read_text())
+        metadata = document["metadata"]
+        found = metadata["format"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not a model directory of ours: its MLmodel has no format; run `make train`."
+        ) from error
+    if found != FORMAT:
+        raise InputError(
+            f"The model directory {path} has format {found}, this code reads {FORMAT}; "
+            "use the code that it was released with, or train again."
+        )
+    columns = tuple(
+        Column(column["name"], "category" if column["type"] == "string" else "number", not column["required"])
+        for column in json.loads(document["signature"]["inputs"])
+    )
+    return Model(path, sha256, metadata, columns)

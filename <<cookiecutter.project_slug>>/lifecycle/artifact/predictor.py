@@ -1,0 +1,193 @@
+"""Loads a model directory and answers rows; it knows no server, and needs neither pandas nor scikit-learn."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lifecycle import InputError
+from lifecycle.artifact import directory, golden, runtimes
+from lifecycle.artifact.directory import Column
+
+type Array = np.ndarray[Any, Any]
+type Columns = Mapping[str, Sequence[Any]]
+LARGEST = 3.4e38  # beyond it, in float32, the model would see infinity
+
+
+class RequestError(ValueError):
+    """A request that cannot be answered, as one sentence; `reason` is the word under which it is counted."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """For n rows: `labels` (n,) holds the codes of classes or the values; `probabilities` (n, classes) or None."""
+
+    labels: Array
+    probabilities: Array | None
+
+
+class Predictor:
+    """A model directory in memory; raises InputError when it is damaged, foreign or of another format.
+
+    With `unknown_categories` a category that training has not seen is answered, otherwise it is refused.
+    """
+
+    def __init__(self, path: Path, unknown_categories: bool = True) -> None:
+        self.model = directory.load(path)
+        self.runtime = self.model.metadata["runtime"]
+        self._numbers = [column for column in self.model.columns if column.type == "number"]
+        self._number_names = [column.name for column in self._numbers]
+        self._needed = np.array([not column.missing for column in self._numbers], dtype=bool)
+        self._texts = [column for column in self.model.columns if column.type == "category"]
+        self._seen = None if unknown_categories else self.model.categories
+        features = {column.name for column in self.model.columns}
+        self._time, *key = self.model.context
+        self._key = [name for name in key if name not in features]
+        self._known = {*features, *self.model.context}
+        self._golden = json.loads((path / "golden.json").read_text())
+        names = [column.name for column in self.model.columns]
+        self._run = runtimes.load(self.runtime, path, names, self.model.task)
+
+    def inputs(self, columns: Columns) -> dict[str, Array]:
+        """The model's inputs, each (n,), from columns of n JSON values; raises RequestError where one does not fit.
+
+        A column that may be missing may be left out; None and NaN are missing values.
+        """
+        if unknown := columns.keys() - self._known:
+            some = ", ".join(map(named, sorted(unknown)[:5])) + (" and others" if len(unknown) > 5 else "")
+            raise RequestError("column", f"The request has the unknown column {some}; leave it out.")
+        count = len(next(iter(columns.values())))
+        self._check_context(columns)
+        absent = [None] * count
+        numbers = [columns.get(column.name, absent) for column in self._numbers]
+        texts = [columns.get(column.name, absent) for column in self._texts]
+        found: dict[str, Array] = {}
+        if numbers:
+            found = dict(zip(self._number_names, self._matrix(numbers), strict=True))
+        kinds = set(map(type, chain.from_iterable(texts)))
+        for column, values in zip(self._texts, texts, strict=True):
+            if kinds != {str}:
+                values = [self._text(value, column, index) for index, value in enumerate(values)]
+            if self._seen is not None and not self._seen[column.name].issuperset(values):
+                self._refuse_unseen(values, column)
+            found[column.name] = np.array(values, dtype="object")
+        return found
+
+    def _matrix(self, numbers: Sequence[Sequence[Any]]) -> Array:
+        """Number columns as one (columns, n) array of float32: one conversion is much faster than many."""
+        if set(map(type, chain.from_iterable(numbers))) <= {float, int, type(None)}:
+            try:
+                matrix = np.array(numbers, dtype="float64")
+                if np.vdot(matrix, matrix) < LARGEST * LARGEST:  # none is missing, infinite or too large
+                    return matrix.astype("float32")
+            except OverflowError:  # of an integer that no float holds
+                matrix = np.full((len(numbers), 1), math.inf)
+            odd = ~(np.abs(matrix) < LARGEST)
+            if not odd.any() or (np.isnan(matrix[odd]).all() and not odd[self._needed].any()):
+                return matrix.astype("float32")
+        return np.array(
+            [
+                [_number(value, column, index) for index, value in enumerate(values)]
+                for column, values in zip(self._numbers, numbers, strict=True)
+            ],
+            dtype="float32",
+        )
+
+    def _text(self, value: Any, column: Column, index: int) -> str:
+        if isinstance(value, str):
+            return value
+        if value is None and column.missing:
+            return ""
+        raise _unfit(value, column.name, index, "a text")
+
+    def _refuse_unseen(self, values: Sequence[str], column: Column) -> None:
+        seen = self._seen[column.name] if self._seen else frozenset()
+        for index, value in enumerate(values):
+            if value not in seen and not (value == "" and column.missing):
+                raise RequestError(
+                    "category",
+                    f"Row {index} has {shown(value)} in the column {column.name}, which training has not seen; "
+                    "correct it, or set serve.unknown_categories to accept.",
+                )
+
+    def _check_context(self, columns: Columns) -> None:
+        """A row's time and key are logged and not predicted from, but the monitor must be able to read them."""
+        for index, value in enumerate(columns.get(self._time, ())):
+            try:
+                if value is not None:
+                    datetime.fromisoformat(value)
+            except (TypeError, ValueError):
+                raise _unfit(value, self._time, index, "an ISO 8601 time") from None
+        for name in self._key:
+            for index, value in enumerate(columns.get(name, ())):
+                if isinstance(value, list | dict):
+                    raise _unfit(value, name, index, "a text or a number")
+
+    def predict(self, columns: Mapping[str, Array]) -> Predictions:
+        """Predict n rows from arrays of shape (n,): float32 with NaN for a missing number, text for a category."""
+        outputs = self._run(columns)
+        if self.model.task == "regression":
+            return Predictions(outputs.astype("float64"), None)
+        probabilities = outputs.astype("float64", copy=False)
+        if self.model.task == "binary_classification":
+            return Predictions((probabilities[:, 1] >= self.model.threshold).astype("int64"), probabilities)
+        return Predictions(probabilities.argmax(axis=1), probabilities)
+
+    def answers(self, predictions: Predictions) -> list[dict[str, Any]]:
+        """Predictions as JSON values: the value, or the class with the probability of each."""
+        if predictions.probabilities is None:
+            return [{"prediction": value} for value in predictions.labels.tolist()]
+        classes = self.model.classes
+        return [
+            {"prediction": classes[code], "probabilities": dict(zip(classes, row, strict=True))}
+            for code, row in zip(predictions.labels.tolist(), predictions.probabilities.tolist(), strict=True)
+        ]
+
+    def check(self) -> None:
+        """Answer the golden rows that were recorded at training; raises InputError when an answer differs."""
+        rows = self._golden["rows"]
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        try:
+            answers = self.answers(self.predict(self.inputs(columns)))
+        except RequestError as error:
+            raise InputError(f"The model {self.model.version} refuses its golden rows: {error}") from error
+        if found := golden.difference(answers, self._golden["answers"]):
+            raise InputError(
+                f"The model {self.model.version} answers {found}; serve it with the versions in its lock file."
+            )
+
+
+def _number(value: Any, column: Column, index: int) -> Any:
+    if value is None or value != value:
+        if column.missing:
+            return math.nan
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST:
+        return value
+    raise _unfit(value, column.name, index, "a finite number")
+
+
+def _unfit(value: Any, name: str, index: int, wanted: str) -> RequestError:
+    if value is None:
+        return RequestError("column", f"Row {index} lacks the column {name}; give it {wanted}.")
+    return RequestError("value", f"Row {index} has {shown(value)} in the column {name}; give it {wanted}.")
+
+
+def shown(value: Any) -> str:
+    """What was sent, as a sentence can hold it."""
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def named(name: str) -> str:
+    """A name that was sent, as a sentence can hold it; the model's own are short."""
+    return name if name.isprintable() and len(name) <= 80 else shown(name)

@@ -1,0 +1,269 @@
+"""Reads `config.yaml`, the numbers that a person may change, and refuses what it does not know."""
+
+from collections.abc import Hashable
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from lifecycle import InputError
+from lifecycle.policy import AnyGate, CalibrationGate, FairnessGate, GapGate, SliceGate
+from lifecycle.strict import Strict, problems
+from lifecycle.tasks import FAIRNESS, METRICS, MONITORED, Task
+
+# Columns that the steps write beside the features.
+RESERVED = ("chunk", "label", "prediction", "request", "row", "time")
+
+
+class Target(Strict):
+    """What is predicted: a column's number, its named classes, or classes cut from a number (a cut belongs below)."""
+
+    column: str
+    cuts: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _cuts_fit(self) -> Self:
+        if self.cuts and len(self.classes) != len(self.cuts) + 1:
+            raise ValueError(f"{len(self.cuts)} cuts need {len(self.cuts) + 1} classes, not {len(self.classes)}")
+        if list(self.cuts) != sorted(set(self.cuts)) or len(set(self.classes)) != len(self.classes):
+            raise ValueError("cuts must rise and classes must differ")
+        return self
+
+
+class Feature(Strict):
+    """One input of the model: a number within bounds or a category; `missing` allows rows without it."""
+
+    type: Literal["number", "category"]
+    min: float | None = None
+    max: float | None = None
+    missing: bool = False
+
+
+class Data(Strict):
+    """The data file (a path or an fsspec URI), pinned by its hash, with its columns; rows stand in order of `time`.
+
+    `snapshots` is a pattern of paths or URIs, of which the last in order of names is the newest.
+    """
+
+    path: str
+    snapshots: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    time: str
+    key: tuple[str, ...] = ()
+    target: Target
+    features: Annotated[dict[str, Feature], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _target_is_no_feature(self) -> Self:
+        if self.target.column in self.features or self.time in self.features:
+            raise ValueError("the target and the time column cannot be features")
+        if taken := [name for name in self.features if name in RESERVED or name.startswith("probability_")]:
+            raise ValueError(f"{', '.join(taken)} is a name that the steps use; rename the feature")
+        if len({name.lower() for name in self.features}) < len(self.features):
+            raise ValueError("two features differ in upper and lower case only; rename one")
+        return self
+
+
+def _rises(period: tuple[date, date]) -> tuple[date, date]:
+    if period[0] >= period[1]:
+        raise ValueError(f"a period must begin before it ends, not {period[0]} to {period[1]}")
+    return period
+
+
+Period = Annotated[tuple[date, date], AfterValidator(_rises)]
+
+
+class Split(Strict):
+    """Periods from the first day up to and without the second, in UTC; test rows come after all training rows."""
+
+    train: Period
+    test: Period
+
+    @model_validator(mode="after")
+    def _test_is_later(self) -> Self:
+        if self.test[0] < self.train[1]:
+            raise ValueError(f"test begins {self.test[0]}, before train ends {self.train[1]}")
+        return self
+
+
+class Train(Strict):
+    """The estimator's parameters, as `model/estimator.py` takes them; `threshold` is the probability from which a row
+    gets the second of two classes, `parity` the largest difference between the served and the scikit-learn model."""
+
+    seed: int
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    parameters: dict[str, float | int | str | bool | None]
+    parity: Annotated[float, Field(gt=0)]
+
+
+class Groups(Strict):
+    """The parts of a slice are groups that should be treated alike; those with fewer than `rows` rows are left out."""
+
+    rows: Annotated[int, Field(ge=1)]
+
+
+class Slice(Strict):
+    """A part of the test rows: each value of a column, or a number cut into ranges (a cut belongs below it)."""
+
+    column: str
+    cuts: tuple[float, ...] = ()
+    fairness: Groups | None = None
+
+
+class Explain(Strict):
+    """Permutation importance of every feature on a sample of so many test rows, shuffled `repeats` times each, and
+    the partial dependence of the most important `features`."""
+
+    rows: Annotated[int, Field(ge=100)]
+    repeats: Annotated[int, Field(ge=2)]
+    features: Annotated[int, Field(ge=0)]
+
+
+class Evaluate(Strict):
+    """Intervals at the confidence `level`; those without a closed form come from `resamples` bootstrap resamples."""
+
+    seed: int
+    resamples: Annotated[int, Field(ge=100)]
+    level: Annotated[float, Field(gt=0.5, lt=1)]
+    slices: tuple[Slice, ...] = ()
+    explain: Explain
+
+
+class Freeze(Strict):
+    """No promotion to the environment from the first day up to and without the second."""
+
+    environment: str
+    begin: Annotated[date, Field(alias="from")]
+    end: Annotated[date, Field(alias="until")]
+    reason: str
+
+
+class Promote(Strict):
+    order: Annotated[tuple[str, ...], Field(min_length=1)]
+    freeze: tuple[Freeze, ...] = ()
+
+
+class Reproduce(Strict):
+    """How far a metric may be from the one that was reviewed, when the model is trained again to be released."""
+
+    tolerance: Annotated[float, Field(ge=0)]
+
+
+class PredictionLog(Strict):
+    """The prediction log: the largest file in bytes, and whether requests are refused or served when it fails."""
+
+    enabled: bool = True
+    bytes: Annotated[int, Field(ge=1)]
+    failure: Literal["refuse", "serve"]
+
+
+class Serve(Strict):
+    """The HTTP service: which server, its port (the operator's variable comes first), the largest request in rows and
+    bytes, and whether a category that training has not seen is accepted as unknown or refused."""
+
+    server: Literal["asgi", "seldon-core"]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    rows: Annotated[int, Field(ge=1)]
+    bytes: Annotated[int, Field(ge=1)]
+    unknown_categories: Literal["accept", "refuse"]
+    log: PredictionLog
+
+
+class AlertRule(Strict):
+    """Raised when one of the metrics falls out of its bounds in `windows` of the last `of` windows, or the share of a
+    column's rows that are missing, unseen or out of range exceeds the reference's by more than `quality`; raised again
+    after more than `cooldown` windows."""
+
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    quality: Annotated[float, Field(ge=0, le=1)]
+    windows: Annotated[int, Field(ge=1)]
+    of: Annotated[int, Field(ge=1)]
+    cooldown: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        if self.windows > self.of:
+            raise ValueError(f"windows ({self.windows}) cannot exceed of ({self.of})")
+        return self
+
+
+class Monitor(Strict):
+    """What is estimated, in windows of so many rows or of a period in UTC; of windows with more than `sample` rows a
+    sample of that many is taken, and what was logged more than `days` days ago is not read."""
+
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    window: Annotated[int, Field(ge=100)] | Literal["hour", "day", "week", "month"]
+    sample: Annotated[int, Field(ge=100)]
+    days: Annotated[int, Field(ge=1)]
+    alert: AlertRule
+
+
+class Config(Strict):
+    name: str
+    task: Task
+    data: Data
+    split: Split
+    train: Train
+    evaluate: Evaluate
+    gates: tuple[AnyGate, ...]
+    reproduce: Reproduce
+    promote: Promote
+    serve: Serve
+    monitor: Monitor
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        classes = len(self.data.target.classes)
+        if (self.task == "regression") != (classes == 0) or (self.task == "binary_classification") != (classes == 2):
+            raise ValueError(f"{self.task} does not go with {classes} classes in data.target")
+        if self.task == "regression" and any(isinstance(gate, CalibrationGate) for gate in self.gates):
+            raise ValueError("gates names calibration, which regression does not have")
+        slices = {part.column for part in self.evaluate.slices}
+        if len(slices) < len(self.evaluate.slices):
+            raise ValueError("evaluate.slices names a column twice")
+        groups = {part.column for part in self.evaluate.slices if part.fairness}
+        fairness = [gate for gate in self.gates if isinstance(gate, FairnessGate)]
+        measured = {gate.metric for gate in self.gates if hasattr(gate, "metric") and gate not in fairness}
+        for place, names, allowed in [
+            ("gates", measured, set(METRICS[self.task])),
+            ("gates", {gate.metric for gate in fairness}, set(FAIRNESS[self.task])),
+            ("gates", {gate.slice for gate in self.gates if isinstance(gate, SliceGate | GapGate)}, slices),
+            ("gates", {gate.slice for gate in fairness}, groups),
+            ("monitor.metrics", set(self.monitor.metrics), set(MONITORED[self.task])),
+            ("monitor.alert.metrics", set(self.monitor.alert.metrics), set(self.monitor.metrics)),
+            ("promote.freeze", {freeze.environment for freeze in self.promote.freeze}, set(self.promote.order)),
+        ]:
+            if unknown := names - allowed:
+                raise ValueError(
+                    f"{place} names {', '.join(sorted(unknown))}; allowed are {', '.join(sorted(allowed))}"
+                )
+        return self
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key that stands twice, where YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := {str(key) for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {', '.join(sorted(twice))} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def load(path: Path) -> Config:
+    """Read and check the configuration; raises InputError naming each key that is wrong and what it allows."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; run the command in the repository's root.")
+    try:
+        document = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}; correct it there.") from error
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise InputError(f"{path}: {problems(error, Config)}.") from error

@@ -1,0 +1,100 @@
+"""Says what the machine and the repository lack, each with the command that mends it."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lifecycle import InputError, config, files
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check; `fix` says what to do when it does not hold, `required` whether the steps fail without it."""
+
+    name: str
+    holds: bool
+    fix: str
+    required: bool = True
+
+
+def _answers(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _config(path: Path) -> tuple[config.Config | None, Finding]:
+    try:
+        return config.load(path), Finding(f"{path} is valid", True, "")
+    except InputError as error:
+        return None, Finding(f"{path} is valid", False, str(error))
+
+
+def _data(settings: config.Config) -> Finding:
+    path = Path(settings.data.path)
+    if "://" in settings.data.path:
+        return Finding("the data file is remote", True, "")
+    held = path.is_file() and files.sha256(path.read_bytes()) == settings.data.sha256
+    return Finding(
+        "the data file has the pinned hash", held, f"restore it with `git checkout -- {path}`, or pin its hash"
+    )
+
+
+def findings(path: Path, answers: Callable[..., bool] = _answers) -> list[Finding]:
+    """Every check, the machine first; `answers` runs a command and says whether it succeeded."""
+    settings, valid = _config(path)
+    found = [
+        Finding("Python is 3.12", sys.version_info[:2] == (3, 12), "delete .venv, then run `make doctor` again"),
+        Finding("git is installed", answers("git", "--version"), "install git"),
+        Finding(
+            "git knows your name", answers("git", "config", "user.name"), "run `git config --global user.name NAME`"
+        ),
+        Finding(
+            "git knows your address",
+            answers("git", "config", "user.email"),
+            "run `git config --global user.email ADDRESS`",
+        ),
+        Finding(
+            "this is a git repository", answers("git", "rev-parse", "HEAD"), "run `git init && git add . && git commit`"
+        ),
+        valid,
+    ]
+    if settings is not None:
+        found.append(_data(settings))
+    found += [
+        Finding(
+            "git has a remote", answers("git", "remote", "get-url", "origin"), "run `git remote add origin URL`", False
+        ),
+        Finding(
+            "kustomize or kubectl renders manifests",
+            bool(shutil.which("kustomize") or shutil.which("kubectl")),
+            "install kubectl",
+            False,
+        ),
+        Finding(
+            "docker builds images", answers("docker", "info"), "install and start Docker, or leave it to GitHub", False
+        ),
+        Finding(
+            "gh is signed in to GitHub", answers("gh", "auth", "status"), "install gh, then run `gh auth login`", False
+        ),
+    ]
+    return found
+
+
+def run(path: Path) -> str:
+    """Print each finding; raises InputError when something required is missing."""
+    found = findings(path)
+    for finding in found:
+        sign = "ok     " if finding.holds else "MISSING" if finding.required else "later  "
+        print(f"  {sign} {finding.name}" + ("" if finding.holds else f": {finding.fix}"))
+    if missing := [finding.name for finding in found if finding.required and not finding.holds]:
+        raise InputError(
+            f"{len(missing)} of {len(found)} checks fail ({', '.join(missing)}); do what stands beside each."
+        )
+    return (
+        f"{sum(finding.holds for finding in found)} of {len(found)} checks hold, nothing that the steps need is missing"
+    )

@@ -1,0 +1,62 @@
+"""What lies in the `release/` of an environment, and what git knows of it."""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+from lifecycle import InputError, files, git
+from lifecycle.config import Promote
+from lifecycle.documents import record
+
+OVERLAYS = Path("manifests/overlays")
+RELEASE = "release"
+RECORD = "decision.json"
+CANDIDATE = "candidate.json"  # the record of what runs beside it, in components/canary
+KUSTOMIZATION = "kustomization.yaml"
+
+
+def folder(environment: str, order: tuple[str, ...]) -> Path:
+    """The `release/` of an environment; raises InputError for one that does not exist."""
+    if environment not in order:
+        raise InputError(f"There is no environment {environment!r}; ENV is one of {', '.join(order)}.")
+    if not (OVERLAYS / environment).is_dir():
+        raise InputError(f"{OVERLAYS / environment} is missing, but promote.order names it; restore it from git.")
+    return OVERLAYS / environment / RELEASE
+
+
+def within(name: str, environment: str) -> bool:
+    """Whether a file lies in the `release/` of an environment."""
+    return Path(name).is_relative_to(OVERLAYS / environment / RELEASE)
+
+
+def touched(names: Iterable[str], order: tuple[str, ...]) -> list[str]:
+    """The environments in whose `release/` one of the files lies."""
+    listed = list(names)
+    return [one for one in order if any(within(name, one) for name in listed)]
+
+
+def frozen(environment: str, promotion: Promote, today: date) -> list[str]:
+    """The windows in which an environment is frozen today: until when, and why."""
+    return [
+        f"{environment} is frozen from {freeze.begin} until {freeze.end} ({freeze.reason})"
+        for freeze in promotion.freeze
+        if freeze.environment == environment and freeze.begin <= today < freeze.end
+    ]
+
+
+def current(release: Path, name: str = RECORD) -> record.Decision | None:
+    """The record of what an environment runs, or of the candidate beside it; None where there is none."""
+    path = release / name
+    return record.released(path, path.read_bytes()) if path.is_file() else None
+
+
+def ran(release: Path, content: str, until: str = "HEAD") -> bool:
+    """Whether the record of an environment had that content, up to a commit."""
+    return any(git.content(commit, release / RECORD) == content for commit in git.states(release, until=until))
+
+
+def place(contents: dict[str, str], release: Path) -> None:
+    """Replace a release by files of the given names and contents, all or none."""
+    with files.replaced(release) as part:
+        for name, content in contents.items():
+            files.write(part / name, content)

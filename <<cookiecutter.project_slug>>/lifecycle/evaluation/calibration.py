@@ -1,0 +1,53 @@
+"""Tells whether a model's probabilities hold, and how far its values lie from what came true."""
+
+import numpy as np
+from sklearn.metrics import confusion_matrix
+
+from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.documents.record import Bin, Coverage, Residuals
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+NOMINAL = (0.5, 0.8, 0.9, 0.95)
+
+
+def bins(truth: Array, served: Predictions) -> tuple[Bin, ...]:
+    """Ten equal ranges of the probability, those without rows left out: of the second of two classes, or of the
+    predicted one of more, as Guo et al., On Calibration of Modern Neural Networks, ICML 2017."""
+    if served.probabilities is None:
+        return ()
+    binary = served.probabilities.shape[1] == 2
+    probability = served.probabilities[:, 1] if binary else served.probabilities.max(axis=1)
+    held = truth == 1 if binary else truth == served.probabilities.argmax(axis=1)
+    codes = np.minimum((probability * 10).astype(int), 9)
+    return tuple(
+        Bin(rows=int(chosen.sum()), predicted=probability[chosen].mean(), observed=held[chosen].mean())
+        for chosen in (codes == code for code in range(10))
+        if chosen.any()
+    )
+
+
+def confusion(truth: Array, served: Predictions) -> tuple[tuple[int, ...], ...]:
+    """The counts of rows by truth and prediction; empty for values."""
+    if served.probabilities is None:
+        return ()
+    return tuple(
+        map(tuple, confusion_matrix(truth, served.labels, labels=range(served.probabilities.shape[1])).tolist())
+    )
+
+
+def residuals(truth: Array, served: Predictions) -> Residuals:
+    """Of rows in order of time: a band that was made on the earlier half is tried on the later one.
+
+    Source: Lei et al., Distribution-Free Predictive Inference for Regression, JASA 113 (2018), split by time.
+    """
+    found = truth - served.labels
+    half = len(found) // 2
+    earlier, later = np.abs(found[:half]), np.abs(found[half:])
+    widths = np.quantile(earlier, NOMINAL) if half else np.zeros(len(NOMINAL))
+    return Residuals(
+        quantiles={f"{at:g}": float(value) for at, value in zip(QUANTILES, np.quantile(found, QUANTILES), strict=True)},
+        coverage=tuple(
+            Coverage(nominal=nominal, width=width, observed=float((later <= width).mean()))
+            for nominal, width in zip(NOMINAL, widths, strict=True)
+        ),
+    )

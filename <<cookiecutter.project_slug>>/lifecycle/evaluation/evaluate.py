@@ -1,0 +1,189 @@
+"""Measures the served model on the test rows, beside a trivial baseline and the champion, and explains it."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.dummy import DummyClassifier, DummyRegressor
+
+from lifecycle import InputError, config, files, git
+from lifecycle.artifact import directory, frames
+from lifecycle.artifact.predictor import Array, Predictions, Predictor
+from lifecycle.documents import record
+from lifecycle.evaluation import calibration, drift, importance, slices
+from lifecycle.evaluation.intervals import differences, estimates, measures
+from lifecycle.tasks import METRICS, Task
+from lifecycle.training import data
+
+ROW_CALLS, BATCH_CALLS = 500, 20
+RELEASES = "manifests/overlays/*/release/*"  # written by machines
+NAMED = 20  # commits and files that a record names
+
+
+def columns(frame: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
+    """A model's inputs from the test rows; raises InputError when the rows lack one."""
+    if missing := [column.name for column in predictor.model.columns if column.name not in frame]:
+        raise InputError(
+            f"The model {predictor.model.version} needs {', '.join(missing)}, which the test rows lack; "
+            "keep the column in the data file."
+        )
+    return frames.inputs(frame, {column.name: column.type for column in predictor.model.columns})
+
+
+def baseline(task: Task, train: pd.Series, rows: int) -> Predictions:
+    """The answers of a model that knows only the training labels: the shares of their classes, or their mean."""
+    nothing = np.zeros((rows, 1))
+    if task == "regression":
+        return Predictions(DummyRegressor().fit(np.zeros((len(train), 1)), train).predict(nothing), None)
+    dummy = DummyClassifier(strategy="prior").fit(np.zeros((len(train), 1)), train)
+    return Predictions(dummy.predict(nothing), dummy.predict_proba(nothing))
+
+
+def latency(predictor: Predictor, rows: pd.DataFrame, calls: int) -> float:
+    """Median milliseconds of one prediction for all of the rows."""
+    inputs = frames.arrays(rows)
+    spent = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        predictor.predict(inputs)
+        spent.append(time.perf_counter() - start)
+    return float(np.median(spent) * 1000)
+
+
+def origin(model: directory.Model) -> record.Origin:
+    known = model.metadata
+    return record.Origin(
+        version=known["version"],
+        commit=known["commit"],
+        dirty=known["dirty"],
+        model=model.sha256,
+        data=known["data"]["sha256"],
+        lock=known["lock"],
+        train=known["data"]["train"],
+        test=known["data"]["test"],
+        run=known["run"],
+        parameters=known["parameters"],
+        features=tuple(column.name for column in model.columns),
+    )
+
+
+def rows_of(frame: pd.DataFrame, settings: config.Config) -> record.PeriodProfile:
+    """What the rows of one period hold."""
+    label = frame[frames.LABEL]
+    if settings.task == "regression":
+        target = {name: getattr(label, name)() for name in ("mean", "std", "min", "median", "max")}
+    else:
+        shares = label.value_counts(normalize=True)
+        target = {name: float(shares[code]) for code, name in enumerate(settings.data.target.classes)}
+    return record.PeriodProfile(rows=len(frame), target=target)
+
+
+def described(train: pd.DataFrame, test: pd.DataFrame, settings: config.Config) -> record.DataProfile:
+    """What the model learnt from and is tested on, and how far apart they lie."""
+    return record.DataProfile(
+        train=rows_of(train, settings),
+        test=rows_of(test, settings),
+        features={
+            name: record.FeatureProfile(
+                missing_train=train[name].isna().mean(),
+                missing_test=test[name].isna().mean(),
+                drift=drift.distance(train[name], test[name]),
+            )
+            for name in settings.data.features
+        },
+    )
+
+
+def _comparable(champion: directory.Model, candidate: directory.Model) -> None:
+    """Refuse a champion that answers another question, or that learnt from the candidate's test rows."""
+    if (champion.task, champion.classes) != (candidate.task, candidate.classes):
+        raise InputError(
+            f"The champion {champion.version} answers {champion.task} {champion.classes}, the candidate "
+            f"{candidate.task} {candidate.classes}; they cannot be compared: evaluate without it, and say so."
+        )
+    learnt_until, test_from = champion.metadata["data"]["train"][1], candidate.metadata["data"]["test"][0]
+    if test_from < learnt_until:
+        raise InputError(
+            f"The champion {champion.version} learnt from rows up to {learnt_until}, split.test begins {test_from}; "
+            "move it later, so that neither model has seen the test rows."
+        )
+
+
+def code(champion: str, candidate: str) -> record.Code | None:
+    """What people changed between two commits; None where git does not know."""
+    found = git.between(champion, candidate, RELEASES) if champion and candidate else None
+    if found is None:
+        return None
+    subjects, changed = found
+    return record.Code(
+        commits=len(subjects), subjects=tuple(subjects[:NAMED]), changed=len(changed), files=tuple(changed[:NAMED])
+    )
+
+
+def _explained(
+    predictor: Predictor, rows: pd.DataFrame, truth: Array, settings: config.Evaluate
+) -> tuple[dict[str, record.Importance], tuple[record.Dependence, ...]]:
+    served = importance.ServedEstimator(predictor)
+    few, known = importance.sample(rows, truth, settings.explain.rows, settings.seed)
+    found = importance.importances(served, few, known, settings)
+    return found, tuple(importance.dependence(served, few, list(found)[: settings.explain.features]))
+
+
+def run(settings: config.Config, build: Path, champion_directory: Path | None) -> str:
+    """Write `evaluation.json` under `build`."""
+    test, _ = data.read(build / "data" / "test.parquet", settings)
+    train, _ = data.read(build / "data" / "train.parquet", settings)
+    candidate = Predictor(build / "model")
+    if candidate.model.metadata["contract"] != data.contract(settings):
+        raise InputError("build/model was trained on other data than build/data holds; run `make train` again.")
+    truth = test[frames.LABEL].to_numpy()
+    rows = columns(test, candidate)
+    served = candidate.predict(frames.arrays(rows))
+    models = {"candidate": served, "baseline": baseline(settings.task, train[frames.LABEL], len(test))}
+    champion = None
+    if champion_directory is not None:
+        champion = Predictor(champion_directory)
+        _comparable(champion.model, candidate.model)
+        models["champion"] = champion.predict(frames.arrays(columns(test, champion)))
+
+    level = settings.evaluate.level
+    found = estimates(METRICS[settings.task], truth, models, settings.evaluate)
+    against = None
+    if champion is not None:
+        against = record.Champion(
+            origin=origin(champion.model),
+            metrics=measures(found["champion"], level),
+            differences=differences(found["candidate"], found["champion"], level),
+            code=code(champion.model.metadata["commit"], candidate.model.metadata["commit"]),
+        )
+    importances, dependence = _explained(candidate, rows, truth, settings.evaluate)
+    batch = rows.head(settings.serve.rows)
+    evaluation = record.Evaluation(
+        name=settings.name,
+        task=settings.task,
+        classes=candidate.model.classes,
+        level=level,
+        rows=len(test),
+        origin=origin(candidate.model),
+        metrics=measures(found["candidate"], level),
+        baseline=measures(found["baseline"], level),
+        champion=against,
+        slices=tuple(slices.measure(settings, test, truth, served)),
+        fairness=tuple(slices.fairness(settings, test, truth, served)),
+        calibration=calibration.bins(truth, served),
+        confusion=calibration.confusion(truth, served),
+        residuals=calibration.residuals(truth, served) if settings.task == "regression" else None,
+        importance=importances,
+        dependence=dependence,
+        shap=json.loads(files.read(build / "model" / "shap.json", "train")),
+        data=described(train, test, settings),
+        latency=latency(candidate, rows.head(1), ROW_CALLS),
+        batch=record.Batch(rows=len(batch), milliseconds=latency(candidate, batch, BATCH_CALLS)),
+        parity=json.loads(files.read(build / "model" / "parity.json", "train"))["largest"],
+        bytes=(build / "model" / f"model.{candidate.runtime}").stat().st_size,
+    )
+    files.write(build / "evaluation.json", record.dump(evaluation))
+    against_text = f"against {champion.model.version}" if champion else "without a champion"
+    return f"{candidate.model.version} on {len(test):,} test rows {against_text}"

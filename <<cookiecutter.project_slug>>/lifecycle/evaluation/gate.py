@@ -1,0 +1,165 @@
+"""Decides: each gate of `config.yaml` passes, fails, warns or is skipped; one that fails refuses the model."""
+
+from pathlib import Path
+
+from lifecycle import InputError, config, files, policy
+from lifecycle.documents import record
+from lifecycle.documents.record import Evaluation, Outcome, Verdict
+from lifecycle.tasks import sign
+
+Said = tuple[Outcome, str, str]  # the outcome, what was found, what is needed
+
+
+def _rows(gate: policy.RowsGate, evaluation: Evaluation) -> Said:
+    outcome: Outcome = "pass" if evaluation.rows >= gate.bound else "fail"
+    return outcome, f"{evaluation.rows:,} test rows", f"at least {gate.bound:,}"
+
+
+def _bound(gate: policy.BoundGate, evaluation: Evaluation) -> Said:
+    floor = gate.kind == "floor"
+    needed = f"{'at least' if floor else 'at most'} {gate.bound:g}" + (
+        " of its interval" if gate.by == "interval" else ""
+    )
+    measure = evaluation.metrics.get(gate.metric)
+    if measure is None:
+        return "fail", "undefined on the test rows", needed
+    judged = measure.value if gate.by == "value" else measure.low if floor else measure.high
+    holds = judged >= gate.bound if floor else judged <= gate.bound
+    return "pass" if holds else "fail", str(measure), needed
+
+
+def _baseline(gate: policy.BaselineGate, evaluation: Evaluation) -> Said:
+    candidate, trivial = evaluation.metrics.get(gate.metric), evaluation.baseline.get(gate.metric)
+    if candidate is None or trivial is None:
+        return "fail", "undefined on the test rows", "better than the baseline"
+    better = sign(gate.metric) * (candidate.value - trivial.value) > 0
+    return "pass" if better else "fail", str(candidate), f"better than {trivial.value:.4g} of the baseline"
+
+
+def _champion(gate: policy.ChampionGate, evaluation: Evaluation) -> Said:
+    """Non-inferior when the worse end of the paired interval stays within the margin."""
+    better = "higher" if sign(gate.metric) > 0 else "lower"
+    needed = f"worse by less than {gate.margin:g} ({better} is better)"
+    if evaluation.champion is None:
+        return "skipped", "no champion to compare with", needed
+    difference = evaluation.champion.differences.get(gate.metric)
+    if difference is None:
+        return "fail", "undefined on the test rows", needed
+    worst = difference.low if sign(gate.metric) > 0 else -difference.high
+    return "pass" if worst > -gate.margin else "fail", f"{difference.signed} against the champion", needed
+
+
+def _slice(gate: policy.SliceGate, evaluation: Evaluation) -> Said:
+    """Every large enough part reaches the bound; a small one or one without the metric warns instead of deciding."""
+    failed, unsure, held = [], [], 0
+    for part in (part for part in evaluation.slices if part.column == gate.slice):
+        measure = part.metrics.get(gate.metric)
+        if measure is None:
+            unsure.append(f"{part.part} (undefined)")
+        elif sign(gate.metric) * (measure.value - gate.bound) >= 0:
+            held += 1
+        elif part.rows < gate.rows:
+            unsure.append(f"{part.part} ({measure.value:.4g} on {part.rows:,} rows, too few to decide)")
+        else:
+            failed.append(f"{part.part} ({measure.value:.4g} on {part.rows:,} rows)")
+    found = [f"{held} of {held + len(failed) + len(unsure)} parts hold"]
+    found += [f"fails: {', '.join(failed)}"] if failed else []
+    found += [f"unsure: {', '.join(unsure)}"] if unsure else []
+    side = "at least" if sign(gate.metric) > 0 else "at most"
+    outcome: Outcome = "fail" if failed else "warn" if unsure else "pass"
+    return outcome, "; ".join(found), f"{side} {gate.bound:g} in each part"
+
+
+def _gap(gate: policy.GapGate, evaluation: Evaluation) -> Said:
+    """The distance between the extremes of the parts that are large enough; fewer than two of them warn."""
+    needed = f"at most {gate.bound:g} apart"
+    parts = [part for part in evaluation.slices if part.column == gate.slice and gate.metric in part.metrics]
+    judged = sorted((part.metrics[gate.metric].value, part.part) for part in parts if part.rows >= gate.rows)
+    if len(judged) < 2:
+        return "warn", f"{len(judged)} parts have {gate.rows:,} rows and the metric, two are needed to decide", needed
+    (low, lowest), (high, highest) = judged[0], judged[-1]
+    outcome: Outcome = "pass" if high - low <= gate.bound else "fail"
+    return outcome, f"{lowest} {low:.4g} to {highest} {high:.4g}", needed
+
+
+def _fairness(gate: policy.FairnessGate, evaluation: Evaluation) -> Said:
+    needed = f"at most {gate.bound:g}"
+    measured = next((part for part in evaluation.fairness if part.column == gate.slice), None)
+    if measured is None or gate.metric not in measured.differences:
+        return "warn", "fewer than two groups are large enough to compare", needed
+    difference = measured.differences[gate.metric]
+    return "pass" if difference <= gate.bound else "fail", f"{difference:.4g} between groups", needed
+
+
+def _calibration(gate: policy.CalibrationGate, evaluation: Evaluation) -> Said:
+    error = evaluation.calibration_error
+    outcome: Outcome = "pass" if error <= gate.bound else "fail"
+    return outcome, f"expected calibration error {error:.4f}", f"at most {gate.bound:g}"
+
+
+def _parity(gate: policy.ParityGate, evaluation: Evaluation) -> Said:
+    outcome: Outcome = "pass" if evaluation.parity <= gate.bound else "fail"
+    return outcome, f"the served model differs by at most {evaluation.parity:.1e}", f"at most {gate.bound:g}"
+
+
+def _latency(gate: policy.LatencyGate, evaluation: Evaluation) -> Said:
+    outcome: Outcome = "pass" if evaluation.latency <= gate.bound else "fail"
+    return outcome, f"{evaluation.latency:.3g} ms for one row", f"at most {gate.bound:g} ms"
+
+
+def _said(gate: policy.AnyGate, evaluation: Evaluation) -> Said:
+    match gate:
+        case policy.RowsGate():
+            return _rows(gate, evaluation)
+        case policy.BoundGate():
+            return _bound(gate, evaluation)
+        case policy.BaselineGate():
+            return _baseline(gate, evaluation)
+        case policy.ChampionGate():
+            return _champion(gate, evaluation)
+        case policy.SliceGate():
+            return _slice(gate, evaluation)
+        case policy.GapGate():
+            return _gap(gate, evaluation)
+        case policy.FairnessGate():
+            return _fairness(gate, evaluation)
+        case policy.CalibrationGate():
+            return _calibration(gate, evaluation)
+        case policy.ParityGate():
+            return _parity(gate, evaluation)
+        case policy.LatencyGate():
+            return _latency(gate, evaluation)
+
+
+def decide(settings: config.Config, evaluation: Evaluation) -> record.Decision:
+    """The decision record; a gate of severity `warn` never blocks."""
+    verdicts = []
+    for gate in settings.gates:
+        outcome, found, needed = _said(gate, evaluation)
+        if outcome == "fail" and gate.severity == "warn":
+            outcome = "warn"
+        verdicts.append(Verdict(gate=gate.model_dump(), outcome=outcome, found=found, needed=needed))
+    rules = files.sha256("\n".join(gate.model_dump_json() for gate in settings.gates).encode())
+    return record.Decision(
+        passed=all(verdict.outcome != "fail" for verdict in verdicts),
+        policy=rules,
+        gates=tuple(verdicts),
+        evaluation=evaluation,
+    )
+
+
+def run(settings: config.Config, build: Path) -> str:
+    """Write `decision.json` under `build`, then raise InputError when the candidate is refused."""
+    evaluation = record.evaluation(build / "evaluation.json")
+    if evaluation.task != settings.task:
+        raise InputError(
+            f"build/evaluation.json is of {evaluation.task}, not {settings.task}; run `make evaluate` again."
+        )
+    decision = decide(settings, evaluation)
+    files.write(build / "decision.json", record.dump(decision))
+    failed = [f"{verdict.title} ({verdict.reason})" for verdict in decision.gates if verdict.outcome == "fail"]
+    if failed:
+        gates = "1 gate" if len(failed) == 1 else f"{len(failed)} gates"
+        raise InputError(f"{evaluation.origin.version} is refused by {gates}: {'; '.join(failed)}.")
+    counts = {kind: sum(v.outcome == kind for v in decision.gates) for kind in ("pass", "warn", "skipped")}
+    return f"{evaluation.origin.version} passes: " + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)

@@ -1,0 +1,126 @@
+"""Metrics with how they vary, so that two models on the same rows can be subtracted before an interval is made.
+
+Closed forms where they are known (DeLong for areas, Student's t for means), a paired, seeded bootstrap elsewhere.
+Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapters 13 and 16 (percentile interval).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t
+
+from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.config import Evaluate
+from lifecycle.documents.record import Measure
+from lifecycle.evaluation.metrics import COUNTED, LINEAR, SHARES, WEIGHTED, cells, value
+
+BLOCK = 100_000  # weights at a time, so that they stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A value and the influence of each row on it, (n,)."""
+
+    value: float
+    influence: Array
+
+    def __sub__(self, other: "Linear") -> "Linear":
+        return Linear(self.value - other.value, self.influence - other.influence)
+
+    def interval(self, level: float) -> tuple[float, float]:
+        rows = len(self.influence)
+        half = t.ppf((1 + level) / 2, rows - 1) * np.sqrt((self.influence**2).sum()) / rows
+        return self.value - half, self.value + half
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A value on the rows and on each of r resamples of them, (r,)."""
+
+    value: float
+    draws: Array
+
+    def __sub__(self, other: "Drawn") -> "Drawn":
+        return Drawn(self.value - other.value, self.draws - other.draws)
+
+    def interval(self, level: float) -> tuple[float, float]:
+        low, high = np.nanquantile(self.draws, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+
+
+Estimate = Linear | Drawn
+
+
+def _measure(metric: str, estimate: Estimate, level: float) -> Measure:
+    low, high = estimate.interval(level)
+    if metric in LINEAR:  # the others' resamples are values that the metric can take
+        low, high = max(low, 0.0), min(high, 1.0) if metric in SHARES else high
+    return Measure(value=estimate.value, low=low, high=high)
+
+
+def measures(found: dict[str, Estimate], level: float) -> dict[str, Measure]:
+    """Values with their intervals at a confidence level, within what each metric can be."""
+    return {metric: _measure(metric, estimate, level) for metric, estimate in found.items()}
+
+
+def differences(candidate: dict[str, Estimate], champion: dict[str, Estimate], level: float) -> dict[str, Measure]:
+    """Candidate minus champion with paired intervals, of the metrics that both have."""
+    found = {}
+    for metric in (name for name in candidate if name in champion):
+        difference = candidate[metric] - champion[metric]  # type: ignore[operator]
+        low, high = difference.interval(level)
+        found[metric] = Measure(value=difference.value, low=low, high=high)
+    return found
+
+
+def resamples(rows: int, settings: Evaluate) -> Iterator[Array]:
+    """How often each row was drawn, in blocks of shape (r, rows)."""
+    generator = np.random.default_rng(settings.seed)
+    size = max(1, BLOCK // rows)
+    for start in range(0, settings.resamples, size):
+        count = min(size, settings.resamples - start)
+        drawn = generator.integers(rows, size=(count, rows)) + np.arange(count)[:, None] * rows
+        yield np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows)
+
+
+def confusions(truth: Array, models: dict[str, Predictions], settings: Evaluate) -> dict[str, Array]:
+    """Each model's confusion matrices on the same resamples, (r, classes, classes).
+
+    Rows that agree in truth and in every model's label are alike, so their counts are multinomial: the same
+    resamples as of rows, without drawing rows.
+    """
+    classes = next(p.probabilities.shape[1] for p in models.values() if p.probabilities is not None)
+    columns = {name: cells(truth, predictions.labels, classes) for name, predictions in models.items()}
+    kinds, counts = np.unique(np.column_stack(list(columns.values())), axis=0, return_counts=True)
+    generator = np.random.default_rng(settings.seed)
+    drawn = generator.multinomial(counts.sum(), counts / counts.sum(), size=settings.resamples).astype("float64")
+    return {
+        name: (drawn @ np.eye(classes**2)[kind]).reshape(-1, classes, classes)
+        for name, kind in zip(columns, kinds.T, strict=True)
+    }
+
+
+def estimates(
+    metrics: Sequence[str], truth: Array, models: dict[str, Predictions], settings: Evaluate
+) -> dict[str, dict[str, Estimate]]:
+    """Every metric of each model on the same n rows; one that is undefined on them is left out."""
+    found: dict[str, dict[str, Estimate]] = {name: {} for name in models}
+    if drawn := [metric for metric in metrics if metric in WEIGHTED]:
+        weighted = {(name, m): WEIGHTED[m](truth, p) for name, p in models.items() for m in drawn}
+        blocks = [{key: f(block) for key, f in weighted.items()} for block in resamples(len(truth), settings)]
+        for name, metric in weighted:
+            draws = np.concatenate([block[name, metric] for block in blocks])
+            found[name][metric] = Drawn(value(metric, truth, models[name]), draws)
+    if counted := [metric for metric in metrics if metric in COUNTED]:
+        for name, matrices in confusions(truth, models, settings).items():
+            for metric in counted:
+                found[name][metric] = Drawn(value(metric, truth, models[name]), COUNTED[metric](matrices))
+    for name, predictions in models.items():
+        for metric in metrics:
+            if metric in LINEAR:
+                found[name][metric] = Linear(*LINEAR[metric](truth, predictions))
+    return {
+        name: {metric: known[metric] for metric in metrics if not np.isnan(known[metric].value)}
+        for name, known in found.items()
+    }

@@ -1,0 +1,65 @@
+"""How a verb ends that fails: one sentence on stderr, never a traceback."""
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lifecycle import InputError
+
+UNEXPECTED = 70  # as sysexits.h has it for an internal error
+LOG = "error.log"
+
+
+@dataclass
+class Outcome:
+    """The exit code of a verb."""
+
+    code: int = 0
+
+
+@contextmanager
+def told(verb: str, build: Path) -> Iterator[Outcome]:
+    """Run a verb inside; what it raises becomes a sentence and an exit code.
+
+    1: a person has to put something right. 130: interrupted. 70: unexpected; the traceback is in `error.log` under
+    `build`.
+    """
+    outcome = Outcome()
+    try:
+        yield outcome
+    except InputError as error:
+        outcome.code = _say(verb, str(error), 1)
+    except KeyboardInterrupt:
+        outcome.code = _say(verb, "interrupted; earlier outputs are as they were.", 130)
+    except OSError as error:
+        outcome.code = _say(verb, _sentence(error), 1)
+    except Exception as error:
+        outcome.code = _say(verb, _unexpected(error, build), UNEXPECTED)
+    return
+
+
+def _say(verb: str, sentence: str, code: int) -> int:
+    print(f"{verb}: {sentence}", file=sys.stderr)
+    return code
+
+
+def _sentence(error: OSError) -> str:
+    """What the system refused; some errors name no file, some no reason."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is None:
+        return f"The system refuses: {' '.join(reason.split())}; look for the disk, memory or network that it names."
+    return f"{error.filename}: {reason}; free it or make it accessible."
+
+
+def _unexpected(error: Exception, build: Path) -> str:
+    """A sentence for what no one foresaw, with the traceback in a file for whoever mends it."""
+    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    try:
+        build.mkdir(parents=True, exist_ok=True)
+        (build / LOG).write_text("".join(traceback.format_exception(error)))
+    except OSError:
+        return f"An unexpected error, {said}; report it to the template's maintainers."
+    return f"An unexpected error, {said}; the traceback is in {build / LOG}: report it to the template's maintainers."

@@ -1,0 +1,87 @@
+"""Writes files and folders whole or not at all, and names them by their hash."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lifecycle import InputError
+
+SUMS = "SHA256SUMS"
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Replace a file in one step, so that a reader sees the old content or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
+    part.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    write(path, json.dumps(content, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The document in a file; raises InputError where it is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}); write it again.") from error
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `folder` when the block ends without an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    part.chmod(0o755)
+    old = part.with_suffix(".old.part")
+    try:
+        yield part
+        if folder.exists():
+            folder.rename(old)
+        part.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():  # interrupted between the two
+            old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def read(path: Path, step: str) -> bytes:
+    """The content of a file that an earlier step wrote; raises InputError naming that step."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; run `make {step}` first.")
+    return path.read_bytes()
+
+
+def seal(folder: Path) -> None:
+    """Write the hashes of a folder's files, in the form that `sha256sum --check` reads."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    lines = [f"{sha256(path.read_bytes())}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    write(folder / SUMS, "".join(lines))
+
+
+def unseal(folder: Path) -> str:
+    """Check a sealed folder; returns the hash that names it, raises InputError when a file is missing or differs."""
+    sums = folder / SUMS
+    if not sums.is_file():
+        raise InputError(f"{folder} is not a model directory: it has no {SUMS}; run `make train` or name another.")
+    for line in sums.read_text().splitlines():
+        expected, _, name = line.partition("  ")
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"The model directory {folder} is damaged: {name} is missing; copy or train it again.")
+        if sha256(path.read_bytes()) != expected:
+            raise InputError(f"The model directory {folder} is damaged: {name} was changed; copy or train it again.")
+    return sha256(sums.read_bytes())

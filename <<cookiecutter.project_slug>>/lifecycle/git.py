@@ -1,0 +1,118 @@
+"""Asks git, and writes commits with it; every call of git is made here."""
+
+import io
+import os
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lifecycle import InputError
+
+UNVERSIONED = "unversioned"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The commit at HEAD; `dirty` when a tracked file differs from it."""
+
+    sha: str
+    date: str
+    dirty: bool
+
+    @property
+    def version(self) -> str:
+        """`YYYY.MM.DD-<short sha>`, or `unversioned` outside of a repository."""
+        return f"{self.date.replace('-', '.')}-{self.sha[:7]}" if self.sha else UNVERSIONED
+
+
+def _done(arguments: tuple[str, ...], environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    command = ["git", *arguments]
+    given = {**os.environ, "TZ": "UTC", **environment}
+    try:
+        return subprocess.run(command, env=given, capture_output=True, check=False)  # noqa: S603
+    except OSError as error:
+        raise InputError("git is not installed; install it, then try again.") from error
+
+
+def run(*arguments: str, **environment: str) -> str:
+    """What git prints, without its last newline; raises InputError with what it said when it fails."""
+    done = _done(arguments, environment)
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
+        raise InputError(f"`git {' '.join(arguments[:4])}` failed: {said}")
+    return done.stdout.decode().strip()
+
+
+def ask(*arguments: str) -> str | None:
+    """What git prints, as it is; None when it fails, as outside of a repository."""
+    try:
+        done = _done(arguments, {})
+    except InputError:
+        return None
+    return None if done.returncode else done.stdout.decode()
+
+
+def head() -> Commit:
+    """The commit at HEAD with its date in UTC; empty outside of a repository, or before its first commit."""
+    shown = ask("show", "--no-patch", "--date=format-local:%Y-%m-%d", "--format=%H %cd", "HEAD")
+    changed = ask("status", "--porcelain", "--untracked-files=no", ".")
+    if not shown or changed is None:
+        return Commit("", "", dirty=True)
+    sha, date = shown.split()
+    return Commit(sha, date, dirty=bool(changed.strip()))
+
+
+def states(*paths: Path, until: str = "HEAD") -> list[str]:
+    """The commits of the first-parent history of a commit that changed one of the paths, newest first."""
+    shallow = ask("rev-parse", "--is-shallow-repository")
+    if shallow is None:
+        raise InputError(f"git cannot tell the history of {paths[0]}; run the command in the repository's root.")
+    if shallow.strip() == "true":
+        raise InputError("This clone has no history; run `git fetch --unshallow`, then try again.")
+    return run("log", "--first-parent", "--format=%H", known(until), "--", *map(str, paths)).split()
+
+
+def content(commit: str, path: Path) -> str | None:
+    """A file as it was in a commit, or None where it did not exist."""
+    return ask("show", "--end-of-options", f"{commit}:./{path.as_posix()}")
+
+
+def between(earlier: str, later: str, without: str) -> tuple[list[str], list[str]] | None:
+    """The subjects of the commits that only the later one contains, newest first, and the files that differ.
+
+    Files that the pattern `without` names do not count. None when git does not know both commits,
+    as in a clone without history.
+    """
+    files = ("--", ".", f":(exclude){without}")
+    subjects = ask("log", "--format=%s", f"{earlier}..{later}", *files)
+    names = ask("diff", "--name-only", "--relative", earlier, later, *files)
+    return None if subjects is None or names is None else (subjects.splitlines(), names.splitlines())
+
+
+def changed(since: str) -> list[str]:
+    """The files that differ between a commit and HEAD; raises InputError for a commit that this clone lacks."""
+    found = run("diff", "--name-only", "-z", "--relative", "--no-renames", known(since), "HEAD", "--", ".")
+    return [name for name in found.split("\0") if name]
+
+
+def extracted(commit: str, path: Path, folder: Path) -> None:
+    """Write a folder as it was in a commit to another one; nothing where it did not exist yet."""
+    if not run("ls-tree", known(commit), "--", str(path)):
+        return
+    archive = _done(("archive", commit, "--", str(path)), {}).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        opened.extractall(folder, filter="data")
+
+
+def known(commit: str) -> str:
+    """The commit's hash; raises InputError for one that this clone lacks."""
+    found = _done(("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"), {})
+    if found.returncode:
+        raise InputError(f"git does not know the commit {commit!r}; fetch it, or name another.")
+    return found.stdout.decode().strip()
+
+
+def is_ancestor(earlier: str, later: str) -> bool:
+    """Whether the later commit contains the earlier one; False when git does not know them."""
+    return ask("merge-base", "--is-ancestor", earlier, later) is not None and known(earlier) != known(later)

@@ -1,0 +1,61 @@
+"""Commits files to a branch without touching the working copy, and pushes it."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from lifecycle import InputError, git
+
+BOT = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
+HELPER = ["-c", "credential.helper=", "-c", "credential.helper=!gh auth git-credential"]
+
+
+def remote() -> str:
+    """The address of `origin`, or nothing."""
+    return (git.ask("config", "remote.origin.url") or "").strip()
+
+
+def identity() -> dict[str, str]:
+    """Who commits, and when: the commit's own date is that of HEAD, so that the same change is the same commit."""
+    date = git.run("show", "--no-patch", "--format=%cI", "HEAD")
+    named = {f"GIT_{role}_DATE": date for role in ("AUTHOR", "COMMITTER")}
+    if os.environ.get("GITHUB_ACTIONS"):
+        for role in ("AUTHOR", "COMMITTER"):
+            named |= {f"GIT_{role}_NAME": BOT[0], f"GIT_{role}_EMAIL": BOT[1]}
+    return named
+
+
+def commit(paths: list[str], message: str) -> str:
+    """A commit on HEAD of what stands in `paths` now; empty when nothing differs."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        git.run("read-tree", "HEAD", **index)
+        git.run("add", "--all", "--", *paths, **index)
+        tree = git.run("write-tree", **index)
+    if tree == git.run("rev-parse", "HEAD^{tree}"):
+        return ""
+    return git.run("commit-tree", tree, "-p", "HEAD", "-m", message, **identity())
+
+
+def tip(branch: str) -> str:
+    """The commit that a branch of the remote points to, or nothing."""
+    return git.run(*HELPER, "ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
+
+
+def push(made: str, branch: str) -> bool:
+    """Make a branch on the remote point to a commit; False when a person has committed to it, who keeps it."""
+    there = tip(branch)
+    if there == made:
+        return True
+    if there:
+        git.run(*HELPER, "fetch", "--quiet", "origin", there)
+        ours = git.run("show", "--no-patch", "--format=%ce", made)
+        if git.run("show", "--no-patch", "--format=%ce", there) != ours:
+            return False
+    ref = f"refs/heads/{branch}"
+    try:
+        git.run(*HELPER, "push", "--quiet", f"--force-with-lease={ref}:{there}", "origin", f"{made}:{ref}")
+    except InputError:
+        if tip(branch) != made:  # else another run has just pushed the same
+            raise
+    return True

@@ -1,0 +1,114 @@
+"""Posts the report of a pull request's run on it, from files that are not to be trusted.
+
+Whoever opens a pull request decides what its run uploads. So nothing of it is run or shown as it is: the decision
+record and the differences of the manifests are parsed, and their text is rendered here.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import TypeAdapter, ValidationError
+
+from lifecycle import InputError
+from lifecycle.documents import limits, record
+from lifecycle.github import api
+from lifecycle.releasing import diff
+from lifecycle.reporting import pages, sections
+
+MARK = "<!-- model report "
+FILES = {"decision.json": 2_000_000, "diff.json": 2_000_000, "number": 20, "report.html": 20_000_000}
+
+
+def artefacts(folder: Path) -> dict[str, Path]:
+    """The files that a run uploaded, by name; raises InputError for one that is foreign, too large or a link."""
+    found = {}
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if path.name not in FILES or path.is_symlink() or path.name in found:
+            raise InputError(
+                f"The run uploaded {str(path.relative_to(folder))!r}, which its workflow does not; refused."
+            )
+        if path.stat().st_size > FILES[path.name]:
+            raise InputError(
+                f"The run uploaded {path.name} with {path.stat().st_size:,} bytes, more than {FILES[path.name]:,}; "
+                "refused."
+            )
+        found[path.name] = path
+    return found
+
+
+def pull(run: dict[str, Any], number: str | None) -> dict[str, Any] | None:
+    """The open pull request whose head the run tested, or None when it moved on; `number` is what the run claims."""
+    origin = run["head_repository"]["full_name"]
+    head = quote(f"{origin.partition('/')[0]}:{run['head_branch']}", safe=":")
+    for found in api.listed(f"{api.root()}/pulls?state=open&head={head}&per_page=100"):
+        same = found["head"]["repo"] and found["head"]["repo"]["full_name"] == origin
+        if same and found["head"]["sha"] == run["head_sha"]:
+            if number is not None and number.strip() != str(found["number"]):
+                raise InputError(
+                    f"The run says that it is of pull request {number.strip()[:20]!r}, but it is of "
+                    f"#{found['number']}; refused."
+                )
+            one: dict[str, Any] = found
+            return one
+    return None
+
+
+def _differences(path: Path) -> dict[str, str]:
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError("The run uploaded a diff.json that is none; refused.") from error
+
+
+def text(files: dict[str, Path], run: dict[str, Any]) -> str:
+    """The comment, at most 65,000 characters; it begins with a line that only we read."""
+    shown = diff.markdown(_differences(files["diff.json"])) if "diff.json" in files else ""
+    metrics: dict[str, float] = {}
+    if "decision.json" in files:
+        decision = record.decision(files["decision.json"])
+        metrics = {name: measure.value for name, measure in decision.evaluation.metrics.items()}
+        verdict, setting = sections.verdict(decision), sections.setting(decision.evaluation)
+        report = pages.markdown(
+            verdict, setting, sections.of(decision), "report.html", limits.BODY - len(shown) - limits.FRAME
+        )
+    elif run["conclusion"] == "success":
+        report = "## The model is not touched\n\nNothing that it is trained from changes, so it was not trained.\n"
+    else:
+        report = "## ❌ There is no evaluation\n\nThe run failed before it: its log says where, and what to do.\n"
+    seen = json.dumps({"commit": run["head_sha"], "metrics": metrics}).replace("<", "\\u003c").replace(">", "\\u003e")
+    head = f"{MARK}{seen} -->\n"
+    foot = f"\n[The run, its log and the whole report]({run['html_url']}) of `{run['head_sha'][:12]}`.\n"
+    return f"{head}{report}\n{shown}{foot}"
+
+
+def mine(comments: list[Any]) -> dict[str, Any] | None:
+    """The comment that was posted before; one that a person wrote is never it."""
+    return next(
+        (one for one in comments if (one["body"] or "").startswith(MARK) and one["user"]["type"] == "Bot"), None
+    )
+
+
+def run(build: Path) -> str:
+    """Post or update the comment for the run of the present event."""
+    run = api.event().get("workflow_run")
+    if run is None:
+        raise InputError(
+            "There is no run to report on; the workflow `report` asks for it when a pull request's run ends."
+        )
+    files = artefacts(build / "artefacts")
+    found = pull(run, files["number"].read_text() if "number" in files else None)
+    if found is None:
+        return "the pull request is closed, or has newer commits: their run reports"
+    said = text(files, run)
+    comments = f"{api.root()}/issues/{found['number']}/comments"
+    before = mine(api.listed(f"{comments}?per_page=100"))
+    if before is None:
+        api.call("POST", comments, {"body": said})
+    else:
+        api.call("PATCH", f"{api.root()}/issues/comments/{before['id']}", {"body": said})
+    api.say("GITHUB_STEP_SUMMARY", said)
+    return f"#{found['number']} {'has a comment' if before is None else 'has its comment updated'}"

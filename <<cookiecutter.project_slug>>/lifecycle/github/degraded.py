@@ -1,0 +1,59 @@
+"""Tells GitHub, from a cluster, that the monitor raised an alert, so that retrain.yaml starts.
+
+There is no `gh` in the monitor's image, and its token may do nothing but this.
+"""
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from lifecycle import InputError
+from lifecycle.documents import limits
+
+PAUSE = 2.0  # seconds between looks for the monitor's summary
+
+
+def payload(summary: dict[str, Any], report: str, environment: str) -> dict[str, Any] | None:
+    """What retrain.yaml reads, or None when no alert holds; GitHub knows one that it has seen by `raised`."""
+    if not summary["alert"] or summary["raised"] is None:
+        return None
+    about = {"environment": environment, "version": summary["version"], "raised": summary["raised"]}
+    return {"event_type": "degraded", "client_payload": {**about, "report": report[: limits.REPORT]}}
+
+
+def send(body: dict[str, Any], repository: str, token: str) -> None:
+    """Start the workflows that listen; raises InputError with what GitHub said."""
+    address = f"{os.environ.get('GITHUB_API_URL', 'https://api.github.com')}/repos/{repository}/dispatches"
+    head = {"Accept": "application/vnd.github+json", "Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(address, json.dumps(body).encode(), head)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - the address is ours
+            pass
+    except urllib.error.HTTPError as error:
+        raise InputError(
+            f"GitHub refused the alert with {error.code}: {error.read(300).decode(errors='replace')}; the token needs "
+            "`contents: write` on this repository."
+        ) from error
+    except OSError as error:
+        raise InputError(f"GitHub cannot be reached at {address} ({error}); let the monitor's pod reach it.") from error
+
+
+def run(build: Path, environment: str, seconds: float, pause: float = PAUSE) -> str:
+    """Wait so many seconds for the monitor's summary beside this, then send what it says."""
+    path, until = build / "monitor" / "summary.json", time.monotonic() + seconds
+    while not path.is_file():
+        if time.monotonic() > until:
+            return f"the monitor wrote no summary within {seconds:g} seconds; its own log says why"
+        time.sleep(pause)
+    body = payload(json.loads(path.read_text()), (build / "monitor" / "report.md").read_text(), environment)
+    if body is None:
+        return "no alert holds"
+    repository, token = (os.environ.get(name, "").strip() for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN"))
+    if not repository or not token:
+        raise InputError("GITHUB_REPOSITORY or GITHUB_TOKEN is not set; the Secret `github` has the latter.")
+    send(body, repository, token)
+    return f"the alert of {body['client_payload']['raised']} is told to {repository}"

@@ -1,0 +1,114 @@
+"""Offers what a verb prepared as one pull request: opened or refreshed, and the older ones of its kind closed."""
+
+from pathlib import Path
+from typing import Any
+
+from lifecycle import InputError, files, git
+from lifecycle.documents import change as documents
+from lifecycle.documents import limits
+from lifecycle.documents.change import Change
+from lifecycle.github import api, branches
+from lifecycle.releasing import diff
+from lifecycle.reporting import pages
+
+UNTRUSTED = (
+    "> This pull request was opened without an App, so its checks wait: a person with write access starts them with "
+    "*Approve workflows to run*.\n"
+)
+
+
+def _monitor(environment: str) -> str:
+    """What the monitor last said of an environment, as far as GitHub knows."""
+    alerts = api.listed(f"{api.root()}/issues?state=open&labels=monitor&per_page=100")
+    about = [issue for issue in alerts if environment in {label["name"] for label in issue["labels"]}]
+    if not about:
+        return f"Monitor of {environment}: no open alert."
+    return f"Monitor of {environment}: " + ", ".join(f"#{issue['number']} is open" for issue in about) + "."
+
+
+def body(change: Change, differences: dict[str, str], waits: bool) -> str:
+    """The text of the pull request: what the verb wrote, how the manifests differ, what the monitor says."""
+    parts = [change.body]
+    kind, *rest = change.branch.split("/")
+    if kind in ("release", "promote", "rollback"):
+        parts += [diff.markdown(differences), _monitor(rest[0]) + "\n"]
+    if waits:
+        parts.append(UNTRUSTED)
+    return pages.cut("\n".join(parts), limits.BODY)
+
+
+def _open(change: Change, text: str) -> dict[str, Any]:
+    """The open pull request of the branch, made or brought up to date."""
+    repository = api.repository()
+    owner = repository.partition("/")[0]
+    base = api.call("GET", f"repos/{repository}")["default_branch"]
+    about = {"title": change.title, "body": text}
+
+    def there() -> list[Any]:
+        return api.listed(f"repos/{repository}/pulls?state=open&head={owner}:{change.branch}&per_page=100")
+
+    if not (found := there()):
+        try:
+            made: dict[str, Any] = api.call(
+                "POST", f"repos/{repository}/pulls", {**about, "head": change.branch, "base": base}
+            )
+            return made
+        except api.RefusedError as refused:
+            if refused.status != 422 or not (found := there()):  # another run was first
+                raise
+    updated: dict[str, Any] = api.call("PATCH", f"repos/{repository}/pulls/{found[0]['number']}", about)
+    return updated
+
+
+def _supersede(branch: str, number: int) -> list[int]:
+    """Close the other pull requests of the same kind and environment."""
+    repository, group = api.repository(), branch.rpartition("/")[0] + "/"
+    closed = []
+    for pull in api.listed(f"repos/{repository}/pulls?state=open&per_page=100"):
+        ref = pull["head"]["ref"]
+        own = pull["head"]["repo"] and pull["head"]["repo"]["full_name"] == repository
+        if own and ref.startswith(group) and ref != branch:
+            api.call(
+                "POST", f"repos/{repository}/issues/{pull['number']}/comments", {"body": f"Superseded by #{number}."}
+            )
+            api.call("PATCH", f"repos/{repository}/pulls/{pull['number']}", {"state": "closed"})
+            api.call("DELETE", f"repos/{repository}/git/refs/heads/{ref}")
+            closed.append(pull["number"])
+    return closed
+
+
+def run(build: Path, waits: bool) -> str:
+    """Offer `change.json`; `waits` says that GITHUB_TOKEN does it, whose pull requests start no checks."""
+    change = documents.read(build)
+    if change is None:
+        return "there is nothing to offer"
+    if not branches.remote():
+        raise InputError("This repository has no remote origin; run `make setup-github`, or add it.")
+    made = change.commit or branches.commit(list(change.paths), change.title)
+    if not made:
+        return f"{change.title}: nothing differs from the present commit"
+    if change.template:
+        ahead = f"{change.template}:refs/heads/template"
+        git.run(*branches.HELPER, "push", "--quiet", "origin", ahead)
+    if not branches.push(made, change.branch):
+        return f"{change.branch} has commits of a person and is left as it is"
+    differences = build / documents.DIFFERENCES
+    text = body(change, files.read_json(differences) if differences.is_file() else {}, waits)
+    try:
+        pull = _open(change, text)
+    except api.RefusedError as refused:
+        if refused.status != 403:
+            raise
+        address = f"{api.repository()}/compare/{change.branch}?expand=1"
+        api.say("GITHUB_STEP_SUMMARY", f"⚠️ Open the pull request by hand: {address}")
+        return (
+            f"{refused} The branch {change.branch} is pushed: open its pull request by hand ({address}), or allow "
+            "it with `make setup-github APPLY=yes`."
+        )
+    labels = change.branch.split("/")[:-1]
+    api.call("POST", f"{api.root()}/issues/{pull['number']}/labels", {"labels": labels})
+    closed = _supersede(change.branch, pull["number"])
+    over = f"; closed {', '.join(f'#{number}' for number in closed)}, which it supersedes" if closed else ""
+    said = f"#{pull['number']} {change.title}{over}"
+    api.say("GITHUB_STEP_SUMMARY", f"{pages.plain(said)}: {pull['html_url']}")
+    return said

@@ -1,0 +1,129 @@
+"""Sets up the repository on GitHub: made, pushed, with topic, labels, environments and the rules of its main branch.
+
+Each call is shown; it is made only with `--apply`, and only where GitHub's answer differs, so that it can be repeated.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lifecycle import git
+from lifecycle.config import Promote
+from lifecycle.github import api, branches
+
+TOPIC = "mlaas-model"  # by which Argo CD finds the repository
+RULESET = Path(".github/ruleset.json")
+ANSWERS = Path(".cookiecutter.yaml")
+COLOURS = {"monitor": "d93f0b", "production": "b60205", "staging": "fbca04", "dev": "0e8a16"}
+KINDS = ("release", "promote", "rollback", "retrain", "upgrade", "monitor")
+SETTINGS = {  # a rollback follows the first parents of main, and an upgrade needs the template's commits in it
+    "allow_merge_commit": True,
+    "allow_squash_merge": False,
+    "allow_rebase_merge": False,
+    "allow_auto_merge": True,
+    "delete_branch_on_merge": True,
+}
+# Lets GITHUB_TOKEN open pull requests; by default it may only read.
+ACTIONS = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": True}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that brings GitHub to what is wanted; `plan` says which plans allow it, where not all do."""
+
+    says: str
+    method: str
+    path: str
+    body: Any
+    plan: str = ""
+
+
+def holds(wanted: Any, found: Any) -> bool:
+    """Whether GitHub's document has all that is wanted, in whatever order its lists are."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(
+            name in found and holds(part, found[name]) for name, part in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(found, list) and all(any(holds(part, other) for other in found) for part in wanted)
+    return bool(wanted == found)
+
+
+def get(path: str) -> Any:
+    """A document, or None where GitHub has none or does not show it on this plan."""
+    try:
+        return api.call("GET", path)
+    except api.RefusedError as refused:
+        if refused.status not in (403, 404):
+            raise
+        return None
+
+
+def calls(name: str, order: tuple[str, ...]) -> list[Call]:
+    """What differs on GitHub from what is wanted."""
+    root = f"repos/{name}"
+    wanted: list[tuple[Call, Any]] = []
+    now = get(root) or {}
+    private = now.get("private", True)
+    wanted.append((Call("merge commits only, branches deleted", "PATCH", root, SETTINGS), now))
+    path = f"{root}/actions/permissions/workflow"
+    wanted.append((Call("workflows may open pull requests", "PUT", path, ACTIONS), get(path)))
+    topics = (get(f"{root}/topics") or {}).get("names", [])
+    body: dict[str, Any] = {"names": [*topics, *([] if TOPIC in topics else [TOPIC])]}
+    wanted.append((Call(f"topic {TOPIC}", "PUT", f"{root}/topics", body), {"names": topics}))
+    for label in dict.fromkeys([*KINDS, *order]):
+        body = {"name": label, "color": COLOURS.get(label, "1d76db")}
+        there = get(f"{root}/labels/{label}")
+        method, path = ("PATCH", f"{root}/labels/{label}") if there else ("POST", f"{root}/labels")
+        wanted.append((Call(f"label {label}", method, path, body), there))
+    for environment in order:
+        path = f"{root}/environments/{environment}"
+        there = get(path)
+        wanted.append((Call(f"environment {environment}", "PUT", path, {}), there))
+    rules = json.loads(RULESET.read_text())
+    same = [one for one in get(f"{root}/rulesets") or [] if one["name"] == rules["name"]]
+    path = f"{root}/rulesets/{same[0]['id']}" if same else f"{root}/rulesets"
+    plan = "private repositories need GitHub Pro, Team or Enterprise for it" if private else ""
+    call = Call("rules of the main branch", "PUT" if same else "POST", path, rules, plan)
+    wanted.append((call, get(path) if same else None))
+    return [call for call, found in wanted if found is None or not holds(call.body, found)]
+
+
+def run(settings: Promote, apply: bool) -> str:
+    """Show, or with `apply` make, every call that is needed; a plan that does not allow one is said, not an error."""
+    answers = yaml.safe_load(ANSWERS.read_text())
+    name = f"{answers['owner']}/{answers['project_slug']}"
+    made = get(f"repos/{name}") is not None
+    path = f"orgs/{answers['owner']}/repos" if get(f"orgs/{answers['owner']}") else "user/repos"
+    if not made:
+        print(f"  POST {path}  a private repository, to which main and template are pushed")
+        if not apply:
+            print("  then the settings, labels, environments and rules of the new repository")
+            return f"{name} is not there yet; `make setup-github APPLY=yes` makes it"
+        api.call("POST", path, {"name": answers["project_slug"], "private": True})
+    if apply:
+        if not branches.remote():
+            git.run("remote", "add", "origin", f"https://{api.host()}/{name}.git")
+        for branch in ("main", "template"):
+            if not branches.tip(branch):
+                git.run(*branches.HELPER, "push", "--quiet", "origin", branch)
+    refused = 0
+    needed = calls(name, settings.order)
+    for call in needed:
+        print(f"  {call.method} {call.path}  {call.says}: {json.dumps(call.body)[:200]}")
+        try:
+            if apply:
+                api.call(call.method, call.path, call.body)
+        except api.RefusedError as error:
+            if error.status not in (403, 404, 422):
+                raise
+            refused += 1
+            print(f"    not done: {error}" + (f" ({call.plan})" if call.plan else ""))
+    if not needed:
+        return f"{name} is set up"
+    if not apply:
+        return f"{len(needed)} calls are needed; `make setup-github APPLY=yes` makes them"
+    return f"{len(needed) - refused} of {len(needed)} calls were made"

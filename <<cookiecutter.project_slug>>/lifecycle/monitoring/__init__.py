@@ -1,0 +1,1 @@
+"""From the prediction log to an alert."""

@@ -1,0 +1,192 @@
+"""Performance and drift of windows of rows by NannyML; no other module knows it, so that it can be replaced.
+
+Estimation without labels: CBPE for classification, DLE for regression
+(https://nannyml.readthedocs.io/en/stable/how_it_works/performance_estimation.html). Both see a change in the inputs,
+neither a change in what the inputs mean. Drift: Jensen-Shannon distance of one column, reconstruction error of all.
+"""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lifecycle.documents.summary import Kind, Window
+from lifecycle.monitoring import windows
+from lifecycle.tasks import Task, sign
+
+# By NannyML's name of the period, then by chunk: begin, end and rows.
+type Spans = dict[str, dict[int, dict[str, Any]]]
+# It would tell its makers of each use, and read a file .env of the folder it is in.
+os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
+os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+
+PROBLEMS: dict[Task, str] = {
+    "binary_classification": "classification_binary",
+    "multiclass_classification": "classification_multiclass",
+    "regression": "regression",
+}
+
+
+def _chunker(reference: pd.DataFrame) -> Any:
+    """Takes the windows as they were cut; NannyML drops `chunk` when it splits single columns of the reference."""
+    from nannyml.chunk import Chunk, Chunker
+
+    class Windows(Chunker):  # type: ignore[misc]
+        def _split(self, data: pd.DataFrame) -> list[Any]:
+            places = data["chunk"] if "chunk" in data else reference["chunk"].loc[data.index]
+            return [Chunk(key=str(chunk), data=rows) for chunk, rows in data.groupby(places, sort=True)]
+
+    return Windows()
+
+
+def _columns(task: Task, classes: Sequence[str]) -> dict[str, Any]:
+    columns: dict[str, Any] = {"y_pred": "prediction", "y_true": "label"}
+    if task == "binary_classification":
+        columns["y_pred_proba"] = f"probability_{classes[1]}"
+    if task == "multiclass_classification":
+        columns["y_pred_proba"] = {name: f"probability_{name}" for name in classes}
+    return columns
+
+
+def _quietly(calculated: Callable[[], Any]) -> pd.DataFrame:
+    """A result as a table, without the hundreds of warnings on the way."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        table: pd.DataFrame = calculated().to_df()
+    return table
+
+
+def estimated(
+    reference: pd.DataFrame,
+    analysis: pd.DataFrame,
+    task: Task,
+    classes: Sequence[str],
+    metrics: Sequence[str],
+    features: list[str],
+) -> list[Window]:
+    """Performance that the predictions let expect; the frames hold chunk, features, prediction and probabilities."""
+
+    def calculated() -> Any:
+        import nannyml
+
+        arguments = {"metrics": list(metrics), "chunker": _chunker(reference), **_columns(task, classes)}
+        if task == "regression":
+            import lightgbm  # NannyML's estimator of errors
+
+            lightgbm.register_logger(logging.getLogger(__name__))
+            estimator = nannyml.DLE(feature_column_names=features, **arguments)
+        else:
+            estimator = nannyml.CBPE(problem_type=PROBLEMS[task], **arguments)
+        return estimator.fit(reference).estimate(analysis)
+
+    return _performance("estimated", _quietly(calculated), reference, analysis, metrics)
+
+
+def realised(
+    reference: pd.DataFrame, analysis: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str]
+) -> list[Window]:
+    """Performance against the labels that have come."""
+
+    def calculated() -> Any:
+        import nannyml
+
+        arguments = {"metrics": list(metrics), "chunker": _chunker(reference), **_columns(task, classes)}
+        calculator = nannyml.PerformanceCalculator(problem_type=PROBLEMS[task], **arguments)
+        return calculator.fit(reference).calculate(analysis)
+
+    return _performance("realised", _quietly(calculated), reference, analysis, metrics)
+
+
+def _performance(
+    kind: Literal["estimated", "realised"],
+    table: pd.DataFrame,
+    reference: pd.DataFrame,
+    analysis: pd.DataFrame,
+    metrics: Sequence[str],
+) -> list[Window]:
+    """Only a value on the worse side of its bounds is outside: a model that does better needs no one."""
+    spans = _spans(reference, analysis)
+    return [
+        window
+        for metric in metrics
+        for window in _windows(kind, metric, None, table[metric], table["chunk"], spans, sign(metric))
+    ]
+
+
+def drift(reference: pd.DataFrame, analysis: pd.DataFrame, features: list[str], outputs: list[str]) -> list[Window]:
+    """How far each column, and all features together, lie from the reference; never an alert, but its diagnosis."""
+
+    def single() -> Any:
+        import nannyml
+
+        calculator = nannyml.UnivariateDriftCalculator(
+            column_names=columns,
+            continuous_methods=["jensen_shannon"],
+            categorical_methods=["jensen_shannon"],
+            chunker=_chunker(reference),
+        )
+        return calculator.fit(reference).calculate(analysis)
+
+    def together() -> Any:
+        import nannyml
+
+        calculator = nannyml.DataReconstructionDriftCalculator(column_names=features, chunker=_chunker(reference))
+        return calculator.fit(reference).calculate(analysis)
+
+    columns, metric, spans = [*features, *outputs], "jensen_shannon", _spans(reference, analysis)
+    table = _quietly(single)
+    chunks = table["chunk"]["chunk"]
+    found = [
+        window
+        for column in columns
+        for window in _windows("drift", metric, column, table[column][metric], chunks, spans, -1)
+    ]
+    if len(features) > 1:
+        table, metric = _quietly(together), "reconstruction_error"
+        found += _windows("drift", metric, None, table[metric], table["chunk"], spans, -1)
+    return found
+
+
+def _spans(reference: pd.DataFrame, analysis: pd.DataFrame) -> Spans:
+    return {"reference": windows.spans(reference), "analysis": windows.spans(analysis)}
+
+
+def _windows(
+    kind: Kind,
+    metric: str,
+    column: str | None,
+    values: pd.DataFrame,
+    chunks: pd.DataFrame,
+    spans: Spans,
+    better: int,
+) -> list[Window]:
+    found = []
+    for period, key, value, low, high in zip(
+        chunks["period"],
+        chunks["key"],
+        *(map(_finite, values[name]) for name in ("value", "lower_threshold", "upper_threshold")),
+        strict=True,
+    ):
+        bound = low if better > 0 else high
+        found.append(
+            Window(
+                kind=kind,
+                metric=metric,
+                column=column,
+                reference=period == "reference",
+                **spans[period][int(key)],
+                value=value,
+                low=low,
+                high=high,
+                outside=value is not None and bound is not None and (bound - value) * better > 0,
+            )
+        )
+    return found
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None

@@ -1,0 +1,79 @@
+"""Measures the data in each window: the shares of rows without a value, unseen or out of range; the mean outputs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from lifecycle.artifact.directory import Model
+from lifecycle.config import Feature
+from lifecycle.documents.summary import Window
+from lifecycle.monitoring import windows
+
+
+def _wrong(
+    rows: pd.DataFrame, known: pd.DataFrame, model: Model, features: Mapping[str, Feature]
+) -> dict[tuple[str, str], pd.Series]:
+    """For each column and measure, which rows are wrong; `known` rows give the range of a number without bounds."""
+    found = {}
+    for column in model.columns:
+        values = rows[column.name]
+        if column.type == "category":
+            found[column.name, "missing"] = values == ""
+            found[column.name, "unseen"] = ~values.isin(model.categories[column.name] | {""})
+        else:
+            own = features.get(column.name)
+            low = known[column.name].min() if own is None or own.min is None else own.min
+            high = known[column.name].max() if own is None or own.max is None else own.max
+            found[column.name, "missing"] = values.isna()
+            found[column.name, "out_of_range"] = (values < low) | (values > high)
+    return found
+
+
+def measure(
+    reference: pd.DataFrame, analysis: pd.DataFrame, model: Model, features: Mapping[str, Feature], margin: float
+) -> list[Window]:
+    """The shares in each window of the log; one is outside when it exceeds the reference's by more than the margin."""
+    usual = {key: float(np.mean(wrong)) for key, wrong in _wrong(reference, reference, model, features).items()}
+    spans = windows.spans(analysis)
+    found = []
+    for (column, metric), wrong in _wrong(analysis, reference, model, features).items():
+        bound = usual[column, metric] + margin
+        for chunk, share in wrong.groupby(analysis["chunk"]).mean().items():
+            found.append(
+                Window(
+                    kind="quality",
+                    metric=metric,
+                    column=column,
+                    reference=False,
+                    **spans[chunk],
+                    value=float(share),
+                    low=None,
+                    high=bound,
+                    outside=bool(share > bound),
+                )
+            )
+    return found
+
+
+def outputs(reference: pd.DataFrame, analysis: pd.DataFrame, columns: list[str]) -> list[Window]:
+    """The mean of each output, a probability or the value, in each window."""
+    found = []
+    for frame in (reference, analysis):
+        spans, means = windows.spans(frame), frame.groupby("chunk")[columns].mean()
+        for column in columns:
+            for chunk, mean in means[column].items():
+                found.append(
+                    Window(
+                        kind="output",
+                        metric="mean",
+                        column=column,
+                        reference=frame is reference,
+                        **spans[chunk],
+                        value=float(mean),
+                        low=None,
+                        high=None,
+                        outside=False,
+                    )
+                )
+    return found

@@ -1,0 +1,214 @@
+"""Reads the prediction log, from disk and from object stores, into DuckDB: no row twice, no torn line.
+
+DuckDB works in a file, so that memory stays free.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+import pandas as pd
+
+from lifecycle import InputError
+from lifecycle.artifact import golden
+from lifecycle.artifact.directory import Model
+from lifecycle.documents import log
+
+SKEW = timedelta(hours=1)  # by which another machine's clock may be ahead
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was read: answered rows, unreadable lines, rows that stood twice or lie in the future, other versions."""
+
+    rows: int
+    unreadable: int = 0
+    repeated: int = 0
+    future: int = 0
+    versions: tuple[str, ...] = ()
+
+
+@contextmanager
+def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database that spills into the folder."""
+    options = {"memory_limit": "1GB", "temp_directory": str(folder)}
+    with duckdb.connect(str(folder / "monitor.duckdb"), config={**options}) as connection:
+        connection.execute("load icu; set timezone = 'UTC'")
+        try:
+            yield connection
+        finally:
+            for name in connection.list_filesystems():  # which would keep the connection alive
+                connection.unregister_filesystem(name)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL takes it, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _struct(fields: dict[str, str]) -> str:
+    return f"STRUCT({', '.join(f'{quoted(name)} {kind}' for name, kind in fields.items())})"
+
+
+def find(connection: duckdb.DuckDBPyConnection, location: str, pattern: str) -> list[str]:
+    """The files or folders below a folder or an fsspec URI that fit a pattern, as DuckDB takes them.
+
+    Raises InputError when a store cannot be read.
+    """
+    try:
+        filesystem, root = fsspec.url_to_fs(location)
+        found = sorted(filesystem.glob(f"{root.rstrip('/')}/{pattern}"))
+    except Exception as error:  # each kind of store raises exceptions of its own
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{location} cannot be read ({said}); correct it, or its credentials.") from error
+    if "://" not in location:
+        return found
+    if not connection.filesystem_is_registered(filesystem.protocol[0]):
+        connection.register_filesystem(filesystem)
+    return [filesystem.unstrip_protocol(path) for path in found]
+
+
+def _since(paths: Iterable[str], begin: datetime) -> list[str]:
+    """The files of the hours from `begin` on; those before are not opened."""
+    first = log.hour(begin)
+    return [path for path in paths if log.begun(path) >= first]
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection, locations: Sequence[str], model: Model, begin: datetime, now: datetime
+) -> Counts:
+    """Fill the table `log` with what the model answered, and `answered` with its rows' id, time, request and row.
+
+    A row's time is its own, if it came with one, else that of its answer. Those of the smoke test are left out. Raises
+    InputError for an unreadable store.
+    """
+    files, versions = [], set()
+    for location in locations:
+        files += find(connection, location, log.pattern(log.answers(model.version)))
+        versions |= {log.version(path) for path in find(connection, location, log.VERSIONS)}
+    features = {column.name: "VARCHAR" if column.type == "category" else "DOUBLE" for column in model.columns}
+    answer = {"prediction": "VARCHAR" if model.classes else "DOUBLE"}
+    if model.classes:
+        answer["probabilities"] = _struct(dict.fromkeys(model.classes, "DOUBLE"))
+    columns = {"request": "VARCHAR", "row": "BIGINT", "logged": "TIMESTAMPTZ", "version": "VARCHAR"}
+    columns |= {"context": _struct({model.context[0]: "VARCHAR"})}
+    columns |= {"features": _struct(features), "answer": _struct(answer)}
+    _read(connection, "log", _since(files, begin), columns)
+    connection.execute("delete from log where starts_with(request, $prefix)", {"prefix": golden.REQUEST})
+    connection.execute(
+        f"""
+        create or replace table answered as
+        select id, time, request, row from (
+            select rowid as id, coalesce(try_cast(context.{quoted(model.context[0])} as timestamptz), logged) as time,
+            request, row, row_number() over (partition by request, row order by logged, rowid) as turn
+            from log where version = $version and row is not null and logged <= $latest
+            and answer.prediction is not null) where turn = 1
+        """,  # noqa: S608 - a quoted name
+        {"version": model.version, "latest": now + SKEW},
+    )
+    counted = connection.execute(
+        """
+        select (select count(*) from answered), count(*), count(*) filter (logged > $latest and version = $version),
+        count(*) filter (version is distinct from $version or row is null or logged is null
+                         or answer.prediction is null) from log
+        """,
+        {"version": model.version, "latest": now + SKEW},
+    ).fetchone()
+    rows, lines, future, unreadable = counted or (0, 0, 0, 0)
+    repeated = lines - rows - future - unreadable
+    return Counts(rows, unreadable, repeated, future, tuple(sorted(versions - {model.version})))
+
+
+def _read(connection: duckdb.DuckDBPyConnection, table: str, files: list[str], columns: dict[str, str]) -> None:
+    """A table of JSON lines; a line that is none, such as a torn one, becomes a row of nulls."""
+    if not files:
+        fields = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+        connection.execute(f"create or replace table {table} ({fields})")
+        return
+    try:
+        connection.execute(
+            f"create or replace table {table} as select * from read_json($files, columns => $columns, "  # noqa: S608
+            "format => 'newline_delimited', ignore_errors => true, hive_partitioning => false)",
+            {"files": files, "columns": columns},
+        )
+    except duckdb.IOException as error:
+        said = " ".join(str(error).split())[:300]
+        raise InputError(f"The log cannot be read ({said}); restore the file, or take it away.") from error
+
+
+def labels(
+    connection: duckdb.DuckDBPyConnection, locations: Sequence[str], folder: str | None, model: Model, begin: datetime
+) -> None:
+    """Fill the table `labels` with request, row and label: what came as feedback, and what a folder holds.
+
+    The last word on a row counts, and that of the folder, read in order of its files' names, after all feedback.
+    Raises InputError when the folder holds no label, a line that is none, or a label that the model does not have.
+    """
+    columns = {"request": "VARCHAR", "row": "BIGINT", "label": "JSON", "logged": "TIMESTAMPTZ"}
+    feedback = [path for location in locations for path in find(connection, location, log.pattern(log.LABELS))]
+    _read(connection, "feedback", _since(feedback, begin), columns)
+    own = find(connection, folder, log.FILES) if folder is not None else []
+    if folder is not None and not own:
+        raise InputError(
+            f"{folder} holds no *.jsonl file with request, row and label; put one there, or leave LABELS out."
+        )
+    _read(connection, "own", own, columns)
+    wrong = connection.execute(
+        "select count(*) from own where request is null or row is null or label is null"
+    ).fetchone()
+    if wrong and wrong[0]:
+        raise InputError(
+            f"The labels in {folder} have {wrong[0]:,} lines that are no JSON object with request, row and label; "
+            "correct them."
+        )
+    connection.execute(
+        """
+        create or replace table labels as
+        select request, row, label ->> '$' as label from (
+            select *, row_number() over (partition by request, row order by own desc, moment desc, place desc) as turn
+            from (select *, logged as moment, 0 as own, rowid as place from feedback
+                  union all select *, null, 1, rowid from own)
+            where request is not null and row is not null and label is not null) where turn = 1
+        """
+    )
+    wanted = f"one of {', '.join(model.classes)}" if model.classes else "a number"
+    fits = "list_contains($classes, label)" if model.classes else "isfinite(try_cast(label as double))"
+    odd = connection.execute(
+        f"select distinct label from labels where ({fits}) is not true order by label limit 5",  # noqa: S608
+        {"classes": list(model.classes)} if model.classes else {},
+    ).fetchall()
+    if odd:
+        raise InputError(f"The labels hold {', '.join(label for (label,) in odd)}, but each is {wanted}; correct them.")
+
+
+def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
+    """The log's rows in the table `cut`, as the monitor takes them: chunk, time, features, prediction, label if any.
+
+    Of two classes, prediction and label are the codes 0 and 1; of more, their names.
+    """
+    features = [
+        f"coalesce(features.{quoted(column.name)}, '') as {quoted(column.name)}"
+        if column.type == "category"
+        else f"features.{quoted(column.name)} as {quoted(column.name)}"
+        for column in model.columns
+    ]
+    features += [f"answer.probabilities.{quoted(name)} as {quoted(f'probability_{name}')}" for name in model.classes]
+    parameters: dict[str, Any] = {}
+    prediction, label = "answer.prediction", "label"
+    if model.task == "binary_classification":
+        prediction, label = (f"({name} = $positive)::bigint" for name in (prediction, label))
+        parameters["positive"] = model.classes[1]
+    if model.task == "regression":
+        label = "label::double"
+    return connection.execute(
+        f"select picked.chunk, picked.time, {', '.join(features)}, {prediction} as prediction, {label} as label "  # noqa: S608
+        "from cut as picked join log on log.rowid = picked.id left join labels on labels.request = picked.request "
+        "and labels.row = picked.row "
+        "order by picked.chunk, picked.time, picked.request, picked.row",
+        parameters,
+    ).df()

@@ -1,0 +1,1 @@
+"""What each environment runs, and the verbs that change it."""

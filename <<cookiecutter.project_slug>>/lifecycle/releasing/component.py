@@ -1,0 +1,129 @@
+"""The `kustomization.yaml` of a release: its images, the commands that they understand, a candidate's share."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lifecycle import InputError
+from lifecycle.documents import record
+from lifecycle.documents.environments import CANDIDATE, KUSTOMIZATION, current
+
+type Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What the jobs in manifests/ call in the images of a release."""
+
+    smoke: tuple[str, ...]
+    degraded: str
+
+
+# An image understands the commands of its own time, whatever manifests/ has become since. The first are those of
+# manifests/base, for releases that name none; a new entry is added when a command changes, and none is ever removed.
+COMMANDS = (
+    Commands(("python", "-m", "model", "smoke"), "python -m github --build /tmp/build degraded"),
+    Commands(("python", "-m", "lifecycle", "smoke"), "python -m lifecycle --build /tmp/build degraded"),
+)
+NEWEST = len(COMMANDS) - 1
+
+
+@dataclass(frozen=True)
+class Placed:
+    """How a release stands in an environment: the indices of its and its candidate's COMMANDS, the latter's percent."""
+
+    commands: int = NEWEST
+    candidate: int = NEWEST
+    share: int = 0
+
+
+def text(decision: record.Decision, candidate: record.Decision | None = None, placed: Placed | None = None) -> str:
+    """The component of a release; beside it a candidate answers `placed.share` percent of the requests."""
+    return yaml.safe_dump(_document(decision, candidate, placed or Placed()), sort_keys=False)
+
+
+def read(content: str, decision: record.Decision, candidate: record.Decision | None) -> Placed | None:
+    """How a release stands by its component; None where no release of these records means the same.
+
+    What it means is compared, not its bytes: a release stays valid when the way to write one changes.
+    """
+    try:
+        found = _meaning(yaml.safe_load(content))
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return None
+    return next((way for way in _ways(candidate) if _meaning(_document(decision, candidate, way)) == found), None)
+
+
+def stands(release: Path) -> Placed:
+    """How the release in a folder stands; raises InputError where its component is not that of its records."""
+    decision = current(release)
+    candidate = current(release, CANDIDATE)
+    placed = read((release / KUSTOMIZATION).read_text(), decision, candidate) if decision else None
+    if placed is None:
+        raise InputError(f"{release / KUSTOMIZATION} is not that of the record beside it; restore both from git.")
+    return placed
+
+
+def _ways(candidate: record.Decision | None) -> Iterator[Placed]:
+    for commands in range(len(COMMANDS)):
+        if candidate is None:
+            yield Placed(commands)
+        else:
+            yield from (Placed(commands, own, share) for own in range(len(COMMANDS)) for share in range(1, 100))
+
+
+def _meaning(document: Document) -> Document:
+    """A component with its patches parsed, which are text in it."""
+    patches = [{**patch, "patch": yaml.safe_load(patch["patch"])} for patch in document.get("patches", [])]
+    return {**document, "patches": patches}
+
+
+def _document(decision: record.Decision, candidate: record.Decision | None, placed: Placed) -> Document:
+    if decision.images is None or (candidate and candidate.images is None):
+        return {}
+    named = {"serve": decision.images.serve, "monitor": decision.images.monitor}
+    called = {"smoke": COMMANDS[placed.commands]}
+    if candidate and candidate.images:
+        named["canary"] = candidate.images.serve
+        called["canary"] = COMMANDS[placed.candidate]
+    document: Document = {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "labels": [{"pairs": {"app.kubernetes.io/version": decision.version}, "includeTemplates": True}],
+        "resources": ["../../../base"],
+        "images": [
+            {"name": name, "newName": image.split("@")[0], "digest": image.split("@")[1]}
+            for name, image in named.items()
+        ],
+    }
+    patches = list(_commands(called))
+    if candidate:
+        document["components"] = ["../../../components/canary"]
+        patches.append(_weights("SeldonDeployment", "/spec/predictors/{}/traffic", placed.share))
+        patches.append(_weights("HTTPRoute", "/spec/rules/0/backendRefs/{}/weight", placed.share))
+    return document | ({"patches": patches} if patches else {})
+
+
+def _commands(called: dict[str, Commands]) -> Iterator[Document]:
+    """The patches that name commands, for those that differ from the ones in manifests/base."""
+    smoke = [{"name": name, "command": list(own.smoke)} for name, own in called.items() if own != COMMANDS[0]]
+    if smoke:
+        yield _patch("Job", "smoke", {"spec": {"template": {"spec": {"containers": smoke}}}})
+    if called["smoke"] != COMMANDS[0]:
+        annotations = {"metadata": {"annotations": {"degraded": called["smoke"].degraded}}}
+        yield _patch("CronJob", "monitor", {"spec": {"jobTemplate": {"spec": {"template": annotations}}}})
+
+
+def _patch(kind: str, name: str, change: Document) -> Document:
+    whole = {"apiVersion": "batch/v1", "kind": kind, "metadata": {"name": name}, **change}
+    return {"target": {"kind": kind, "name": name}, "patch": json.dumps(whole)}
+
+
+def _weights(kind: str, path: str, share: int) -> Document:
+    """The patch that divides the requests between the release and the candidate beside it."""
+    weights = [{"op": "add", "path": path.format(index), "value": w} for index, w in enumerate((100 - share, share))]
+    return {"target": {"kind": kind}, "patch": json.dumps(weights)}

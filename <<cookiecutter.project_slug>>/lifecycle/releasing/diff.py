@@ -1,0 +1,55 @@
+"""Shows how what the cluster would get differs from another commit."""
+
+import difflib
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from lifecycle import files, git
+from lifecycle.documents import change, limits
+from lifecycle.documents.environments import OVERLAYS
+from lifecycle.releasing import render
+from lifecycle.reporting import pages
+
+
+def difference(order: tuple[str, ...], base: str) -> dict[str, str]:
+    """How each environment's manifests differ from those of a commit, as unified differences; the same are left out."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        git.extracted(base, OVERLAYS.parent, Path(folder))
+        for environment in order:
+            was = (
+                render.manifests(environment, Path(folder)) if (Path(folder) / OVERLAYS / environment).is_dir() else ""
+            )
+            lines = difflib.unified_diff(
+                was.splitlines(), render.manifests(environment).splitlines(), base[:12], "now", lineterm=""
+            )
+            if text := "\n".join(lines):
+                found[environment] = text
+    return found
+
+
+def markdown(differences: dict[str, str]) -> str:
+    """The differences as folded blocks; their text can end neither its block nor the fold."""
+    if not differences:
+        return "The rendered manifests do not change.\n"
+    if sum(map(len, differences.values())) > limits.DIFFERENCES:
+        return "The rendered manifests change by more than fits here: `make diff` shows it.\n"
+    parts = []
+    for environment, text in differences.items():
+        fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
+        count = sum(line.startswith(("+", "-")) for line in text.splitlines()[2:])
+        parts.append(
+            f"<details><summary>Rendered manifests of {pages.plain(environment)}: {count} lines differ</summary>\n\n"
+            f"{fence}diff\n{text}\n{fence}\n\n</details>\n"
+        )
+    return "\n".join(parts)
+
+
+def run(order: tuple[str, ...], base: str, build: Path) -> str:
+    """Write `diff.json` under `build`, and print the differences."""
+    found = difference(order, base)
+    files.write_json(build / change.DIFFERENCES, found)
+    sys.stdout.write("".join(f"{text}\n" for text in found.values()))
+    return f"{', '.join(found) or 'no environment'} would change"

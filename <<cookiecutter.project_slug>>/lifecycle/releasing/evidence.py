@@ -1,0 +1,58 @@
+"""The pull request of a release: what changes in the environment, and the evidence for it."""
+
+from lifecycle.config import Promote
+from lifecycle.documents import limits, record
+from lifecycle.documents.change import Change
+from lifecycle.documents.environments import CANDIDATE, RECORD, current, folder
+from lifecycle.reporting import pages, sections
+
+SHOWN = ("Gates", "Changes", "Metrics")
+
+
+def _compared(decision: record.Decision, promotion: Promote) -> list[str]:
+    """A warning where production no longer runs the champion that the candidate was measured against."""
+    production = current(folder(promotion.order[-1], promotion.order))
+    runs = production.evaluation.origin.version if production else "nothing"
+    champion = decision.evaluation.champion
+    against = champion.origin.version if champion else "nothing"
+    if runs in (against, decision.evaluation.origin.version):
+        return []
+    return ["", f"Measured against `{against}`, but `{promotion.order[-1]}` now runs `{runs}`."]
+
+
+def change(kind: str, decision: record.Decision, environment: str, promotion: Promote, share: int = 100) -> Change:
+    """The pull request for a release that is about to be placed in an environment.
+
+    With less than 100 percent of the requests it is placed beside the present one.
+    """
+    target = folder(environment, promotion.order)
+    before, candidate = current(target), current(target, CANDIDATE)
+    was = before.version if before else "nothing"
+    version = decision.version
+    images = decision.images.model_dump() if decision.images else {}
+    branch, finish = f"{kind}/{environment}/{version}", ""
+    undo = "*Revert* on this page" if kind == "rollback" else f"`make rollback ENV={environment}`"
+    if share < 100:
+        title = f"Promote {version} to {share}% of {environment}"
+        said = f"`{environment}` gives `{version}` {share}% of its requests, and `{was}` the rest."
+        finish = f"To give it all of them: `make promote ENV={environment}`. "
+        images, branch = {"serve": images["serve"]}, f"{branch}-{share}"
+    elif candidate and was == version:
+        title = f"Drop {candidate.version} from {environment}"
+        said = f"`{environment}` runs `{version}` alone."
+    else:
+        back = f"Roll {environment} back to {version} from {was}"
+        title = back if kind == "rollback" else f"{kind.capitalize()} {version} to {environment}"
+        said = f"`{environment}` runs `{version}` instead of `{was}`."
+    if candidate and candidate.version != version:
+        said += f" `{candidate.version}` beside it is dropped."
+    if decision.built:
+        said += f" Its images were built anew around the model `{decision.evaluation.origin.version}`."
+    lines = [said, ""]
+    lines += [f"- {name}: `{image}`" for name, image in images.items()]
+    lines += [] if kind == "rollback" else _compared(decision, promotion)
+    shown = [section for section in sections.of(decision) if section.title in SHOWN]
+    verdict, setting = sections.verdict(decision), sections.setting(decision.evaluation)
+    report = pages.markdown(verdict, setting, shown, RECORD, limits.REPORT)
+    lines += ["", report.strip(), "", f"{finish}To undo it once it is merged: {undo}."]
+    return Change(title, "\n".join(lines) + "\n", branch, (target.as_posix(),))

@@ -1,0 +1,114 @@
+"""Copies the release of one environment to the next, as it was tested there."""
+
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+from lifecycle import InputError, git
+from lifecycle.config import Promote
+from lifecycle.documents import record
+from lifecycle.documents.change import Change
+from lifecycle.documents.environments import (
+    CANDIDATE,
+    KUSTOMIZATION,
+    RECORD,
+    current,
+    folder,
+    frozen,
+    place,
+    touched,
+)
+from lifecycle.releasing import component, evidence
+
+
+def run(environment: str, promotion: Promote, today: date, share: int = 100) -> Change:
+    """Copy the release of the environment before this one to it.
+
+    With less than 100 percent of the requests it becomes a candidate beside the present release.
+    """
+    target = folder(environment, promotion.order)
+    if environment == promotion.order[0]:
+        raise InputError(f"{environment} is the first environment; `make release` writes it, promote a later one.")
+    source = promotion.order[promotion.order.index(environment) - 1]
+    origin = folder(source, promotion.order)
+    decision, before, candidate = current(origin), current(target), current(target, CANDIDATE)
+    if decision is None or decision.images is None:
+        raise InputError(f"{source} has no release to promote to {environment}; give {source} one first.")
+    version = decision.version
+    if not decision.passed:
+        raise InputError(f"{version} in {source} was refused by its gates; roll {source} back.")
+    if before is not None:
+        there = before.version
+        if there == version:
+            raise InputError(f"{environment} already runs {version}; there is nothing to promote.")
+        if _newer(before, decision):
+            raise InputError(
+                f"{environment} runs {there}, newer than {version} in {source}; "
+                f"use `make rollback ENV={environment}` to go back."
+            )
+        if decision != candidate and _rolled_back(target, (origin / RECORD).read_text()):
+            raise InputError(
+                f"{environment} ran {version} before and was rolled back from it; "
+                "release a newer one, or revert the commit of the rollback."
+            )
+        stands = component.read((target / KUSTOMIZATION).read_text(), before, candidate)
+        if decision == candidate and stands and stands.share == share:
+            raise InputError(f"{environment} already gives {version} {share}% of its requests; there is nothing to do.")
+    elif share < 100:
+        raise InputError(f"{environment} has no release beside which {version} could run; promote it without SHARE.")
+    for told in frozen(environment, promotion, today):
+        raise InputError(f"{told}; promote later, or change promote.freeze.")
+    offered = evidence.change("promote", decision, environment, promotion, share)
+    promoted, comes = (origin / RECORD).read_text(), component.stands(origin)
+    if before is None or before.images is None or share == 100:
+        alone = component.text(decision, placed=component.Placed(comes.commands))
+        place({RECORD: promoted, KUSTOMIZATION: alone}, target)
+    else:
+        placed = component.Placed(component.stands(target).commands, comes.commands, share)
+        both = component.text(before, decision, placed)
+        place({RECORD: (target / RECORD).read_text(), CANDIDATE: promoted, KUSTOMIZATION: both}, target)
+    return offered
+
+
+def after(verified: str, digest: str, promotion: Promote, today: date, share: int | None = None) -> Change | str:
+    """Promote what was verified in an environment to the next one, or say why there is nothing to do.
+
+    A verification may come late or twice: a digest that the environment no longer runs is passed over. A candidate gets
+    more only from a person who names the share.
+    """
+    decision = current(folder(verified, promotion.order))
+    if verified == promotion.order[-1]:
+        return f"{verified} is the last environment; there is nothing to promote."
+    if digest and (decision is None or digest not in decision.digests):
+        return f"{verified} no longer runs {digest}; there is nothing to promote."
+    environment = promotion.order[promotion.order.index(verified) + 1]
+    if share is None and decision and decision == current(folder(environment, promotion.order), CANDIDATE):
+        return f"{environment} runs it as a candidate; `make promote ENV={environment}` gives it all requests."
+    try:
+        return run(environment, promotion, today, 100 if share is None else share)
+    except InputError as error:
+        return str(error)
+
+
+def changed(since: str, promotion: Promote) -> str:
+    """The environment whose release was written between a commit and HEAD; empty where there is none.
+
+    Of several the last one counts: what the earlier ones run is there to be promoted, too. Before a branch's first
+    push there is the commit of zeros, and no environment runs anything.
+    """
+    found = git.changed(since) if since.strip("0") else []
+    return next(reversed(touched(found, promotion.order[:-1])), "")
+
+
+def _rolled_back(target: Path, content: str) -> bool:
+    """Whether an environment no longer runs what it ran by that record, or dropped it from beside its release."""
+    commits = git.states(target)
+    states = [(git.content(one, target / RECORD), git.content(one, target / CANDIDATE)) for one in commits]
+    dropped = any(earlier == (later[0], content) and later[1] is None for later, earlier in pairwise(states))
+    return dropped or any(release == content for release, _ in states)
+
+
+def _newer(one: record.Decision, other: record.Decision) -> bool:
+    """Whether the first was built from a later day's commit, or from a descendant on the same day."""
+    days = one.version.split("-")[0], other.version.split("-")[0]
+    return days[0] > days[1] if days[0] != days[1] else git.is_ancestor(other.commit, one.commit)

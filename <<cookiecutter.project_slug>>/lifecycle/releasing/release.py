@@ -1,0 +1,35 @@
+"""Writes what an environment runs: the decision record and a Kustomize component that pins both images by digest."""
+
+from lifecycle import InputError, git
+from lifecycle.config import Promote
+from lifecycle.documents import record
+from lifecycle.documents.change import Change
+from lifecycle.documents.environments import KUSTOMIZATION, RECORD, current, folder, place
+from lifecycle.releasing import component, evidence
+
+
+def run(decision: record.Decision, images: dict[str, str], environment: str, promotion: Promote) -> Change:
+    """Release a candidate that passed to an environment; raises InputError when it did not, or has no exact origin."""
+    version = decision.evaluation.origin.version
+    target = folder(environment, promotion.order)
+    if not decision.passed:
+        failed = sum(verdict.outcome == "fail" for verdict in decision.gates)
+        raise InputError(f"{version} was refused by {failed} gates, see build/report.md; release one that passes.")
+    if decision.evaluation.origin.dirty or version == git.UNVERSIONED:
+        raise InputError(
+            f"{version} was trained with uncommitted changes; commit them, then run `make pipeline` again."
+        )
+    try:
+        pinned = record.Images(**images)
+    except ValueError as error:
+        wrong = ", ".join(f"{name.upper()}={image!r}" for name, image in images.items())
+        raise InputError(
+            f"Images are given by digest, as registry/name@sha256:<64 hex digits>, not {wrong}."
+        ) from error
+    released = decision.model_copy(update={"images": pinned})
+    before = current(target)
+    if before is not None and before.version == released.version:
+        raise InputError(f"{environment} already runs {released.version}; there is nothing to release.")
+    offered = evidence.change("release", released, environment, promotion)
+    place({RECORD: record.dump(released), KUSTOMIZATION: component.text(released)}, target)
+    return offered

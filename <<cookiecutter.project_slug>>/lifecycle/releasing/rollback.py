@@ -1,0 +1,65 @@
+"""Restores the release that an environment had before, from the history of its folder."""
+
+from lifecycle import InputError, git
+from lifecycle.config import Promote
+from lifecycle.documents import record
+from lifecycle.documents.change import Change
+from lifecycle.documents.environments import CANDIDATE, KUSTOMIZATION, OVERLAYS, RECORD, current, folder, place
+from lifecycle.releasing import component, evidence
+
+
+def run(environment: str, promotion: Promote) -> Change:
+    """Restore the release that the environment had before it first ran the present one.
+
+    Thus a second rollback goes one further back instead of undoing the first. A candidate beside it is dropped first.
+    """
+    target = folder(environment, promotion.order)
+    present = current(target)
+    if present is None:
+        raise InputError(f"{environment} has no release; there is nothing to roll back.")
+    path = target / RECORD
+    if git.content("HEAD", target / CANDIDATE) is not None and not (target / CANDIDATE).is_file():
+        raise InputError(
+            f"{target / CANDIDATE} is gone since the last commit; commit that or restore it before a rollback."
+        )
+    if (target / CANDIDATE).is_file() and present.images:
+        offered = evidence.change("rollback", present, environment, promotion)
+        without = component.text(present, placed=component.Placed(component.stands(target).commands))
+        place({RECORD: path.read_text(), KUSTOMIZATION: without}, target)
+        return offered
+    states = [(commit, git.content(commit, path)) for commit in git.states(target)]
+    first = max((index for index, (_, content) in enumerate(states) if content == path.read_text()), default=-1)
+    if first < 0:
+        raise InputError(f"{path} differs from every commit; commit it or restore it before a rollback.")
+    alone = (state for state in states[first + 1 :] if state[1] and git.content(state[0], target / CANDIDATE) is None)
+    commit, earlier = next(alone, ("", None))
+    if earlier is None:
+        version = present.version
+        raise InputError(f"{environment} has no release earlier than {version}; there is nothing to roll back to.")
+    offered = evidence.change("rollback", record.released(path, earlier), environment, promotion)
+    place({RECORD: earlier, KUSTOMIZATION: git.content(commit, target / KUSTOMIZATION) or ""}, target)
+    return offered
+
+
+def failed(environment: str, digest: str, revision: str, promotion: Promote) -> Change | str:
+    """Roll back from what failed in an environment, or say why there is nothing to roll back.
+
+    A cluster names the commit that it synced, and the digest where it got as far as to run one. A release is to blame
+    only where the environment still runs what it ran at that commit, and nothing else of its manifests is newer.
+    """
+    target = folder(environment, promotion.order)
+    present = current(target)
+    if present is None:
+        return f"{environment} has no release; there is nothing to roll back."
+    if digest and digest not in present.digests:
+        return f"{environment} no longer runs {digest}; there is nothing to roll back."
+    if revision:
+        rendered = [OVERLAYS.parent / name for name in ("base", "components", "namespace")] + [OVERLAYS / environment]
+        newest, release = (git.states(*paths, until=revision)[:1] for paths in (rendered, [target]))
+        if git.content(revision, target / KUSTOMIZATION) != (target / KUSTOMIZATION).read_text():
+            return f"{environment} no longer runs the release of {revision}; there is nothing to roll back."
+        if newest != release:
+            return (
+                f"{environment} failed with other changes to its manifests than its release; correct or revert those."
+            )
+    return run(environment, promotion)

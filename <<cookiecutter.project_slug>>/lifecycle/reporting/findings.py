@@ -1,0 +1,139 @@
+"""What the monitor's report says, section by section, and the report as Markdown for an issue and as a page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lifecycle import files
+from lifecycle.documents.summary import Kind, Summary, Window
+from lifecycle.reporting import pages, trends
+from lifecycle.reporting.pages import Section, Table
+
+BLIND = (
+    "The estimate needs no labels: it sees that the inputs have become harder to tell apart. It cannot see that they "
+    "have come to mean something else (concept drift); only labels show that, so compare it with the realised values "
+    "as they arrive."
+)
+WHOLE = "build/monitor/report.html"
+
+
+def verdict(summary: Summary) -> str:
+    return f"{'🔔 Alert' if summary.alert else '✅ No alert'}: {summary.name} {summary.version}"
+
+
+def setting(summary: Summary) -> list[str]:
+    """What was looked at, and what a reader must know before the numbers."""
+    log, rule = summary.log, summary.rule
+    sampled = f" Of larger windows {summary.sampled:,} rows were sampled." if summary.sampled else ""
+    return [
+        f"{log.rows:,} predictions were logged, {log.labelled:,} of them have a label.{sampled} An alert needs "
+        f"{rule.windows} of the last {rule.of} windows outside of their bounds, on the worse side.",
+        *summary.warnings,
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _alerts(summary: Summary) -> Section:
+    rows = [
+        (
+            "🔔 alert" if entry.holds else "quiet",
+            entry.kind,
+            trends.name(entry),
+            f"{entry.windows} of {summary.rule.of}",
+            (entry.raised or "never")[:16],
+        )
+        for entry in sorted(summary.alerts, key=lambda entry: (not entry.holds, entry.kind == "quality"))
+        if entry.holds or entry.raised or entry.kind != "quality"
+    ]
+    quiet = sum(entry.kind == "quality" and not entry.raised for entry in summary.alerts)
+    lines = [f"{quiet} more measures of data quality never raised one."] if quiet else []
+    return Section("Alerts", lines, [Table(("", "kind", "of", "windows outside", "last raised"), rows, True)])
+
+
+def _latest(windows: Sequence[Window]) -> tuple[str, str, str, str, str]:
+    """Reference, latest value, bounds, end and state of a series."""
+    known = [window.value for window in windows if window.reference and window.value is not None]
+    last = windows[-1]
+    return (
+        _number(sum(known) / len(known) if known else None),
+        _number(last.value) or "undefined",
+        f"{_number(last.low)} to {_number(last.high)}",
+        last.end[:16],
+        "outside" if last.outside else "",
+    )
+
+
+def _performance(summary: Summary) -> Section:
+    rows, charts = [], []
+    for kind in ("estimated", "realised"):
+        for metric, windows in trends.series(summary, kind).items():
+            rows.append((kind, metric, *_latest(windows)))
+            if metric in summary.rule.metrics and (drawn := trends.chart(metric, kind, windows)):
+                charts.append(drawn)
+    head = ("", "metric", "reference", "latest window", "bounds", "until", "")
+    return Section("Performance", [BLIND], [Table(head, rows)] if rows else [], charts)
+
+
+def _outputs(summary: Summary) -> Section:
+    rows = [(name, *_latest(windows)[:2]) for name, windows in trends.series(summary, "output").items()]
+    return Section("Outputs", tables=[Table(("mean of", "reference", "latest window"), rows)] if rows else [])
+
+
+def _measured(summary: Summary, title: str, kind: Kind, said: str) -> Section:
+    """Series with an upper bound: those that are most often outside, then those closest to it, come first."""
+    found = []
+    for name, windows in trends.series(summary, kind).items():
+        own = [window for window in windows if not window.reference]
+        outside, last = sum(window.outside for window in own), own[-1]
+        near = (last.value or 0) / (last.high or 1)
+        if kind != "quality" or any(window.value for window in own):
+            cells = (name, _number(last.value) or "undefined", _number(last.high), f"{outside} of {len(own)}")
+            found.append(((-outside, -near), cells))
+    rows = [cells for _, cells in sorted(found)]
+    table = Table(("column", "latest window", "upper bound", "windows outside"), rows)
+    return Section(title, [said], [table] if rows else [])
+
+
+def _log(summary: Summary) -> Section:
+    log = summary.log
+    lines = [
+        f"Read: {log.rows:,} rows. Left out: {log.repeated:,} that stood twice, {log.unreadable:,} unreadable lines, "
+        f"{log.future:,} from the future."
+    ]
+    if log.versions:
+        lines.append(f"Other versions in the log: {', '.join(log.versions)}.")
+    return Section("Log", lines)
+
+
+def sections(summary: Summary) -> list[Section]:
+    """Every section, always in the same order."""
+    drift = "Drift alone raises no alert: in a third of quiet windows some column drifts. It is diagnosis."
+    quality = (
+        "Shares of rows: missing, unseen in training, out of range. The bound is the reference's share and a margin."
+    )
+    return [
+        _alerts(summary),
+        _performance(summary),
+        _outputs(summary),
+        _measured(summary, "Drift", "drift", drift),
+        _measured(summary, "Data quality", "quality", quality),
+        _log(summary),
+    ]
+
+
+def markdown(summary: Summary) -> str:
+    """The report for an issue's body."""
+    return pages.markdown(verdict(summary), setting(summary), sections(summary), WHOLE)
+
+
+def page(summary: Summary) -> str:
+    """The report as one self-contained HTML page."""
+    return pages.page(verdict(summary), setting(summary), sections(summary), trends.plots(summary), not summary.alert)
+
+
+def write(summary: Summary, folder: Path) -> None:
+    """Write `report.md` and `report.html`."""
+    files.write(folder / "report.md", markdown(summary))
+    files.write(folder / "report.html", page(summary))

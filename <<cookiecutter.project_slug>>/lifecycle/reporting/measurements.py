@@ -1,0 +1,178 @@
+"""What a report says of the measurements in a decision, section by section."""
+
+from lifecycle.documents import record
+from lifecycle.documents.record import Evaluation, Measure
+from lifecycle.reporting import charts
+from lifecycle.reporting.pages import Section, Table
+from lifecycle.tasks import METRICS
+
+
+def _shown(measure: Measure | None) -> str:
+    return "undefined" if measure is None else str(measure)
+
+
+def value(measures: dict[str, Measure], metric: str) -> str:
+    return f"{measures[metric].value:.4g}" if metric in measures else "undefined"
+
+
+def _intervals(evaluation: Evaluation) -> list[str]:
+    """The first metric of every model and slice, with the ends of its interval."""
+    metric = METRICS[evaluation.task][0]
+    champion = {"champion": evaluation.champion.metrics} if evaluation.champion else {}
+    places = {"candidate": evaluation.metrics, **champion, "baseline": evaluation.baseline}
+    places |= {f"{part.column} {part.part}": part.metrics for part in evaluation.slices}
+    found = {name: measures[metric] for name, measures in places.items() if metric in measures}
+    if not found:
+        return []
+    points = list(found.values())
+    return [
+        charts.xychart(
+            f"{metric}: bars, with lines through the ends of their intervals",
+            list(found),
+            [point.value for point in points],
+            [[point.low for point in points], [point.high for point in points]],
+            axis=metric,
+            zero=False,
+        )
+    ]
+
+
+def metrics(decision: record.Decision) -> Section:
+    """Every metric of candidate, champion and baseline."""
+    evaluation = decision.evaluation
+    champion = evaluation.champion
+    head = ["metric", "candidate", *(["champion", "candidate - champion"] if champion else []), "baseline"]
+    rows = []
+    for metric in METRICS[evaluation.task]:
+        row = [metric, _shown(evaluation.metrics.get(metric))]
+        if champion:
+            difference = champion.differences.get(metric)
+            row += [
+                _shown(champion.metrics.get(metric)),
+                difference.signed if difference else "undefined",
+            ]
+        rows.append([*row, value(evaluation.baseline, metric)])
+    return Section("Metrics", tables=[Table(head, rows)], charts=_intervals(evaluation))
+
+
+def slices(decision: record.Decision) -> Section:
+    """The metrics that gates judge in each part of each slice, and how differently groups are treated."""
+    evaluation = decision.evaluation
+    if not evaluation.slices:
+        return Section("Slices", ["config.yaml names none."])
+    shown = METRICS[evaluation.task][:1] + tuple(
+        dict.fromkeys(
+            str(verdict.gate["metric"]) for verdict in decision.gates if verdict.gate["kind"] in ("slice", "gap")
+        )
+    )
+    metrics = dict.fromkeys(shown)
+    rows = [
+        (part.column, part.part, f"{part.rows:,}", *(_shown(part.metrics.get(metric)) for metric in metrics))
+        for part in evaluation.slices
+    ]
+    tables = [Table(("slice", "part", "rows", *metrics), rows)]
+    lines = []
+    for part in evaluation.fairness:
+        differences = ", ".join(f"{name} {value:.4g}" for name, value in part.differences.items())
+        lines.append(
+            f"Fairness between groups of {part.column} with at least {part.smallest:,} rows: "
+            f"{differences or 'fewer than two are large enough to compare'}."
+        )
+        rates = list(part.groups[0].rates)
+        groups = [
+            (group.part, f"{group.rows:,}", *(f"{group.rates[rate]:.4g}" for rate in rates)) for group in part.groups
+        ]
+        tables.append(Table((part.column, "rows", *rates), groups))
+    return Section("Slices", lines, tables)
+
+
+def calibration(decision: record.Decision) -> Section:
+    """Whether probabilities hold, what is confused with what, how far values lie apart."""
+    evaluation = decision.evaluation
+    lines, tables, drawn = [], [], []
+    if bins := evaluation.calibration:
+        lines.append(f"Expected calibration error: {evaluation.calibration_error:.4f}.")
+        rows = [(f"{part.predicted:.3f}", f"{part.observed:.3f}", f"{part.rows:,}") for part in bins]
+        tables.append(Table(("predicted probability", "observed share", "rows"), rows))
+        drawn.append(
+            charts.xychart(
+                "Calibration: bars are what came true, the line what was predicted",
+                [f"{part.predicted:.2f}" for part in bins],
+                [part.observed for part in bins],
+                [[part.predicted for part in bins]],
+                axis="share",
+            )
+        )
+    if evaluation.confusion:
+        names = evaluation.classes
+        counts = [
+            (name, *(f"{count:,}" for count in row)) for name, row in zip(names, evaluation.confusion, strict=True)
+        ]
+        tables.append(Table(("truth, predicted as", *names), counts))
+    if residuals := evaluation.residuals:
+        quantiles = [(f"{float(at) * 100:g} %", f"{value:.4g}") for at, value in residuals.quantiles.items()]
+        tables.append(Table(("quantile of truth - prediction", ""), quantiles))
+        bands = [(f"{c.nominal:.0%}", f"± {c.width:.4g}", f"{c.observed:.1%}") for c in residuals.coverage]
+        tables.append(Table(("of the earlier half within", "band", "of the later half within"), bands))
+    return Section("Calibration", lines, tables, drawn)
+
+
+def explanation(decision: record.Decision) -> Section:
+    """Which features the model needs."""
+    evaluation = decision.evaluation
+    found = evaluation.importance
+    if not found:
+        return Section("Explanation", ["Not measurements."])
+    metric = METRICS[evaluation.task][0]
+    rows = [(name, f"{part.mean:.4f} ± {part.deviation:.4f}") for name, part in found.items()]
+    chart = charts.xychart(
+        f"Loss of {metric} when a feature is shuffled",
+        list(found),
+        [part.mean for part in found.values()],
+        axis=f"loss of {metric}",
+        horizontal=True,
+    )
+    return Section(
+        "Explanation", tables=[Table(("feature", f"permutation importance, {metric}"), rows)], charts=[chart]
+    )
+
+
+def data(decision: record.Decision) -> Section:
+    """What the model learnt from and was tested on."""
+    evaluation = decision.evaluation
+    data = evaluation.data
+    if data is None:
+        return Section("Data", ["Not measurements."])
+    targets = list(data.train.target)
+    periods = [
+        (name, " until ".join(span), f"{part.rows:,}", *(f"{part.target[key]:.4g}" for key in targets))
+        for name, span, part in (
+            ("train", evaluation.origin.train, data.train),
+            ("test", evaluation.origin.test, data.test),
+        )
+    ]
+    features = [
+        (name, f"{column.drift:.3f}", f"{column.missing_train:.1%}", f"{column.missing_test:.1%}")
+        for name, column in sorted(data.features.items(), key=lambda item: -item[1].drift)
+    ]
+    return Section(
+        "Data",
+        ["Drift is the Jensen-Shannon distance of the test from the training rows: 0 alike, 1 nothing in common."],
+        [
+            Table(("", "period", "rows", *(f"target {key}" for key in targets)), periods),
+            Table(("feature", "drift", "missing in train", "missing in test"), features),
+        ],
+    )
+
+
+def cost(decision: record.Decision) -> Section:
+    """What a prediction costs."""
+    evaluation = decision.evaluation
+    rows = [("one row", f"{evaluation.latency:.3g} ms")]
+    if evaluation.batch:
+        rows.append((f"{evaluation.batch.rows:,} rows at once", f"{evaluation.batch.milliseconds:.3g} ms"))
+    rows += [
+        ("size of the served model", f"{evaluation.bytes / 1000:,.0f} kB"),
+        ("largest difference between the served model and scikit-learn", f"{evaluation.parity:.1e}"),
+    ]
+    return Section("Cost", tables=[Table(("served model", "median"), rows)])

@@ -1,0 +1,128 @@
+"""What a page is made of, and how it becomes text that opens without a network."""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from lifecycle.documents import limits
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+ROWS, CELL = 30, 300  # of a table or list, and of a text in it, in Markdown
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a head; `whole` when no row may be cut to save space."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: sentences, then tables, then charts as Mermaid text."""
+
+    title: str
+    lines: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    charts: Sequence[str] = ()
+
+
+def plain(text: object) -> str:
+    """Markdown of text that may come from data: it can neither end a table cell, nor be HTML, nor name a person."""
+    escaped = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", " ".join(str(text).split()))
+    return html.escape(escaped, quote=False).replace("@", "&#64;").replace("#", "&#35;")
+
+
+def cut(text: str, longest: int) -> str:
+    """Text of at most so many characters; an ellipsis where it was cut."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of `model/templates`; HTML is escaped, Markdown escapes with the filter `plain`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"plain": plain, "cut": cut}
+    return environment.get_template(template).render(**values)
+
+
+def markdown(
+    verdict: str, setting: Sequence[str], sections: Sequence[Section], whole: str, limit: int = limits.BODY
+) -> str:
+    """A report for a comment or an issue, at most `limit` characters; `whole` names the page that has all of it.
+
+    Long tables end with how many rows they lack. If that is not enough, whole sections are left out, the longest
+    first, and named; the first is kept.
+    """
+    left_out: list[str] = []
+
+    def cut() -> str:
+        found = [section for section in sections if section.title not in left_out]
+        return render(
+            "report.md",
+            verdict=verdict,
+            setting=setting,
+            sections=found,
+            left_out=left_out,
+            whole=whole,
+            most=ROWS,
+            longest=CELL,
+        )
+
+    first = sections[0].title
+    lengths = {part.split("\n", 1)[0]: len(part) for part in cut().split("\n### ")[1:]}
+    for title in sorted(lengths.keys() - {first}, key=lambda name: -lengths[name]):
+        if len(text := cut()) <= limit:
+            return text
+        left_out.append(title)
+    note = f"\n\n_{first}: the rest was cut here; {whole} has all of it._\n"
+    text = cut()
+    return text if len(text) <= limit else text[: limit - len(note)].rsplit("\n", 1)[0] + note
+
+
+def page(
+    verdict: str,
+    setting: Sequence[str],
+    sections: Sequence[Section],
+    figures: "Mapping[str, Sequence[go.Figure]]",
+    good: bool,
+) -> str:
+    """A report as one self-contained HTML page, with plots by section."""
+    drawn = iter(fragments([figure for group in figures.values() for figure in group]))
+    return render(
+        "report.html",
+        good=good,
+        verdict=verdict,
+        setting=setting,
+        sections=sections,
+        plots={title: [next(drawn) for _ in group] for title, group in figures.items()},
+    )
+
+
+def fragments(figures: "list[go.Figure]") -> list[str]:
+    """Plots as HTML; the first carries the plotting library, so that the page needs no network."""
+    for figure in figures:
+        figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 60, "b": 40}, title_font_size=14)
+        figure.update_layout(height=figure.layout.height or 380)
+        figure.update_yaxes(automargin=True)
+    return [
+        figure.to_html(
+            full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displayModeBar": False}
+        )
+        for index, figure in enumerate(figures)
+    ]

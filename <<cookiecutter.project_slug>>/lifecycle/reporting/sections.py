@@ -1,0 +1,127 @@
+"""What a report says of a decision, section by section, whichever way it is rendered."""
+
+from collections.abc import Callable, Iterable
+
+from lifecycle.documents import record
+from lifecycle.documents.record import Evaluation
+from lifecycle.reporting import measurements
+from lifecycle.reporting.pages import Section, Table
+from lifecycle.tasks import METRICS
+
+SIGNS = {"pass": "✅", "fail": "❌", "warn": "⚠️", "skipped": "⏭️"}
+
+
+def verdict(decision: record.Decision) -> str:
+    """The decision in one line."""
+    evaluation = decision.evaluation
+    sign, word = ("✅", "Accepted") if decision.passed else ("❌", "Refused")
+    return f"{sign} {word}: {evaluation.name} {evaluation.origin.version}"
+
+
+def setting(evaluation: Evaluation) -> list[str]:
+    """On what the decision rests."""
+    begin, end = evaluation.origin.test
+    against = evaluation.champion
+    return [
+        f"{evaluation.rows:,} test rows, {begin} until {end}; intervals at {evaluation.level * 100:g} %. "
+        + (
+            f"The champion is {against.origin.version}, compared on the same rows."
+            if against
+            else "There is no champion: comparisons were skipped."
+        )
+    ]
+
+
+def _gates(decision: record.Decision) -> Section:
+    evaluation = decision.evaluation
+    rows = []
+    for verdict in decision.gates:
+        metric = str(verdict.gate.get("metric", ""))
+        judged = metric in METRICS[evaluation.task] and "slice" not in verdict.gate
+        champion = evaluation.champion.metrics if evaluation.champion else {}
+        rows.append(
+            (
+                f"{SIGNS[verdict.outcome]} {verdict.outcome}",
+                verdict.title + (" (warns only)" if verdict.gate.get("severity") == "warn" else ""),
+                verdict.found,
+                measurements.value(champion, metric) if judged and champion else "",
+                measurements.value(evaluation.baseline, metric) if judged else "",
+                verdict.needed,
+            )
+        )
+    return Section("Gates", tables=[Table(("", "gate", "candidate", "champion", "baseline", "needed"), rows, True)])
+
+
+def _listed(names: Iterable[str], total: int) -> str:
+    shown = list(names)
+    return ", ".join(shown) + (f" and {total - len(shown)} more" if total > len(shown) else "")
+
+
+def _changes(decision: record.Decision) -> Section:
+    """What differs from the champion in data, features, parameters, packages and code."""
+    champion = decision.evaluation.champion
+    if champion is None:
+        return Section("Changes", ["There is no champion to compare with."])
+    new, old = decision.evaluation.origin, champion.origin
+    periods = " until ".join(new.train), " until ".join(old.train)
+    lines = [
+        "Data: the same file." if new.data == old.data else f"Data: file {new.data[:12]}, was {old.data[:12]}.",
+        f"Trained on {periods[0]}" + (", as before." if periods[0] == periods[1] else f", was {periods[1]}."),
+    ]
+    added = [name for name in new.features if name not in old.features]
+    removed = [name for name in old.features if name not in new.features]
+    features = [f"{word} {', '.join(names)}" for word, names in (("added", added), ("removed", removed)) if names]
+    lines.append(f"Features: {'; '.join(features) or 'the same'}.")
+    names = dict.fromkeys([*new.parameters, *old.parameters])
+    parameters = [
+        f"{name} {new.parameters.get(name, 'unset')}, was {old.parameters.get(name, 'unset')}"
+        for name in names
+        if new.parameters.get(name, "unset") != old.parameters.get(name, "unset")
+    ]
+    lines.append(f"Parameters: {'; '.join(parameters) or 'the same'}.")
+    lines.append(f"Packages: {'the same' if new.lock == old.lock else 'another lock file'}.")
+    if champion.code is None:
+        lines.append("Code: unknown, because this clone does not have the champion's commit.")
+    elif champion.code.changed == 0:
+        lines.append("Code: the same.")
+    else:
+        code = champion.code
+        lines.append(f"Code: {code.changed} files in {code.commits} commits: {_listed(code.files, code.changed)}.")
+        lines.append(f"Commits: {_listed(code.subjects, code.commits)}.")
+    return Section("Changes", lines)
+
+
+def _lineage(decision: record.Decision) -> Section:
+    evaluation = decision.evaluation
+    origins = [evaluation.origin, *([evaluation.champion.origin] if evaluation.champion else [])]
+    keys = ("version", "commit", "data", "lock", "model", "run")
+    labels = dict(zip(keys, (*keys[:-1], "MLflow run"), strict=True))
+    rows = [(labels[key], *(getattr(origin, key) or "none" for origin in origins)) for key in keys]
+    rows += [
+        (name, *(str(origin.parameters.get(name, "unset")) for origin in origins)) for name in origins[0].parameters
+    ]
+    rows.append(("gates", decision.policy, *([""] if evaluation.champion else [])))
+    commit = evaluation.origin.commit
+    again = f"git checkout {commit[:12]} && make pipeline" if commit else "make pipeline"
+    lines = [f"To reproduce it: {again}" + (f" CHAMPION=<model of {origins[1].version}>" if len(origins) > 1 else "")]
+    if evaluation.origin.dirty:
+        lines.append("It was trained with changes that are in no commit.")
+    return Section("Lineage", lines, [Table(("", "candidate", *(["champion"] if evaluation.champion else [])), rows)])
+
+
+SECTIONS: tuple[Callable[[record.Decision], Section], ...] = (
+    _gates,
+    _changes,
+    measurements.metrics,
+    measurements.slices,
+    measurements.calibration,
+    measurements.explanation,
+    measurements.data,
+    measurements.cost,
+    _lineage,
+)
+
+
+def of(decision: record.Decision) -> list[Section]:
+    """Every section, always in the same order."""
+    return [section(decision) for section in SECTIONS]

@@ -1,0 +1,130 @@
+"""Draws what the monitor found over time, as interactive plots for its page and as Mermaid charts for an issue."""
+
+import html
+from collections.abc import Iterable, Sequence
+
+import plotly.graph_objects as go
+
+from lifecycle.documents.summary import Kind, Summary, Window
+from lifecycle.reporting import charts
+from lifecycle.tasks import sign
+
+COLOURS = {"estimated": "#1f6feb", "realised": "#1a7f37"}
+RED, GREY = "#cf222e", "#8c959f"
+
+
+def series(summary: Summary, kind: Kind) -> dict[str, list[Window]]:
+    """The windows of each metric or column of a kind, in order of time, reference windows first."""
+    found: dict[str, list[Window]] = {}
+    for window in summary.windows:
+        if window.kind == kind:
+            found.setdefault(name(window), []).append(window)
+    return found
+
+
+def name(window: Window | object) -> str:
+    """A series' name: its metric for the whole model, its column or its column's measure else."""
+    kind, metric, column = (getattr(window, key) for key in ("kind", "metric", "column"))
+    if kind == "quality":
+        return f"{column}: {str(metric).replace('_', ' ')}"
+    return str(column or ("all features" if kind == "drift" else metric))
+
+
+def _begin(windows: Iterable[Window]) -> str | None:
+    return min((window.begin for window in windows if not window.reference), default=None)
+
+
+def performance(metric: str, groups: dict[str, list[Window]]) -> go.Figure:
+    """Estimated and realised values of one metric, with their bounds; windows that are outside are marked."""
+    figure = go.Figure()
+    for kind, windows in groups.items():
+        line = {"color": COLOURS[kind]}
+        ends, values = [window.end for window in windows], [window.value for window in windows]
+        figure.add_scatter(x=ends, y=values, name=kind, mode="lines+markers", line=line)
+        for bound in ("low", "high"):
+            heights = [getattr(window, bound) for window in windows]
+            dotted = {**line, "dash": "dot", "width": 1}
+            figure.add_scatter(x=ends, y=heights, mode="lines", line=dotted, showlegend=False, hoverinfo="skip")
+        outside = [window for window in windows if window.outside and not window.reference]
+        figure.add_scatter(
+            x=[window.end for window in outside],
+            y=[window.value for window in outside],
+            name=f"{kind}, outside",
+            mode="markers",
+            marker={"color": RED, "size": 11, "symbol": "diamond" if kind == "estimated" else "circle-open"},
+        )
+    if begin := _begin(window for windows in groups.values() for window in windows):
+        figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
+    return figure.update_layout(
+        title=f"{metric} (left of the line: the test rows)", legend={"orientation": "h", "y": -0.2}
+    )
+
+
+def heat(title: str, groups: dict[str, list[Window]]) -> go.Figure:
+    """Each series as a row of windows of the log: 1 at its bound, darker beyond."""
+    ends = sorted({window.end for windows in groups.values() for window in windows if not window.reference})
+    rows, texts = [], []
+    for windows in groups.values():
+        by_end = {window.end: window for window in windows if not window.reference}
+        found = [by_end.get(end) for end in ends]
+        rows.append(
+            [window.value / (window.high or 1) if window and window.value is not None else None for window in found]
+        )
+        texts.append([f"{window.value:.4g}" if window and window.value is not None else "" for window in found])
+    figure = go.Figure(
+        go.Heatmap(
+            z=rows,
+            x=ends,
+            y=[html.escape(label) for label in groups],
+            text=texts,
+            hovertemplate="%{y}<br>until %{x}<br>%{text}<extra></extra>",
+            colorscale=[[0, "#ffffff"], [0.5, "#f6d5a8"], [1, RED]],
+            zmin=0,
+            zmax=2,
+            colorbar={"title": {"text": "of its bound", "side": "right"}},
+        )
+    )
+    figure.update_yaxes(autorange="reversed", type="category")
+    return figure.update_layout(title=title, height=160 + 22 * len(groups))
+
+
+def lines(title: str, groups: dict[str, list[Window]]) -> go.Figure:
+    """Each series as a line."""
+    figure = go.Figure()
+    for label, windows in groups.items():
+        ends, values = [window.end for window in windows], [window.value for window in windows]
+        figure.add_scatter(x=ends, y=values, name=html.escape(label), mode="lines+markers")
+    if begin := _begin(window for windows in groups.values() for window in windows):
+        figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
+    return figure.update_layout(title=title, showlegend=True, legend={"orientation": "h", "y": -0.2})
+
+
+def plots(summary: Summary) -> dict[str, list[go.Figure]]:
+    """The plots of each section of the page."""
+    kinds: tuple[Kind, ...] = ("estimated", "realised")
+    groups = {kind: series(summary, kind) for kind in kinds}
+    found = {
+        "Performance": [
+            performance(metric, {kind: groups[kind][metric] for kind in kinds if metric in groups[kind]})
+            for metric in groups["estimated"]
+        ]
+    }
+    if outputs := series(summary, "output"):
+        found["Outputs"] = [lines("Mean output of each window", outputs)]
+    if drift := series(summary, "drift"):
+        found["Drift"] = [heat("Drift, as a part of its bound", drift)]
+    if quality := series(summary, "quality"):
+        found["Data quality"] = [heat("Share of wrong values, as a part of its bound", quality)]
+    return found
+
+
+def chart(metric: str, kind: str, windows: Sequence[Window]) -> str:
+    """The last windows of a metric as bars, with the bound on its worse side as a line; nothing where none has both."""
+    side = "low" if sign(metric) > 0 else "high"
+    last = [window for window in windows if window.value is not None and getattr(window, side) is not None]
+    last = last[-charts.LABELS :]
+    if not last:
+        return ""
+    title = f"{metric}, {kind} (line: {'lower' if side == 'low' else 'upper'} bound)"
+    labels, values = [window.end[:10] for window in last], [window.value or 0.0 for window in last]
+    return charts.xychart(title, labels, values, [[getattr(window, side) for window in last]], axis=metric, zero=False)

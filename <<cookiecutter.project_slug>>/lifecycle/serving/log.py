@@ -1,0 +1,105 @@
+"""The prediction log: one JSON line for each answered row, on disk before the answer leaves."""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import orjson
+
+from lifecycle.artifact.directory import Model
+from lifecycle.documents import log as layout
+
+
+class LogFile:
+    """Appends to `hour=…/` in a folder: one file for each process and hour, a new one when it has grown to `largest`.
+
+    No two processes share a file, and a file is never written to after its hour.
+    """
+
+    def __init__(self, folder: Path, largest: int) -> None:
+        self._folder, self._largest = folder, largest
+        self._hour, self._size, self._file = "", 0, -1
+        self._lock = Lock()
+
+    def append(self, lines: bytes, now: datetime) -> None:
+        """Write whole lines with one call, so that a killed process leaves at most one torn line at the end.
+
+        Raises OSError when they cannot be written; the next lines then begin a new file.
+        """
+        hour = layout.hour(now)
+        with self._lock:
+            if hour != self._hour or self._size >= self._largest:
+                self._open(hour)
+            try:
+                written = os.write(self._file, lines)
+            except OSError:
+                self._close()
+                raise
+            self._size += written
+            if written != len(lines):
+                self._close()
+                raise OSError(f"only {written} of {len(lines)} bytes fit on the disk")
+
+    def _open(self, hour: str) -> None:
+        self._close()
+        folder = self._folder / hour
+        folder.mkdir(parents=True, exist_ok=True)
+        name = folder / f"{os.getpid()}-{os.urandom(4).hex()}.jsonl"
+        self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._hour, self._size = hour, 0
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._hour, self._file = "", -1
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+
+def predictions(folder: Path, model: Model, largest: int) -> LogFile:
+    """The log of what one model version answered."""
+    return LogFile(folder / layout.answers(model.version), largest)
+
+
+def labels(folder: Path, largest: int) -> LogFile:
+    """The log of what came true."""
+    return LogFile(folder / layout.LABELS, largest)
+
+
+def lines(
+    request: str, model: Model, columns: Mapping[str, Sequence[Any]], answers: list[dict[str, Any]], now: datetime
+) -> bytes:
+    """The lines of one request: the context (time, key) and the features that came in, and what went out."""
+    context = [(name, columns[name]) for name in model.context if name in columns]
+    absent = [None] * len(answers)
+    features = [(column.name, columns.get(column.name, absent)) for column in model.columns]
+    logged = now.isoformat()
+    records = [
+        {
+            "request": request,
+            "row": row,
+            "logged": logged,
+            "version": model.version,
+            "context": {name: values[row] for name, values in context},
+            "features": {name: values[row] for name, values in features},
+            "answer": answer,
+        }
+        for row, answer in enumerate(answers)
+    ]
+    return b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
+
+
+def truths(request: str, labels: Sequence[Any], now: datetime) -> bytes:
+    """The lines of one request's labels, in order of its rows."""
+    logged = now.isoformat()
+    records = [{"request": request, "row": row, "label": label, "logged": logged} for row, label in enumerate(labels)]
+    return b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

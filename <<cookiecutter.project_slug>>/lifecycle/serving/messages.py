@@ -1,0 +1,152 @@
+"""Reads and writes the bodies of Seldon's protocol; knows no server.
+
+Source: https://docs.seldon.io/projects/seldon-core/en/v1/reference/apis/external-prediction.html
+"""
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Any
+
+import orjson
+
+from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError, named
+
+WANTED = "send jsonData with a list of rows or an object of columns, or data with names and ndarray or tensor."
+
+
+def decode(content: bytes | bytearray | str) -> dict[str, Any]:
+    """The JSON object in a body; raises RequestError for anything else."""
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise RequestError("json", f"The body is not valid JSON ({error}); correct it.") from error
+    if not isinstance(body, dict):
+        raise RequestError("body", f"The body is not a JSON object; {WANTED}")
+    return body
+
+
+def identity(message: dict[str, Any]) -> str | None:
+    """The identity that the caller gives the request; raises RequestError when it is no text."""
+    meta = message.get("meta")
+    found = meta.get("puid") if isinstance(meta, dict) else None
+    if found is not None and not isinstance(found, str):
+        raise RequestError("body", "meta.puid is not a text; leave it out or send a text.")
+    return found
+
+
+def columns(message: dict[str, Any]) -> Columns:
+    """The columns of a message, each with a value for every row; raises RequestError where there are none."""
+    if (rows := message.get("jsonData")) is not None:
+        return _objects(rows) if isinstance(rows, list) else _columns(rows)
+    block = message.get("data")
+    if not isinstance(block, dict):
+        raise RequestError("body", f"The body has neither jsonData nor data; {WANTED}")
+    names = block.get("names")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise RequestError("body", f"data.names is not a list of names, one for each column; {WANTED}")
+    if len(set(names)) != len(names):
+        raise RequestError("column", "data.names has a column twice; name each once.")
+    read, form = (_tensor, "tensor") if "tensor" in block else (_table, "ndarray")
+    return dict(zip(names, read(block.get(form), len(names)), strict=True))
+
+
+def _objects(rows: list[Any]) -> Columns:
+    """Columns of a list of rows; those that all have the same columns are read at once."""
+    if not rows:
+        raise RequestError("shape", "jsonData has no row; send at least one.")
+    for index, row in enumerate(rows):
+        if type(row) is not dict:
+            raise RequestError("shape", f"Row {index} is not an object of column names and values.")
+    names = list(rows[0])
+    try:
+        if len(names) > 1 and all(len(row) == len(names) for row in rows):
+            return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
+    except KeyError:
+        pass
+    every = dict.fromkeys(name for row in rows for name in row)
+    if not every:
+        raise RequestError("column", "Row 0 has no column; name and value of each are needed.")
+    return {name: [row.get(name) for row in rows] for name in every}
+
+
+def _columns(found: Any) -> Columns:
+    """An object of columns as it came; every column has a value for each row."""
+    if not isinstance(found, dict) or not found or not all(isinstance(values, list) for values in found.values()):
+        raise RequestError(
+            "shape", "jsonData is neither a list of rows nor an object of columns, each a list of values."
+        )
+    count = len(next(iter(found.values())))
+    if odd := [name for name, values in found.items() if len(values) != count]:
+        raise RequestError(
+            "shape", f"The column {named(odd[0])} of jsonData has another number of rows than the first; align it."
+        )
+    if not count:
+        raise RequestError("shape", "jsonData has no row; send at least one.")
+    return found
+
+
+def _table(rows: Any, width: int) -> Iterable[Sequence[Any]]:
+    if not isinstance(rows, list) or not rows:
+        raise RequestError("shape", "data.ndarray is not a list with at least one row.")
+    for index, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != width:
+            raise RequestError(
+                "shape", f"Row {index} of data.ndarray is not a list of {width} values, one for each of data.names."
+            )
+    return zip(*rows, strict=True)
+
+
+def _tensor(block: Any, width: int) -> Iterable[Sequence[Any]]:
+    shape, values = (block.get("shape"), block.get("values")) if isinstance(block, dict) else (None, None)
+    if not isinstance(shape, list) or not isinstance(values, list) or len(shape) != 2 or shape[1] != width:
+        raise RequestError(
+            "shape", f"data.tensor is not values with a shape of rows and {width} columns, as data.names has."
+        )
+    if type(shape[0]) is not int or shape[0] < 1 or shape[0] * width != len(values):
+        raise RequestError("shape", f"data.tensor has {len(values)} values, which do not fill the shape {shape}.")
+    return [values[index::width] for index in range(width)]
+
+
+def answer(message: dict[str, Any], found: Predictions, predictor: Predictor, meta: dict[str, Any]) -> bytes:
+    """The answer in the form in which the rows came; with `data`, the labels stand among the tags."""
+    if message.get("jsonData") is not None:
+        return orjson.dumps({"jsonData": predictor.answers(found), "meta": meta})
+    classes = predictor.model.classes
+    data: dict[str, Any] = {"names": list(classes) or ["prediction"]}
+    table = (found.labels[:, None] if found.probabilities is None else found.probabilities).tolist()
+    if "tensor" in message["data"]:
+        shape = [len(table), len(data["names"])]
+        data["tensor"] = {"shape": shape, "values": [value for row in table for value in row]}
+    else:
+        data["ndarray"] = table
+    if classes:
+        labels = [classes[code] for code in found.labels.tolist()]
+        meta = meta | {"tags": meta["tags"] | {"predictions": labels}}
+    return orjson.dumps({"data": data, "meta": meta})
+
+
+def truth(message: dict[str, Any]) -> tuple[str, list[Any]]:
+    """The request and its rows' labels of a feedback message; raises RequestError where one is lacking."""
+    response, told = message.get("response"), message.get("truth")
+    meta = response.get("meta") if isinstance(response, dict) else None
+    request = meta.get("puid") if isinstance(meta, dict) else None
+    if not isinstance(request, str) or not request:
+        raise RequestError("body", "The feedback names no request; send the answer's meta.puid in response.meta.puid.")
+    if not isinstance(told, dict):
+        raise RequestError(
+            "body", "The feedback has no truth; send truth.jsonData or truth.data.ndarray with a label a row."
+        )
+    labels = told.get("jsonData")
+    if labels is None and isinstance(told.get("data"), dict):
+        tensor = told["data"].get("tensor")
+        labels = tensor.get("values") if isinstance(tensor, dict) else told["data"].get("ndarray")
+    if isinstance(labels, list):
+        labels = [label[0] if isinstance(label, list) and len(label) == 1 else label for label in labels]
+    if not isinstance(labels, list) or not labels:
+        raise RequestError("shape", "The feedback's truth is not a list with a label for each row of the request.")
+    return request, labels
+
+
+def refusal(error: RequestError, status: int) -> bytes:
+    """An error in Seldon's form: one sentence, with the HTTP status as code."""
+    return orjson.dumps({"status": {"status": 1, "info": str(error), "code": status, "reason": error.reason}})

@@ -1,0 +1,203 @@
+"""Reads and writes the bodies of the Open Inference Protocol with its binary tensors; knows no server.
+
+Source: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md and, for
+binary tensors, https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError, named, shown
+from lifecycle.serving.messages import decode
+
+DTYPES = {
+    "BOOL": "?",
+    "UINT8": "<u1",
+    "UINT16": "<u2",
+    "UINT32": "<u4",
+    "UINT64": "<u8",
+    "INT8": "<i1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "FP16": "<f2",
+    "FP32": "<f4",
+    "FP64": "<f8",
+}
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A request: one column a tensor, and by name the outputs that are wanted, true for a binary one."""
+
+    identity: str | None
+    columns: Columns
+    outputs: dict[str, bool]
+
+
+def outputs(predictor: Predictor) -> dict[str, str]:
+    """Names and data types of the answer's tensors, each of shape (n,)."""
+    if not predictor.model.classes:
+        return {"prediction": "FP64"}
+    return {"prediction": "BYTES"} | {f"probability_{name}": "FP64" for name in predictor.model.classes}
+
+
+def metadata(predictor: Predictor) -> dict[str, Any]:
+    """The model as the protocol describes one."""
+    inputs = [(column.name, "BYTES" if column.type == "category" else "FP32") for column in predictor.model.columns]
+
+    def tensors(pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+        return [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in pairs]
+
+    return {
+        "name": predictor.model.metadata["name"],
+        "versions": [predictor.model.version],
+        "platform": predictor.runtime,
+        "inputs": tensors(inputs),
+        "outputs": tensors(list(outputs(predictor).items())),
+    }
+
+
+def read(content: bytes, header: bytes | None, predictor: Predictor) -> Inference:
+    """A request from its body, of which `header` bytes are JSON and the rest binary tensors; raises RequestError."""
+    head = len(content)
+    if header is not None:
+        head = int(header) if header.isdigit() and len(header) < 12 else head + 1
+    if head > len(content):
+        raise RequestError(
+            "json", "Inference-Header-Content-Length is not the number of the body's JSON bytes; correct it."
+        )
+    body, binary = decode(content[:head]), memoryview(content)[head:]
+    tensors = body.get("inputs")
+    if not isinstance(tensors, list) or not tensors:
+        raise RequestError("body", "The body has no inputs; send a list of tensors, one for each column.")
+    found: dict[str, list[Any]] = {}
+    for tensor in tensors:
+        name = tensor.get("name") if isinstance(tensor, dict) else None
+        if not isinstance(name, str) or name in found:
+            raise RequestError("body", "An input has no name of its own; name each tensor once, after its column.")
+        found[name], binary = _values(tensor, named(name), binary)
+    if len(binary):
+        raise RequestError(
+            "shape", f"The body has {len(binary)} bytes more than its tensors; correct binary_data_size."
+        )
+    counts = {len(values) for values in found.values()}
+    if len(counts) > 1 or counts == {0}:
+        raise RequestError("shape", "The inputs have different numbers of rows, or none; give each column every row.")
+    identity = body.get("id")
+    if identity is not None and not isinstance(identity, str):
+        raise RequestError("body", "The id is not a text; leave it out or send a text.")
+    return Inference(identity, found, _wanted(body, predictor))
+
+
+def _parameters(block: dict[str, Any]) -> dict[str, Any]:
+    found = block.get("parameters", {})
+    if not isinstance(found, dict):
+        raise RequestError("body", "parameters is not an object of names and values; correct it.")
+    return found
+
+
+def _values(tensor: dict[str, Any], name: str, binary: memoryview) -> tuple[list[Any], memoryview]:
+    """A column's values and the binary data after them."""
+    shape, datatype = tensor.get("shape"), tensor.get("datatype")
+    if not (isinstance(shape, list) and shape and all(type(size) is int and size >= 0 for size in shape)):
+        raise RequestError("shape", f"The input {name} has no shape; a column has the shape [rows] or [rows, 1].")
+    if len(shape) > 2 or shape[1:] not in ([], [1]):
+        raise RequestError(
+            "shape", f"The input {name} has the shape {shape}; a column has the shape [rows] or [rows, 1]."
+        )
+    if not isinstance(datatype, str) or (datatype != "BYTES" and datatype not in DTYPES):
+        raise RequestError("value", f"The input {name} has an unknown datatype; use FP32 for numbers, BYTES for texts.")
+    size = _parameters(tensor).get("binary_data_size")
+    if size is None:
+        values = tensor.get("data")
+        if isinstance(values, list) and all(isinstance(value, list) and len(value) == 1 for value in values):
+            values = [value[0] for value in values]
+        if not isinstance(values, list):
+            raise RequestError("body", f"The input {name} has no data; send a list with a value for each row.")
+    else:
+        if type(size) is not int or not 0 <= size <= len(binary):
+            raise RequestError(
+                "shape", f"The input {name} has a binary_data_size that the body does not hold; correct it."
+            )
+        values, binary = _unpacked(binary[:size], name, datatype), binary[size:]
+    if len(values) != shape[0]:
+        raise RequestError("shape", f"The input {name} has {len(values)} values, but the shape {shape}; align them.")
+    return values, binary
+
+
+def _unpacked(content: memoryview, name: str, datatype: str) -> list[Any]:
+    """Values from their bytes; a text stands behind its length in four bytes."""
+    if datatype != "BYTES":
+        if len(content) % np.dtype(DTYPES[datatype]).itemsize:
+            raise RequestError(
+                "shape", f"The input {name} has {len(content)} bytes, which are no whole {datatype} values."
+            )
+        values: list[Any] = np.frombuffer(content, DTYPES[datatype]).tolist()
+        return values
+    texts, place = [], 0
+    while place < len(content):
+        end = place + 4 + int.from_bytes(content[place : place + 4], "little")
+        try:
+            if end > len(content):
+                raise ValueError
+            texts.append(str(content[place + 4 : end], "utf-8"))
+        except ValueError:
+            raise RequestError("value", f"The input {name} has a text that is cut or not UTF-8; correct it.") from None
+        place = end
+    return texts
+
+
+def _wanted(body: dict[str, Any], predictor: Predictor) -> dict[str, bool]:
+    known = outputs(predictor)
+    every = _parameters(body).get("binary_data_output") is True
+    asked = body.get("outputs")
+    if asked is None:
+        return dict.fromkeys(known, every)
+    if not isinstance(asked, list) or not all(isinstance(output, dict) for output in asked):
+        raise RequestError("body", "outputs is not a list of objects with a name; correct it, or leave it out.")
+    if unknown := [output.get("name") for output in asked if output.get("name") not in list(known)]:
+        raise RequestError("body", f"The output {shown(unknown[0])} is unknown; there are {', '.join(known)}.")
+    return {output["name"]: _parameters(output).get("binary_data", every) is True for output in asked}
+
+
+def answer(
+    inference: Inference, found: Predictions, predictor: Predictor, parameters: dict[str, Any]
+) -> tuple[bytes, int | None]:
+    """The body of an answer and, when tensors are binary, how many of its bytes are JSON."""
+    values: dict[str, list[Any]] = {"prediction": [row["prediction"] for row in predictor.answers(found)]}
+    if found.probabilities is not None:
+        columns = found.probabilities.T.tolist()
+        values |= {f"probability_{name}": column for name, column in zip(predictor.model.classes, columns, strict=True)}
+    tensors, binary = [], b""
+    for name, packed in inference.outputs.items():
+        datatype = outputs(predictor)[name]
+        tensor: dict[str, Any] = {"name": name, "datatype": datatype, "shape": [len(found.labels)]}
+        if packed:
+            content = _packed(values[name], datatype)
+            tensor["parameters"] = {"binary_data_size": len(content)}
+            binary += content
+        else:
+            tensor["data"] = values[name]
+        tensors.append(tensor)
+    body: dict[str, Any] = {"model_name": predictor.model.metadata["name"], "model_version": predictor.model.version}
+    if inference.identity is not None:
+        body["id"] = inference.identity
+    head = orjson.dumps(body | {"parameters": parameters, "outputs": tensors})
+    return head + binary, len(head) if binary else None
+
+
+def _packed(values: list[Any], datatype: str) -> bytes:
+    if datatype != "BYTES":
+        return np.array(values, DTYPES[datatype]).tobytes()
+    texts = [value.encode() for value in values]
+    return b"".join(len(text).to_bytes(4, "little") + text for text in texts)
+
+
+def refusal(error: RequestError, _: int) -> bytes:
+    """An error as the protocol has it."""
+    return orjson.dumps({"error": str(error)})

@@ -1,0 +1,187 @@
+"""Answers HTTP requests with Seldon's Python wrapper, for `serve.server: seldon-core`.
+
+seldon-core from 1.18 on is under the Business Source License: its use in production needs a licence from Seldon.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lifecycle import InputError, config
+from lifecycle.artifact import description, directory
+from lifecycle.artifact.predictor import RequestError
+from lifecycle.serving.service import UNROUTED, Answer, Service
+
+if TYPE_CHECKING:
+    from flask import Blueprint
+
+# Tried: gRPC keeps a stopped container from ending; passed-through bodies are twice as quick; a second thread lets
+# requests in flight end.
+TUNED = {
+    "FILTER_METRICS_ACCESS_LOGS": "true",
+    "GRPC_WORKERS": "0",
+    "GUNICORN_THREADS": "2",
+    "PAYLOAD_PASSTHROUGH": "true",
+    "SELDON_LOG_LEVEL": "WARNING",
+}
+# What the wrapper has for other kinds of graph units than a model.
+OTHERS = ("/transform-input", "/transform-output", "/route", "/aggregate")
+TYPES = ("", "application/json", "application/x-www-form-urlencoded")
+FEEDBACK = ("/send-feedback", "/api/v1.0/feedback", "/api/v0.1/feedback")
+
+
+class Refusal(Exception):  # noqa: N818 - it carries an answer
+    """An answer with another status than 200, which the wrapper takes only as an exception."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.content)
+        self.answer = answer
+
+
+class Seldon:
+    """The user object of the wrapper; `arguments` are those of the service, which is made in the worker."""
+
+    arguments: tuple[Path, Path, config.Serve, Mapping[str, str]]
+    service: Service
+
+    def __init__(self) -> None:
+        self.model_error_handler = _blueprint(self)
+
+    def load(self) -> None:
+        """Called in each worker: onnxruntime, when imported before the fork, hangs when the worker ends."""
+        try:
+            self.service = Service(*self.arguments)
+        except InputError as error:
+            print(f"serve: {error}", file=sys.stderr, flush=True)
+            raise SystemExit(3) from error  # of a worker that cannot start, which stops the server
+
+    def predict_raw(self, content: bytes | str) -> bytes:
+        from flask import request
+
+        sent = content.encode() if isinstance(content, str) else content
+        return _told(self.service.predict(sent, request.headers.get("Seldon-Puid")))
+
+    def health_status_raw(self) -> dict[str, str]:
+        self.service.ready()
+        return {"jsonData": "healthy"}
+
+
+def _told(answer: Answer) -> bytes:
+    if answer.status != 200:
+        raise Refusal(answer)
+    return answer.content
+
+
+def _blueprint(user: Seldon) -> "Blueprint":
+    """Routes and errors that the wrapper lacks: metrics, feedback, descriptions, limits, and the statuses of HTTP."""
+    from flask import Blueprint, Response, abort, current_app, request
+    from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+    blueprint = Blueprint("model", __name__)
+
+    def answered(content: bytes, status: int = 200) -> Response:
+        return Response(content, status, mimetype="application/json")
+
+    @blueprint.before_app_request
+    def _check() -> Response | None:
+        service = user.service
+        if request.path in OTHERS:
+            abort(404)
+        limit = service.settings.bytes
+        request.max_content_length = limit + 1  # beyond it a body in chunks would be cut, and not refused
+        plain = request.headers.get("Content-Encoding", "identity") == "identity" and request.mimetype in TYPES
+        if request.method == "POST" and not plain:
+            raise RequestError("content_type", "The body is not plain application/json; send it so, not compressed.")
+        if len(request.get_data()) > limit:
+            raise service.too_large()
+        if request.path in FEEDBACK:
+            content = request.form.get("json", "").encode() or request.get_data()
+            return answered(_told(service.feedback(content)))
+        if request.path in ("/metadata", "/api/v1.0/metadata"):
+            return answered(orjson.dumps(description.seldon(service.predictor)))
+        if request.path in ("/openapi.json", "/seldon.json"):
+            return answered(orjson.dumps(description.openapi(service.predictor, service.settings, v2=False)))
+        return None
+
+    @blueprint.get("/ready")
+    def _ready() -> Response:
+        user.service.ready()
+        return answered(b'{"jsonData":"healthy"}')
+
+    @blueprint.get("/live")
+    def _live() -> Response:
+        return answered(b'{"live":true}')
+
+    @blueprint.get("/metrics")
+    @blueprint.get("/prometheus")
+    def _metrics() -> Response:
+        return Response(user.service.telemetry.text(), mimetype="text/plain")
+
+    @blueprint.app_errorhandler(Refusal)
+    def _refused(error: Refusal) -> Response:
+        return answered(error.answer.content, error.answer.status)
+
+    @blueprint.app_errorhandler(RequestError)
+    def _refuse(error: RequestError) -> Response:
+        answer = user.service.refuse(error, "seldon")
+        return answered(answer.content, answer.status)
+
+    @blueprint.app_errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        if isinstance(error, MethodNotAllowed):  # any path could be a file of the wrapper's, which none is
+            routes = current_app.url_map.bind("")
+            known = [one for one in error.valid_methods or () if routes.match(request.path, one)[0] != "static"]
+            error = MethodNotAllowed(sorted(known)) if known else NotFound()
+        if error.code == 413:
+            return _refuse(user.service.too_large())
+        told = UNROUTED.get(error.code or 400) or RequestError("body", f"{error.name}: correct the request.")
+        answer = _refuse(told)
+        if allowed := getattr(error, "valid_methods", None):
+            answer.headers["Allow"] = ", ".join(allowed)
+        return answer
+
+    return blueprint
+
+
+def run(settings: config.Config, model: Path, folder: Path) -> str:
+    """Serve until SIGTERM; raises InputError when the wrapper is not installed or stops by itself."""
+    for name, value in TUNED.items():
+        os.environ.setdefault(name, value)
+    try:
+        from seldon_core import metrics, microservice
+    except ImportError as error:
+        raise InputError(
+            "serve.server is seldon-core, which this environment lacks; install locks/seldon.txt."
+        ) from error
+    version = directory.load(model).version
+    update = metrics.SeldonMetrics.update
+
+    def only_some(self: Any, custom: list[Any], method: str) -> None:
+        """Six messages to another process are saved when there is no metric to record."""
+        if custom:
+            update(self, custom, method)
+
+    metrics.SeldonMetrics.update = only_some
+    Seldon.arguments = (model, folder, settings.serve, dict(os.environ))
+    port = os.environ.get("PREDICTIVE_UNIT_HTTP_SERVICE_PORT", str(settings.serve.port))
+    sys.argv = [
+        "seldon-core-microservice",
+        "lifecycle.serving.seldon.Seldon",
+        "--service-type",
+        "MODEL",
+        "--http-port",
+        port,
+    ]
+    process = os.getpid()
+    try:
+        microservice.main()
+    except SystemExit as stop:
+        if os.getpid() != process:  # a worker, which was forked from here
+            raise
+        if stop.code:
+            raise InputError(f"Seldon's wrapper stopped with code {stop.code}; the lines above say why.") from stop
+    return f"stopped {version}"

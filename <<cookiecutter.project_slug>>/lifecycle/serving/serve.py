@@ -1,0 +1,112 @@
+"""Answers HTTP requests in Seldon's protocol and in the Open Inference Protocol: Starlette on uvicorn."""
+
+import asyncio
+import gc
+import os
+import re
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from lifecycle import InputError, config
+from lifecycle.serving.application import application
+from lifecycle.serving.service import Service
+
+GRACE = 20  # seconds that requests in flight have to end after SIGTERM
+UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
+
+
+class Corked:
+    """A transport that sends what is written in one step of the loop, as head and body of an answer are, at once."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport, self._parts = transport, list[bytes]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, part: bytes) -> None:
+        if not self._parts:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._parts.append(part)
+
+    def _flush(self) -> None:
+        if self._parts and not self._transport.is_closing():  # the caller may have gone
+            self._transport.write(b"".join(self._parts))
+        self._parts.clear()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, which by itself writes head and body apart; that costs a third of all time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(Corked(transport))  # type: ignore[arg-type]
+
+    def data_received(self, data: bytes) -> None:
+        """Ignore an offer to change the protocol, such as Java's client makes: httptools would lose the body."""
+        if b"pgrade:" in data and (self.cycle is None or not self.cycle.more_body):
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = UPGRADE.sub(b"", head) + end + rest
+        super().data_received(data)
+
+
+def _ports(environment: Mapping[str, str], own: int) -> list[int]:
+    """Where to listen: the operator names a port for requests and another for metrics."""
+    port = environment.get("PREDICTIVE_UNIT_HTTP_SERVICE_PORT", environment.get("PREDICTIVE_UNIT_SERVICE_PORT", own))
+    metrics = environment.get("PREDICTIVE_UNIT_METRICS_SERVICE_PORT", port)
+    try:
+        return list(dict.fromkeys([int(port), int(metrics)]))
+    except ValueError as error:
+        raise InputError(
+            f"A PREDICTIVE_UNIT_*_PORT of the environment is no number ({error}); correct it or leave it out."
+        ) from error
+
+
+def listener(port: int) -> socket.socket:
+    """A socket on the port; raises InputError when it is taken."""
+    found = socket.socket(proto=socket.IPPROTO_TCP)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(("0.0.0.0", port))  # noqa: S104 - a container is reached from outside
+    except OSError as error:
+        found.close()
+        raise InputError(
+            f"Port {port} is taken ({error.strerror}); stop what listens there, or change serve.port."
+        ) from error
+    return found
+
+
+def run(settings: config.Config, model: Path, folder: Path) -> str:
+    """Serve until SIGTERM; raises InputError when the model is missing, damaged or answers its golden rows wrongly."""
+    environment = dict(os.environ)
+    service = Service(model, folder, settings.serve, environment)
+    ports = _ports(environment, settings.serve.port)
+    listeners = [listener(port) for port in ports]
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(service, environment),
+            access_log=False,
+            date_header=False,
+            http=Protocol,
+            log_level="warning",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE,
+        )
+    )
+    where = f"predictions in {folder}" if settings.serve.log.enabled else "predictions are not logged"
+    print(f"serve: {service.predictor.model.version} on port {ports[0]}, {where}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn ends on it, and then raises it again
+    gc.freeze()  # what has been loaded stays, and need not be looked through again and again
+    server.run(listeners)
+    service.close()
+    return f"stopped {service.predictor.model.version}"

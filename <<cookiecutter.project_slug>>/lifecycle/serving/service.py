@@ -1,0 +1,182 @@
+"""What a request becomes: checked, predicted, logged, counted and answered; knows no server."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from lifecycle import InputError
+from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError
+from lifecycle.config import Serve
+from lifecycle.serving import log, messages, openinference
+from lifecycle.serving.telemetry import Telemetry
+
+# Statuses of refusals by their reason; the rest is 400.
+STATUS = {"size": 413, "content_type": 415, "log": 503, "model": 404, "path": 404, "method": 405, "golden": 503}
+# What a server says where no route or no method fits.
+UNROUTED = {
+    404: RequestError("path", "There is nothing at this path; /openapi.json says what there is."),
+    405: RequestError("method", "This path takes another method; /openapi.json says which."),
+}
+IDENTITY = 200  # the most characters of a request's identity
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A body with its status; `header` is the number of its bytes that are JSON when binary tensors follow."""
+
+    content: bytes
+    status: int = 200
+    header: int | None = None
+
+
+class Service:
+    """One predictor with its log and its counters; raises InputError when the model answers its golden rows wrongly.
+
+    `environment` holds what Seldon's operator says of the container.
+    """
+
+    def __init__(self, model: Path, folder: Path, settings: Serve, environment: Mapping[str, str]) -> None:
+        self.predictor = Predictor(model, settings.unknown_categories == "accept")
+        self.predictor.check()
+        self.settings = settings
+        self._predictions = log.predictions(folder, self.predictor.model, settings.log.bytes)
+        self._labels = log.labels(folder, settings.log.bytes)
+        self._failed = 0
+        if settings.log.enabled and settings.log.failure == "refuse":
+            try:
+                self._predictions.append(b"", log.utc_now())
+            except OSError as error:
+                raise InputError(
+                    f"The prediction log {folder} cannot be written ({error}); name another folder, "
+                    "or set serve.log.failure to serve."
+                ) from error
+        self.telemetry = Telemetry(self.predictor, folder if settings.log.enabled else None)
+        self._unit = environment.get("PREDICTIVE_UNIT_ID", "model")
+        self._path = {self._unit: environment.get("PREDICTIVE_UNIT_IMAGE", "")}
+
+    def predict(self, content: bytes, identity: str | None) -> Answer:
+        """Answer a message of Seldon's protocol."""
+
+        def answered() -> Answer:
+            message = messages.decode(content)
+            request, found = self._answered(messages.columns(message), messages.identity(message) or identity)
+            meta = {"puid": request, "requestPath": self._path, "tags": {"version": self.predictor.model.version}}
+            return Answer(messages.answer(message, found, self.predictor, meta))
+
+        return self._guarded("seldon", answered)
+
+    def infer(
+        self, content: bytes, header: bytes | None, identity: str | None, name: str, version: str | None
+    ) -> Answer:
+        """Answer a request of the Open Inference Protocol; `header` says how many bytes of the body are JSON."""
+
+        def answered() -> Answer:
+            self.known(name, version)
+            inference = openinference.read(content, header, self.predictor)
+            request, found = self._answered(inference.columns, identity)
+            parameters = {"puid": request, "requestPath": self._path}
+            body, size = openinference.answer(inference, found, self.predictor, parameters)
+            return Answer(body, header=size)
+
+        return self._guarded("v2", answered)
+
+    def feedback(self, content: bytes) -> Answer:
+        """Log what came true of an earlier request, for the monitor to join by the request's identity."""
+
+        def answered() -> Answer:
+            request, truth = messages.truth(messages.decode(content))
+            self._check(request, len(truth))
+            self._check_labels(truth)
+            now = log.utc_now()
+            self._append(self._labels, log.truths(request, truth, now), now)
+            self.telemetry.labels.inc(len(truth))
+            return Answer(b'{"meta":{}}')
+
+        return self._guarded("feedback", answered)
+
+    def _check_labels(self, truth: list[Any]) -> None:
+        classes = self.predictor.model.classes
+        for row, label in enumerate(truth):
+            if classes and label not in classes:
+                raise RequestError(
+                    "value", f"Row {row} of truth is no class of the model; allowed are {', '.join(classes)}."
+                )
+            if not classes and (not isinstance(label, int | float) or isinstance(label, bool)):
+                raise RequestError("value", f"Row {row} of truth is not a number; the model predicts one.")
+
+    def _answered(self, columns: Columns, identity: str | None) -> tuple[str, Predictions]:
+        """Predict, then log, so that no answer leaves which is not in the log."""
+        request = identity or os.urandom(16).hex()
+        self._check(request, len(next(iter(columns.values()))))
+        found = self.predictor.predict(self.predictor.inputs(columns))
+        if self.settings.log.enabled:
+            now, answers = log.utc_now(), self.predictor.answers(found)
+            self._append(self._predictions, log.lines(request, self.predictor.model, columns, answers, now), now)
+        self.telemetry.predicted(found)
+        return request, found
+
+    def _check(self, identity: str, count: int) -> None:
+        if count > self.settings.rows:
+            raise RequestError("size", f"The request has {count} rows; send at most {self.settings.rows} at a time.")
+        if len(identity) > IDENTITY:
+            raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
+
+    def _append(self, to: log.LogFile, lines: bytes, now: datetime) -> None:
+        """Write to the log, or do what the configuration says when that fails."""
+        try:
+            to.append(lines, now)
+        except OSError as error:
+            self.telemetry.log_failures.inc()
+            if not self._failed:
+                print(f"serve: the prediction log fails ({error}); free its disk.", file=sys.stderr, flush=True)
+            self._failed += 1
+            if self.settings.log.failure == "refuse":
+                raise RequestError("log", "The prediction could not be logged; try again later.") from error
+        else:
+            if self._failed:
+                print(
+                    f"serve: the prediction log works again after {self._failed} failures.", file=sys.stderr, flush=True
+                )
+                self._failed = 0
+
+    def _guarded(self, protocol: str, answered: Callable[[], Answer]) -> Answer:
+        begin = perf_counter()
+        try:
+            answer = answered()
+        except RequestError as error:
+            return self.refuse(error, protocol)
+        self.telemetry.answered(protocol, perf_counter() - begin)
+        return answer
+
+    def refuse(self, error: RequestError, protocol: str) -> Answer:
+        """The answer to a request that cannot be answered, in the protocol's own form."""
+        status = STATUS.get(error.reason, 400)
+        self.telemetry.refused(protocol, error.reason, status)
+        form = openinference.refusal if protocol == "v2" else messages.refusal
+        return Answer(form(error, status), status)
+
+    def too_large(self) -> RequestError:
+        """For a body that a server does not read to its end."""
+        return RequestError("size", f"The body is larger than {self.settings.bytes} bytes; send fewer rows at a time.")
+
+    def ready(self) -> None:
+        """Raises RequestError when the golden rows come out otherwise than at training."""
+        try:
+            self.predictor.check()
+        except InputError as error:
+            raise RequestError("golden", str(error)) from error
+
+    def known(self, name: str, version: str | None) -> None:
+        """Raises RequestError for another model, or another version of it, than the one that is served."""
+        own = self.predictor.model
+        if name not in (own.metadata["name"], self._unit) or version not in (None, own.version):
+            raise RequestError("model", f"There is no such model; ask for {own.metadata['name']} {own.version}.")
+
+    def close(self) -> None:
+        self._predictions.close()
+        self._labels.close()

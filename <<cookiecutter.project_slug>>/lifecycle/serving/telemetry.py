@@ -1,0 +1,81 @@
+"""What the service counts, for Prometheus."""
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from lifecycle.artifact.predictor import Predictions, Predictor
+
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Telemetry:
+    """The counters of one process, for a predictor and the folder of its prediction log, if it has one."""
+
+    def __init__(self, predictor: Predictor, folder: Path | None) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        model, own = predictor.model, self._registry
+        self._requests = Counter(
+            "model_requests", "Requests by protocol and status", ("protocol", "code"), registry=own
+        )
+        self._refusals = Counter("model_refusals", "Requests that were refused, by reason", ("reason",), registry=own)
+        self._seconds = Histogram(
+            "model_request_seconds", "Time to answer", ("protocol",), buckets=SECONDS, registry=own
+        )
+        self._rows = Counter("model_rows", "Rows that were answered", registry=own)
+        if model.classes:
+            classes = Counter("model_predictions", "Rows by predicted class", ("class",), registry=own)
+            self._classes = [classes.labels(name) for name in model.classes]
+        else:
+            self._values = Summary("model_prediction", "Predicted values", registry=own)
+        self.labels = Counter("model_labels", "Rows whose truth came as feedback", registry=own)
+        self.log_failures = Counter("model_log_failures", "Requests that could not be logged", registry=own)
+        if folder is not None:
+            free = Gauge("model_log_free_bytes", "Room on the prediction log's disk", registry=own)
+            free.set_function(lambda: _measured(lambda: shutil.disk_usage(folder).free))
+        info = Gauge(
+            "model_info", "The model that is served", ("name", "version", "task", "runtime", "sha256"), registry=own
+        )
+        info.labels(model.metadata["name"], model.version, model.task, predictor.runtime, model.sha256).set(1)
+        self._answered = {
+            protocol: (self._requests.labels(protocol, "200"), self._seconds.labels(protocol))
+            for protocol in ("seldon", "v2", "feedback")
+        }
+
+    def answered(self, protocol: str, seconds: float) -> None:
+        requests, histogram = self._answered[protocol]
+        requests.inc()
+        histogram.observe(seconds)
+
+    def predicted(self, found: Predictions) -> None:
+        self._rows.inc(len(found.labels))
+        if found.probabilities is None:
+            for value in found.labels.tolist():
+                self._values.observe(value)
+        elif len(found.labels) == 1:
+            self._classes[found.labels[0]].inc()
+        else:
+            counts = np.bincount(found.labels, minlength=len(self._classes)).tolist()
+            for counter, count in zip(self._classes, counts, strict=True):
+                counter.inc(count)
+
+    def refused(self, protocol: str, reason: str, status: int) -> None:
+        self._requests.labels(protocol, str(status)).inc()
+        self._refusals.labels(reason).inc()
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+def _measured(measure: Callable[[], float]) -> float:
+    """NaN where the folder cannot be read now, as when its files are being taken away."""
+    try:
+        return measure()
+    except OSError:
+        return math.nan

@@ -1,0 +1,53 @@
+"""Documents that refuse what they do not know, and say in words what is wrong and what is allowed."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Strict(BaseModel):
+    """A frozen part of a document without unknown keys, NaN or infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+
+def problems(error: ValidationError, kind: type[BaseModel]) -> str:
+    """Every problem of a document of this kind, divided by semicolons."""
+    return "; ".join(_problem(problem, kind) for problem in error.errors())
+
+
+def _problem(problem: Any, kind: type[BaseModel]) -> str:
+    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+    if problem["type"] == "extra_forbidden":
+        return f"{key} is not a known key; allowed are {_allowed(problem['loc'], kind)}"
+    if problem["type"] == "missing":
+        return f"{key} is missing; add it"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("'", "")
+    return f"{key}: {message} (found {str(problem['input'])[:60]!r})" if problem["loc"] else message
+
+
+def _allowed(location: tuple[str | int, ...], kind: type[BaseModel]) -> str:
+    """The keys of the section around a location, found by walking the JSON schema of the kind."""
+    schema = kind.model_json_schema(by_alias=True)
+    node: dict[str, Any] = schema
+    for part in location[:-1]:
+        node = _resolved(node, schema)
+        if isinstance(part, int):
+            node = node["items"]
+        elif "discriminator" in node:
+            node = {"$ref": node["discriminator"]["mapping"][part]}
+        elif part in node.get("properties", {}):
+            node = node["properties"][part]
+        else:
+            node = node["additionalProperties"]
+    return ", ".join(_resolved(node, schema)["properties"])
+
+
+def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The definition that a node refers to, alone or as the one of several that is no null."""
+    if "anyOf" in node:
+        node = next(option for option in node["anyOf"] if "$ref" in option)
+    if "$ref" in node:
+        resolved: dict[str, Any] = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        return resolved
+    return node

@@ -1,0 +1,1 @@
+"""The tests' own model, in place of the team's."""

@@ -1,0 +1,139 @@
+"""What a change asks for follows from what it touches."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Git, Trained
+
+from lifecycle import InputError
+from lifecycle.documents import record
+from lifecycle.github import changes
+from lifecycle.releasing import release
+
+NOTHING = dict.fromkeys(("train", "evaluate", "images", "team", "lifecycle"), False)
+
+
+def asked(*names: str, sections: set[str] | None = None) -> set[str]:
+    return {name for name, value in changes.asked(list(names), sections or set()).items() if value}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("data/flights.parquet", {"train", "evaluate", "team"}),
+        ("model/estimator.py", {"train", "evaluate", "team"}),
+        ("model/words.txt", {"train", "evaluate", "team"}),
+        ("locks/train.txt", {"train", "evaluate", "team", "lifecycle"}),
+        ("locks/serve.txt", {"images", "team", "lifecycle"}),
+        ("locks/monitor.txt", {"images", "team", "lifecycle"}),
+        ("locks/dev.txt", {"team", "lifecycle"}),
+        ("Dockerfile", {"images"}),
+        ("lifecycle/training/train.py", {"train", "evaluate", "team", "lifecycle"}),
+        ("lifecycle/training/pin.py", {"team", "lifecycle"}),
+        ("lifecycle/artifact/predictor.py", {"train", "evaluate", "images", "team", "lifecycle"}),
+        ("lifecycle/evaluation/metrics.py", {"evaluate", "team", "lifecycle"}),
+        ("lifecycle/serving/post.py", {"images", "team", "lifecycle"}),
+        ("lifecycle/monitoring/alerts.py", {"images", "team", "lifecycle"}),
+        ("lifecycle/reporting/charts.py", {"team", "lifecycle"}),
+        ("lifecycle/releasing/promote.py", {"team", "lifecycle"}),
+        ("lifecycle/github/offer.py", {"team", "lifecycle"}),
+        ("lifecycle/tests/test_gate.py", {"team", "lifecycle"}),
+        ("tests/test_estimator.py", {"team"}),
+        ("manifests/overlays/dev/release/decision.json", set()),
+        ("manifests/base/model.yaml", set()),
+        (".github/workflows/release.yaml", set()),
+        ("docs/monitoring.md", set()),
+        ("README.md", set()),
+        ("modelling.md", set()),
+        ("Dockerfile.md", set()),
+    ],
+)
+def test_a_file_asks_for_what_is_made_of_it(name: str, expected: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert asked(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("data", {"train", "evaluate"}),
+        ("train", {"train", "evaluate"}),
+        ("gates", {"evaluate"}),
+        ("evaluate", {"evaluate"}),
+        ("serve", {"images"}),
+        ("monitor", {"images"}),
+        ("promote", set()),
+        ("reproduce", set()),
+    ],
+)
+def test_a_section_of_the_configuration_asks_for_what_reads_it(
+    section: str, expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert asked("config.yaml", sections={section}) == expected | {"team"}
+
+
+def test_every_section_is_known_to_ask_for_something_or_nothing(binary: Trained) -> None:
+    listed = {*changes.TRAINING_SECTIONS, *changes.EVALUATION_SECTIONS, *changes.IMAGES_SECTIONS}
+    assert set(type(binary.settings).model_fields) - listed == {"promote", "reproduce"}
+
+
+def outputs(base: str, binary: Trained, monkeypatch: pytest.MonkeyPatch, folder: Path) -> set[str]:
+    path = folder / "outputs"
+    path.write_text("")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(path))
+    changes.run(binary.settings.promote, Path("config.yaml"), base)
+    found = dict(line.split("=") for line in path.read_text().splitlines())
+    assert set(found) == {*NOTHING, "check"}
+    return {name for name, value in found.items() if value == "true"}
+
+
+def test_a_comment_in_the_configuration_asks_for_nothing_but_checks(
+    binary: Trained, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("config.yaml").write_text(yaml.safe_dump(binary.document))
+    base = repository.commit("Configure")
+    Path("config.yaml").write_text("# words\n" + yaml.safe_dump(binary.document))
+    repository.commit("Comment")
+    assert outputs(base, binary, monkeypatch, tmp_path) == {"check", "team"}
+    binary = binary.but(document=binary.document | {"gates": binary.document["gates"][:1]})
+    Path("config.yaml").write_text(yaml.safe_dump(binary.document))
+    repository.commit("Gates")
+    assert outputs(base, binary, monkeypatch, tmp_path) == {"check", "team", "evaluate"}
+
+
+def test_a_release_asks_for_no_job_at_all(
+    binary: Trained, decision: record.Decision, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from test_release import IMAGES, SETTINGS
+
+    base = repository("rev-parse", "HEAD")
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    repository.commit("Release")
+    assert outputs(base, binary, monkeypatch, tmp_path) == set()
+
+
+def test_images_are_built_around_a_released_model_or_one_is_trained(
+    binary: Trained, decision: record.Decision, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from test_release import IMAGES, SETTINGS
+
+    def patched() -> str:
+        base = repository("rev-parse", "HEAD")
+        Path("Dockerfile").write_text(f"# {base}\n")
+        repository.commit("Patch")
+        return base
+
+    assert outputs(patched(), binary, monkeypatch, tmp_path) == {"check", "train"}
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    repository.commit("Release")
+    assert outputs(patched(), binary, monkeypatch, tmp_path) == {"check", "images"}
+
+
+def test_before_the_first_push_everything_is_new(
+    binary: Trained, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert outputs("0" * 40, binary, monkeypatch, tmp_path) >= {"check", "train"}
+    with pytest.raises(InputError, match="git does not know the commit"):
+        outputs("1" * 40, binary, monkeypatch, tmp_path)

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Trained
+
+from lifecycle import InputError, doctor
+
+
+def written(binary: Trained, folder: Path) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(binary.document))
+    return path
+
+
+def test_a_machine_with_everything_is_well(binary: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = doctor.findings(written(binary, tmp_path), answers=lambda *_: True)
+    assert all(finding.holds for finding in found if finding.required)
+    assert all(finding.fix for finding in found if not finding.holds)
+
+
+def test_what_is_missing_is_named_with_its_fix(binary: Trained, tmp_path: Path) -> None:
+    found = doctor.findings(written(binary, tmp_path), answers=lambda *command: command[0] != "git")
+    missing = {finding.name: finding.fix for finding in found if finding.required and not finding.holds}
+    assert missing["git is installed"] == "install git"
+    assert "git config --global user.name" in missing["git knows your name"]
+
+
+@pytest.mark.parametrize(("installed", "holds"), [(["kubectl"], True), (["kustomize"], True), ([], False)])
+def test_either_program_that_renders_is_enough(
+    installed: list[str], holds: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: name if name in installed else None)
+    found = {one.name: one.holds for one in doctor.findings(tmp_path / "config.yaml", answers=lambda *_: True)}
+    assert found["kustomize or kubectl renders manifests"] is holds
+
+
+def test_a_wrong_configuration_and_a_changed_data_file_are_found(binary: Trained, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("speed: 1\n")
+    names = {finding.name for finding in doctor.findings(tmp_path / "config.yaml") if not finding.holds}
+    assert f"{tmp_path / 'config.yaml'} is valid" in names
+    changed = binary.document | {"data": binary.document["data"] | {"sha256": "0" * 64}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(changed))
+    names = {finding.name for finding in doctor.findings(tmp_path / "config.yaml") if not finding.holds}
+    assert "the data file has the pinned hash" in names
+
+
+def test_something_required_that_is_missing_fails_the_step(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"checks fail \(.*config\.yaml is valid"):
+        doctor.run(tmp_path / "config.yaml")

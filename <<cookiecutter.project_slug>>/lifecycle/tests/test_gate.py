@@ -1,0 +1,295 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Trained
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifecycle import InputError, config, policy
+from lifecycle.documents import record
+from lifecycle.documents.record import Measure, SlicePart
+from lifecycle.evaluation import gate
+
+Verdicts = dict[str, str]
+
+
+def measure(value: float, half: float = 0.01) -> Measure:
+    return Measure(value=value, low=value - half, high=value + half)
+
+
+def evaluation(**changes: Any) -> record.Evaluation:
+    """A candidate with ROC AUC 0.9 and log loss 0.3, as good as its champion; `changes` replace fields."""
+    origin = record.Origin(
+        version="2020.01.01-aaaaaaa",
+        commit="a" * 40,
+        dirty=False,
+        model="0" * 64,
+        data="1" * 64,
+        lock="2" * 64,
+        train=("2020-01-01", "2020-02-01"),
+        test=("2020-02-01", "2020-03-01"),
+        run="r",
+        parameters={},
+        features=("number",),
+    )
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "task": "binary_classification",
+        "level": 0.95,
+        "rows": 1000,
+        "origin": origin,
+        "metrics": {"roc_auc": measure(0.9), "log_loss": measure(0.3)},
+        "baseline": {"roc_auc": measure(0.5), "log_loss": measure(0.6)},
+        "champion": champion(roc_auc=0, log_loss=0),
+        "slices": (part("red", 500, 0.9), part("blue", 500, 0.9)),
+        "classes": ("no", "yes"),
+        "fairness": (groups(0.1),),
+        "calibration": bins((1000, 0.5, 0.5)),
+        "confusion": ((500, 100), (100, 300)),
+        "residuals": None,
+        "importance": {"number": record.Importance(mean=0.2, deviation=0.01)},
+        "dependence": (),
+        "shap": (),
+        "data": None,
+        "latency": 1.0,
+        "batch": None,
+        "parity": 1e-7,
+        "bytes": 1000,
+    }
+    return record.Evaluation(**values | changes)
+
+
+def champion(**differences: float) -> record.Champion:
+    """A champion from which the candidate differs by so much, give or take 0.01."""
+    return against({name: measure(value) for name, value in differences.items()})
+
+
+def against(differences: dict[str, Measure]) -> record.Champion:
+    return record.Champion.model_construct(origin=None, metrics={}, differences=differences, code=None)
+
+
+def groups(difference: float | None) -> record.Fairness:
+    """Groups of the slice `colour` that differ by so much, or are too small to differ."""
+    differences = {} if difference is None else {"selection_rate_difference": difference}
+    group = record.Group(part="red", rows=500, rates={"selection_rate": 0.5})
+    return record.Fairness(column="colour", smallest=100, groups=(group,), differences=differences)
+
+
+def part(name: str, rows: int, auc: float | None) -> SlicePart:
+    return SlicePart(column="colour", part=name, rows=rows, metrics={} if auc is None else {"roc_auc": measure(auc)})
+
+
+def bins(*values: tuple[int, float, float]) -> tuple[record.Bin, ...]:
+    return tuple(record.Bin(rows=rows, predicted=predicted, observed=observed) for rows, predicted, observed in values)
+
+
+def outcome(rule: policy.AnyGate, given_evaluation: record.Evaluation) -> str:
+    return gate._said(rule, given_evaluation)[0]
+
+
+FLOOR = policy.BoundGate(kind="floor", metric="roc_auc", bound=0.8)
+CEILING = policy.BoundGate(kind="ceiling", metric="log_loss", bound=0.4)
+ROWS = policy.RowsGate(kind="rows", bound=1000)
+BASELINE = policy.BaselineGate(kind="baseline", metric="log_loss")
+HIGHER = policy.ChampionGate(kind="champion", metric="roc_auc", margin=0.02)
+LOWER = policy.ChampionGate(kind="champion", metric="log_loss", margin=0.02)
+SLICE = policy.SliceGate(kind="slice", slice="colour", metric="roc_auc", bound=0.8, rows=100)
+GAP = policy.GapGate(kind="gap", slice="colour", metric="roc_auc", bound=0.125, rows=100)
+FAIRNESS = policy.FairnessGate(kind="fairness", slice="colour", metric="selection_rate_difference", bound=0.2)
+CALIBRATION = policy.CalibrationGate(kind="calibration", bound=0.0625)
+PARITY = policy.ParityGate(kind="parity", bound=1e-5)
+LATENCY = policy.LatencyGate(kind="latency", bound=2)
+
+# For each kind: a better candidate, an equal one (at the bound, or as good as what it is compared with), a worse one.
+CASES: dict[str, tuple[Any, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "rows": (ROWS, {"rows": 2000}, {"rows": 1000}, {"rows": 999}),
+    "floor": (
+        FLOOR,
+        {"metrics": {"roc_auc": measure(0.81)}},
+        {"metrics": {"roc_auc": measure(0.8)}},
+        {"metrics": {"roc_auc": measure(0.79)}},
+    ),
+    "ceiling": (
+        CEILING,
+        {"metrics": {"log_loss": measure(0.39)}},
+        {"metrics": {"log_loss": measure(0.4)}},
+        {"metrics": {"log_loss": measure(0.41)}},
+    ),
+    "champion, higher is better": (
+        HIGHER,
+        {"champion": champion(roc_auc=0.05)},
+        {"champion": champion(roc_auc=0)},
+        {"champion": champion(roc_auc=-0.04)},
+    ),
+    "champion, lower is better": (
+        LOWER,
+        {"champion": champion(log_loss=-0.05)},
+        {"champion": champion(log_loss=0)},
+        {"champion": champion(log_loss=0.04)},
+    ),
+    "slice": (
+        SLICE,
+        {"slices": (part("red", 500, 0.9), part("blue", 500, 0.95))},
+        {"slices": (part("red", 500, 0.8), part("blue", 500, 0.95))},
+        {"slices": (part("red", 500, 0.79), part("blue", 500, 0.95))},
+    ),
+    "floor of the interval": (
+        FLOOR.model_copy(update={"by": "interval"}),
+        {"metrics": {"roc_auc": measure(0.82)}},
+        {"metrics": {"roc_auc": Measure(value=0.81, low=0.8, high=0.82)}},
+        {"metrics": {"roc_auc": measure(0.805)}},
+    ),
+    "ceiling of the interval": (
+        CEILING.model_copy(update={"by": "interval"}),
+        {"metrics": {"log_loss": measure(0.38)}},
+        {"metrics": {"log_loss": Measure(value=0.39, low=0.38, high=0.4)}},
+        {"metrics": {"log_loss": measure(0.395)}},
+    ),
+    "gap": (
+        GAP,
+        {"slices": (part("red", 500, 0.9), part("blue", 500, 0.9), part("green", 99, 0.1))},
+        {"slices": (part("red", 500, 0.75), part("blue", 500, 0.875))},
+        {"slices": (part("red", 500, 0.7), part("blue", 500, 0.875))},
+    ),
+    "fairness": (
+        FAIRNESS,
+        {"fairness": (groups(0.1),)},
+        {"fairness": (groups(0.2),)},
+        {"fairness": (groups(0.21),)},
+    ),
+    "calibration": (
+        CALIBRATION,
+        {"calibration": bins((100, 0.1, 0.1), (100, 0.5, 0.5))},
+        {"calibration": bins((100, 0.25, 0.125), (100, 0.5, 0.5))},
+        {"calibration": bins((100, 0.25, 0.1), (100, 0.5, 0.5))},
+    ),
+    "parity": (PARITY, {"parity": 0.0}, {"parity": 1e-5}, {"parity": 1.1e-5}),
+    "latency": (LATENCY, {"latency": 1.0}, {"latency": 2.0}, {"latency": 2.1}),
+}
+
+
+@pytest.mark.parametrize(("rule", "better", "equal", "worse"), CASES.values(), ids=CASES)
+def test_a_better_and_an_equal_candidate_pass_and_a_worse_one_fails(
+    rule: policy.AnyGate, better: dict[str, Any], equal: dict[str, Any], worse: dict[str, Any]
+) -> None:
+    assert outcome(rule, evaluation(**better)) == "pass"
+    assert outcome(rule, evaluation(**equal)) == "pass"
+    assert outcome(rule, evaluation(**worse)) == "fail"
+
+
+def test_the_baseline_must_be_beaten_not_equalled() -> None:
+    assert outcome(BASELINE, evaluation()) == "pass"
+    assert outcome(BASELINE, evaluation(metrics={"log_loss": measure(0.6)})) == "fail"
+    assert outcome(BASELINE, evaluation(metrics={"log_loss": measure(0.7)})) == "fail"
+
+
+def test_the_champion_is_compared_by_the_worse_end_of_the_interval() -> None:
+    within = against({"roc_auc": Measure(value=-0.01, low=-0.019, high=0)})
+    beyond = against({"roc_auc": Measure(value=-0.01, low=-0.021, high=0)})
+    assert outcome(HIGHER, evaluation(champion=within)) == "pass"
+    assert outcome(HIGHER, evaluation(champion=beyond)) == "fail"
+
+
+def test_without_a_champion_a_comparison_is_skipped_not_passed() -> None:
+    assert outcome(HIGHER, evaluation(champion=None)) == "skipped"
+
+
+def test_a_small_or_undefined_part_of_a_slice_warns_instead_of_deciding() -> None:
+    small = evaluation(slices=(part("red", 99, 0.1), part("blue", 500, 0.9)))
+    undefined = evaluation(slices=(part("red", 500, None), part("blue", 500, 0.9)))
+    assert outcome(SLICE, small) == outcome(SLICE, undefined) == "warn"
+    both = evaluation(slices=(part("red", 99, 0.1), part("blue", 500, 0.1)))
+    assert outcome(SLICE, both) == "fail"
+
+
+def test_a_gap_cannot_be_judged_from_one_part() -> None:
+    assert outcome(GAP, evaluation(slices=(part("red", 500, 0.9), part("blue", 99, 0.1)))) == "warn"
+    assert outcome(GAP, evaluation(slices=(part("red", 500, 0.9), part("blue", 500, None)))) == "warn"
+
+
+def test_groups_that_are_too_small_or_not_measured_warn() -> None:
+    other = groups(0.9).model_copy(update={"column": "size"})
+    assert outcome(FAIRNESS, evaluation(fairness=(groups(None),))) == "warn"
+    assert outcome(FAIRNESS, evaluation(fairness=())) == outcome(FAIRNESS, evaluation(fairness=(other,))) == "warn"
+
+
+@pytest.mark.parametrize("rule", [FLOOR, CEILING, BASELINE, HIGHER], ids=lambda rule: rule.kind)
+def test_a_metric_that_is_undefined_on_the_test_rows_does_not_pass(rule: policy.AnyGate) -> None:
+    nothing = evaluation(metrics={}, champion=champion())
+    assert outcome(rule, nothing) == "fail"
+    assert "undefined on the test rows" in gate._said(rule, nothing)[1]
+    assert outcome(BASELINE, evaluation(baseline={})) == "fail"
+
+
+def test_other_slices_do_not_decide() -> None:
+    other = SlicePart(column="size", part="small", rows=500, metrics={"roc_auc": measure(0.1)})
+    parts = (part("red", 500, 0.9), part("blue", 500, 0.9), other)
+    assert outcome(SLICE, evaluation(slices=parts)) == outcome(GAP, evaluation(slices=parts)) == "pass"
+
+
+def test_what_is_needed_says_which_way() -> None:
+    needed = {name: gate._said(case[0], evaluation())[2] for name, case in CASES.items()}
+    assert needed == {
+        "rows": "at least 1,000",
+        "floor": "at least 0.8",
+        "ceiling": "at most 0.4",
+        "champion, higher is better": "worse by less than 0.02 (higher is better)",
+        "champion, lower is better": "worse by less than 0.02 (lower is better)",
+        "slice": "at least 0.8 in each part",
+        "floor of the interval": "at least 0.8 of its interval",
+        "ceiling of the interval": "at most 0.4 of its interval",
+        "gap": "at most 0.125 apart",
+        "fairness": "at most 0.2",
+        "calibration": "at most 0.0625",
+        "parity": "at most 1e-05",
+        "latency": "at most 2 ms",
+    }
+
+
+def rules(binary: Trained, *gates: policy.AnyGate) -> config.Config:
+    return binary.settings.model_copy(update={"gates": gates})
+
+
+@pytest.mark.parametrize(("rule", "_better", "_equal", "worse"), CASES.values(), ids=CASES)
+def test_one_failed_gate_refuses_unless_it_only_warns(
+    rule: policy.AnyGate, _better: object, _equal: object, worse: dict[str, Any], binary: Trained
+) -> None:
+    others = tuple(case[0] for case in CASES.values())
+    assert gate.decide(rules(binary, *others), evaluation()).passed
+    bad = evaluation(**worse)
+    assert not gate.decide(rules(binary, rule), bad).passed
+    lenient = gate.decide(rules(binary, rule.model_copy(update={"severity": "warn"})), bad)
+    assert lenient.passed
+    assert lenient.gates[0].outcome == "warn"
+    assert gate.decide(rules(binary), bad).passed, "without the gate nothing refuses it"
+
+
+@given(st.floats(-0.2, 0.2), st.floats(0, 0.1), st.floats(0, 0.1))
+def test_no_candidate_passes_whose_interval_reaches_beyond_the_margin(value: float, half: float, margin: float) -> None:
+    found = against({"roc_auc": measure(value, half)})
+    rule = policy.ChampionGate(kind="champion", metric="roc_auc", margin=margin)
+    assert (outcome(rule, evaluation(champion=found)) == "pass") == (value - half > -margin)
+
+
+def test_the_policy_is_named_by_its_gates(binary: Trained) -> None:
+    one, other = (gate.decide(rules(binary, rule), evaluation()).policy for rule in (FLOOR, CEILING))
+    assert one != other
+    assert one == gate.decide(rules(binary, FLOOR), evaluation(rows=7)).policy
+
+
+def test_the_record_is_written_before_the_candidate_is_refused(binary: Trained, tmp_path: Path) -> None:
+    build = binary.copy(tmp_path)
+    (build / "decision.json").unlink()
+    strict = rules(binary, policy.BoundGate(kind="floor", metric="roc_auc", bound=0.999))
+    with pytest.raises(InputError, match=r"is refused by 1 gate: floor roc_auc \(.*at least 0.999 needed\)"):
+        gate.run(strict, build)
+    assert not record.decision(build / "decision.json").passed
+
+
+def test_an_evaluation_of_another_task_or_none_is_refused(binary: Trained, tmp_path: Path) -> None:
+    other = binary.settings.model_copy(update={"task": "regression"})
+    with pytest.raises(InputError, match="not regression; run `make evaluate` again"):
+        gate.run(other, binary.build)
+    with pytest.raises(InputError, match="run `make evaluate` first"):
+        gate.run(binary.settings, tmp_path)

@@ -1,0 +1,262 @@
+"""What the workflows do on GitHub, as far as it can be tested without one; the template's own tests run all of it."""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Git, Trained
+
+from lifecycle import InputError
+from lifecycle import __main__ as command
+from lifecycle.documents import record
+from lifecycle.documents.change import Change
+from lifecycle.github import api, branches, comment, issue, missing, offer, setup, upgrade
+
+ROOT = Path(__file__).parents[2]
+RUN = {"head_sha": "d" * 40, "conclusion": "success", "html_url": "https://github.com/acme/tiny/actions/runs/1"}
+
+
+def gh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a program in the place of `gh`."""
+    (folder / "bin").mkdir()
+    (folder / "bin/gh").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "bin/gh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:/usr/bin:/bin")
+
+
+def test_a_refusal_of_github_is_one_sentence_with_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
+    gh(tmp_path, monkeypatch, "echo 'gh: Not Found (HTTP 404)' >&2; exit 1")
+    with pytest.raises(api.RefusedError, match=r"GitHub refused `gh api --method GET repos/acme/tiny`: gh: Not Found"):
+        api.call("GET", api.root())
+    assert setup.get("repos/acme/tiny") is None
+    (tmp_path / "bin/gh").write_text("#!/bin/sh\necho 'gh: Server Error (HTTP 500)' >&2; exit 1\n")
+    with pytest.raises(api.RefusedError) as refused:
+        setup.get("repos/acme/tiny")
+    assert refused.value.status == 500
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(api.RefusedError, match="gh is not installed"):
+        api.call("GET", "user")
+
+
+def test_the_repository_is_that_of_the_run_or_of_the_remote(repository: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    with pytest.raises(InputError, match="has no remote on GitHub"):
+        api.repository()
+    for address in ("git@github.com:acme/tiny.git", "https://github.com/acme/tiny", "ssh://git@github.com/acme/tiny/"):
+        repository("config", "remote.origin.url", address)
+        assert api.repository() == "acme/tiny"
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/other")
+    assert api.root() == "repos/acme/other"
+
+
+def test_the_same_change_is_the_same_commit_and_leaves_the_working_copy_alone(repository: Git) -> None:
+    Path("manifests/new.yaml").write_text("a: 1\n")
+    Path("other").write_text("mine")
+    first = branches.commit(["manifests"], "Add")
+    assert first == branches.commit(["manifests"], "Add")
+    assert repository("show", "--name-only", "--format=%s", first).split() == ["Add", "manifests/new.yaml"]
+    assert repository("status", "--porcelain").split("\n") == ["?? manifests/new.yaml", "?? other"]
+    Path("manifests/new.yaml").unlink()
+    assert branches.commit(["manifests"], "Add") == ""
+
+
+def test_a_branch_is_refreshed_and_one_with_a_persons_commit_is_kept(
+    repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository("init", "--quiet", "--bare", str(tmp_path / "remote"))
+    repository("config", "remote.origin.url", str(tmp_path / "remote"))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+
+    def made(text: str) -> str:
+        Path("manifests/new.yaml").write_text(text)
+        return branches.commit(["manifests"], "Add")
+
+    for text in ("a: 1\n", "a: 1\n", "a: 2\n"):
+        assert branches.push(made(text), "retrain/data")
+    there = repository("ls-remote", "origin", "refs/heads/retrain/data").split()[0]
+    assert there == made("a: 2\n")
+    tree = repository("rev-parse", f"{there}^{{tree}}")
+    mine = repository("commit-tree", tree, "-p", there, "-m", "Mine")
+    repository("push", "--quiet", "origin", f"{mine}:refs/heads/retrain/data")
+    assert not branches.push(made("a: 3\n"), "retrain/data")
+    assert repository("ls-remote", "origin", "refs/heads/retrain/data").split()[0] == mine
+
+
+def test_a_run_that_pushes_the_same_a_moment_earlier_is_no_failure(
+    repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository("init", "--quiet", "--bare", str(tmp_path / "remote"))
+    repository("config", "remote.origin.url", str(tmp_path / "remote"))
+    Path("manifests/new.yaml").write_text("a: 1\n")
+    made, other = branches.commit(["manifests"], "Add"), branches.commit(["manifests"], "Another")
+    tips = iter(["", made])
+    hook = tmp_path / "remote/hooks/pre-receive"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    monkeypatch.setattr(branches, "tip", lambda _: next(tips))
+    assert branches.push(made, "retrain/data")
+    tips = iter(["", other])
+    with pytest.raises(InputError, match="pre-receive hook declined"):
+        branches.push(made, "retrain/data")
+
+
+def said(folder: Path, **run: str) -> str:
+    return comment.text(comment.artefacts(folder), {**RUN, **run})
+
+
+def test_a_comment_holds_the_report_and_at_most_65000_characters(binary: Trained, tmp_path: Path) -> None:
+    decision = record.decision(binary.build / "decision.json")
+    many = decision.evaluation.model_copy(
+        update={
+            "slices": tuple(
+                part.model_copy(update={"part": f"{part.part} {'x' * 200} {index}"})
+                for index in range(400)
+                for part in decision.evaluation.slices
+            )
+        }
+    )
+    gates = tuple(gate.model_copy(update={"found": "x" * 290}) for gate in decision.gates * 60)
+    long = decision.model_copy(update={"evaluation": many, "gates": gates})
+    for one, words in ((decision, "✅ Accepted"), (long, "the rest was cut here")):
+        (tmp_path / "decision.json").write_text(record.dump(one))
+        for text in ("", "x" * 19_000, "x" * 500_000):
+            (tmp_path / "diff.json").write_text(json.dumps({"dev": text} if text else {}))
+            posted = said(tmp_path)
+            assert len(posted) <= 65_000
+            assert words in posted
+            assert posted.rstrip().endswith(f"of `{'d' * 12}`.")
+    seen = json.loads(posted.removeprefix(comment.MARK).partition(" -->")[0])
+    assert seen["metrics"] == {name: one.value for name, one in decision.evaluation.metrics.items()}
+
+
+def test_without_a_run_there_is_nothing_to_comment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GITHUB_EVENT_PATH", raising=False)
+    assert command.main(["--build", str(tmp_path), "comment"]) == 1
+    assert "comment: There is no run to report on" in capsys.readouterr().err
+
+
+def test_a_comment_without_a_record_says_why(tmp_path: Path) -> None:
+    assert "There is no evaluation" in said(tmp_path / "none", conclusion="failure")
+    assert "The model is not touched" in said(tmp_path / "none")
+
+
+def test_the_hidden_line_of_a_comment_cannot_be_ended_from_inside(binary: Trained, tmp_path: Path) -> None:
+    decision = record.decision(binary.build / "decision.json")
+    metrics = {**decision.evaluation.metrics, "--> <script>": next(iter(decision.evaluation.metrics.values()))}
+    evaluation = decision.evaluation.model_copy(update={"metrics": metrics})
+    (tmp_path / "decision.json").write_text(record.dump(decision.model_copy(update={"evaluation": evaluation})))
+    first = said(tmp_path).split("\n")[0]
+    assert first.count("-->") == 1
+    assert "<script>" not in first
+
+
+def test_a_pull_requests_text_has_manifests_monitor_and_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "repository", lambda: "acme/tiny")
+    alert = {"number": 7, "labels": [{"name": "monitor"}, {"name": "production"}]}
+    monkeypatch.setattr(api, "listed", lambda _: [alert])
+    change = Change("T", "B", "promote/production/1")
+    text = offer.body(change, {"production": "--- a\n+++ b\n+c"}, waits=True)
+    assert "Rendered manifests of production: 1 lines differ" in text
+    assert "Monitor of production: #7 is open." in text
+    assert "without an App" in text
+    assert "no open alert" in offer.body(replace(change, branch="release/dev/1"), {}, waits=False)
+    assert "Monitor" not in offer.body(replace(change, branch="retrain/data"), {}, waits=False)
+    assert len(offer.body(replace(change, body="x" * 90_000), {}, waits=True)) == 65_000
+
+
+def test_without_a_change_nothing_is_offered_and_without_a_remote_it_is_told(repository: Git, tmp_path: Path) -> None:
+    assert offer.run(tmp_path, waits=True) == "there is nothing to offer"
+    Change("T", "B", "retrain/data").write(tmp_path)
+    with pytest.raises(InputError, match="has no remote origin"):
+        offer.run(tmp_path, waits=False)
+
+
+def test_an_alert_of_the_monitor_reaches_no_one_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    def call(_method: str, _path: str, body: Any) -> Any:
+        made.append(body)
+        return {"number": 1}
+
+    (tmp_path / "event.json").write_text(
+        json.dumps({"client_payload": {"environment": "production", "report": "@all <!-- x" + "y" * 90_000}})
+    )
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(tmp_path / "event.json"))
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
+    monkeypatch.setattr(api, "listed", lambda _: [])
+    monkeypatch.setattr(api, "call", call)
+    assert issue.run() == "#1 is opened"
+    assert len(made[0]["body"]) < 65_000
+    assert "@all" not in made[0]["body"]
+    assert made[0]["body"].count("<!--") == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "expected"),
+    [
+        ({"a": 1}, {"a": 1, "b": 2}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": 1}, {}, False),
+        ([{"a": 1}], [{"b": 1}, {"a": 1, "c": 2}], True),
+        ([{"a": 1}], [{"a": 2}], False),
+        ({"a": [1]}, {"a": None}, False),
+    ],
+)
+def test_what_is_wanted_of_github_is_there_or_not(wanted: Any, found: Any, expected: bool) -> None:
+    assert setup.holds(wanted, found) is expected
+
+
+def test_the_rules_demand_the_last_job_of_the_pull_requests_workflow() -> None:
+    rules = {
+        rule["type"]: rule.get("parameters")
+        for rule in json.loads((ROOT / ".github/ruleset.json").read_text())["rules"]
+    }
+    workflow = (ROOT / ".github/workflows/pull-request.yaml").read_text()
+    (check,) = rules["required_status_checks"]["required_status_checks"]
+    assert f"\n    name: {check['context']}\n" in workflow.partition("\n  all-green:")[2]
+    assert rules["required_status_checks"]["strict_required_status_checks_policy"]
+    assert rules["pull_request"]["require_code_owner_review"]
+    assert rules["pull_request"]["allowed_merge_methods"] == ["merge"]
+
+
+def test_github_that_cannot_be_asked_is_no_failure(
+    repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from test_release import SETTINGS
+
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert "has no remote on GitHub" in missing.run(SETTINGS)
+    repository("config", "remote.origin.url", "git@github.com:acme/tiny.git")
+    gh(tmp_path, monkeypatch, "echo 'no network' >&2; exit 1")
+    assert missing.run(SETTINGS).startswith("GitHub was not asked: GitHub refused")
+
+
+def test_a_template_is_merged_with_what_was_changed_here(repository: Git, tmp_path: Path) -> None:
+    Path("a").write_text("1\n2\n3\n4\n5\n")
+    start = repository.commit("Start from the template")
+    Path("a").write_text("1\n2\n3\n4\nmine\n")
+    repository.commit("Mine")
+    (tmp_path / "new").mkdir()
+    for text, conflicts in (("its\n2\n3\n4\n5\n", []), ("1\n2\n3\n4\nits\n", ["a"])):
+        (tmp_path / "new/a").write_text(text)
+        commit = upgrade.rendered(tmp_path / "new", start, "Render")
+        assert repository("ls-tree", "--name-only", commit) == "a"  # what the template no longer has is gone there
+        subprocess.run(["git", "add", "."], check=True)
+        made, found = upgrade.merged(commit, "Upgrade")
+        assert [name for name in found if name == "a"] == conflicts
+        if not conflicts:
+            assert repository("show", f"{made}:a") == "its\n2\n3\n4\nmine"
+    assert upgrade.rendered(tmp_path / "new", commit, "Render") == ""
+
+
+def test_a_template_that_cannot_be_rendered_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be rendered"):
+        upgrade.render(str(tmp_path / "nowhere"), {"project_slug": "tiny"}, tmp_path)

@@ -1,0 +1,346 @@
+import http.server
+import json
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pandas as pd
+import pytest
+import yaml
+from conftest import TASKS, Trained, client, rows
+
+from lifecycle import InputError, files
+from lifecycle import __main__ as command
+from lifecycle.artifact.predictor import Predictor
+from lifecycle.documents import limits
+from lifecycle.documents.summary import Summary
+from lifecycle.monitoring import monitor
+from lifecycle.reporting import findings, watch
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "monitor-1.json"
+RECORDS = Path(__file__).parent / "records"
+NOW = datetime.now(UTC)
+
+
+def answered(trained: Trained, frame: pd.DataFrame, folder: Path) -> None:
+    """Send the rows of a frame through the service, and write what came true of each."""
+    service = client(trained, folder / "predictions")
+    target, lines = trained.settings.data.target, []
+    classes = target.classes
+    codes = pd.cut(frame["outcome"], [-1e9, *target.cuts, 1e9], labels=False) if target.cuts else None
+    for start in range(0, len(frame), 100):
+        part = frame.iloc[start : start + 100]
+        moments = part["moment"].map(pd.Timestamp.isoformat)
+        sent = [
+            {"moment": moment, "number": None if pd.isna(number) else float(number), "colour": colour}
+            for moment, number, colour in zip(moments, part["number"], part["colour"], strict=True)
+        ]
+        body = service.post("/predict", json={"jsonData": sent}).json()
+        for row, index in enumerate(part.index):
+            truth = float(frame["outcome"][index]) if codes is None else classes[codes[index]]
+            lines.append(json.dumps({"request": body["meta"]["puid"], "row": row, "label": truth}))
+    service.service.close()
+    files.write(folder / "labels" / "one.jsonl", "\n".join(lines) + "\n")
+
+
+def traffic(telling: bool = True) -> pd.DataFrame:
+    """The last 1,000 rows, on which the model was not tested; or inputs that no longer tell what will come."""
+    frame = rows().tail(1000)
+    return frame if telling else frame.assign(number=0.0, colour="blue")
+
+
+def watched(trained: Trained, folder: Path, build: Path, labels: bool = True, **changes: Any) -> Summary:
+    """What the monitor says; `changes` are other values of `config.yaml: monitor`."""
+    own = trained.settings.monitor.model_copy(update=changes)
+    settings = trained.settings.model_copy(update={"monitor": own})
+    truth = str(folder / "labels") if labels else None
+    watch.run(settings, build, trained.build / "model", [str(folder / "predictions")], truth, NOW)
+    return Summary.model_validate_json((build / "monitor" / "summary.json").read_text())
+
+
+def test_performance_is_estimated_and_realised_in_whole_windows(trained: Trained, tmp_path: Path) -> None:
+    answered(trained, traffic(), tmp_path)
+    found = watched(trained, tmp_path, tmp_path / "build")
+    metric = trained.settings.monitor.metrics[0]
+    assert (found.log.rows, found.log.labelled) == (1000, 1000)
+    for kind in ("estimated", "realised"):
+        own = [w for w in found.windows if (w.kind, w.metric) == (kind, metric)]
+        assert len([w for w in own if not w.reference]) == 10
+        assert len([w for w in own if w.reference]) == 9
+        assert all(w.rows == 100 for w in own)
+        assert own[-1].begin < own[-1].end
+        assert own[-1].end.startswith("2020-02-11")
+    assert "fewer than 10" in found.warnings[0]
+    assert not found.alert
+
+
+def test_drift_outputs_and_data_quality_are_measured_for_every_column(trained: Trained, tmp_path: Path) -> None:
+    answered(trained, traffic(), tmp_path)
+    found = watched(trained, tmp_path, tmp_path / "build", labels=False)
+    outputs = {f"probability_{name}" for name in trained.settings.data.target.classes} or {"prediction"}
+    columns = {kind: {w.column for w in found.windows if w.kind == kind} for kind in ("drift", "output", "quality")}
+    assert columns == {
+        "drift": {"number", "colour", None} | outputs,
+        "output": outputs,
+        "quality": {"number", "colour"},
+    }
+    measures = {(w.column, w.metric) for w in found.windows if w.kind == "quality"}
+    assert measures == {("number", "missing"), ("number", "out_of_range"), ("colour", "missing"), ("colour", "unseen")}
+
+
+def test_realised_performance_is_what_scikit_learn_says(models: Any, tmp_path: Path) -> None:
+    from sklearn.metrics import mean_absolute_error
+
+    trained = models("regression")
+    frame = traffic()
+    answered(trained, frame, tmp_path)
+    found = watched(trained, tmp_path, tmp_path / "build")
+    first = next(w for w in found.windows if w.kind == "realised" and not w.reference)
+    predictor = Predictor(trained.build / "model")
+    part = frame.head(100).assign(number=frame["number"].astype("float32"))
+    answers = predictor.predict({"number": part["number"].to_numpy(), "colour": part["colour"].to_numpy()}).labels
+    assert first.value == pytest.approx(mean_absolute_error(part["outcome"], answers))
+
+
+def test_a_fall_raises_an_alert_and_quiet_traffic_none(models: Any, tmp_path: Path) -> None:
+    trained = models("binary_classification")
+    for name, telling in (("quiet", True), ("fallen", False)):
+        answered(trained, traffic(telling), tmp_path / name)
+    quiet = watched(trained, tmp_path / "quiet", tmp_path / "a")
+    assert (quiet.alert, quiet.raised) == (False, None)
+    fallen = watched(trained, tmp_path / "fallen", tmp_path / "b", labels=False)
+    assert fallen.alert
+    assert fallen.raised is not None
+    assert fallen.log.labelled == 0
+    assert not any(window.kind == "realised" for window in fallen.windows)
+    assert (tmp_path / "b/monitor/report.md").read_text().startswith("## 🔔 Alert: tiny")
+    assert (
+        f'model_alert{{model="tiny",version="{fallen.version}"}} 1.0'
+        in (tmp_path / "b/monitor/metrics.prom").read_text()
+    )
+
+
+def test_what_the_estimate_cannot_see_is_seen_when_labels_come(binary: Trained, tmp_path: Path) -> None:
+    """Concept drift: the inputs are as ever, and mean the opposite."""
+    frame = traffic()
+    answered(binary, frame.assign(outcome=-frame["outcome"]), tmp_path)
+    assert not watched(binary, tmp_path, tmp_path / "blind", labels=False).alert
+    found = watched(binary, tmp_path, tmp_path / "seeing")
+    assert [entry.kind for entry in found.alerts if entry.holds] == ["realised"]
+    assert "cannot see" in (tmp_path / "seeing/monitor/report.md").read_text()
+
+
+def test_bad_data_raise_an_alert_and_say_which_column(binary: Trained, tmp_path: Path) -> None:
+    frame = traffic()
+    frame.loc[frame.index[::4], "colour"] = "purple"
+    frame.loc[frame.index[1::4], "number"] = 99.0
+    answered(binary, frame, tmp_path)
+    held = {
+        (e.column, e.metric)
+        for e in watched(binary, tmp_path, tmp_path / "build").alerts
+        if e.holds and e.kind == "quality"
+    }
+    assert held == {("colour", "unseen"), ("number", "out_of_range")}
+
+
+def test_a_reference_without_a_whole_window_is_said_and_nothing_is_estimated(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    found = watched(binary, tmp_path, tmp_path / "build", window="week")
+    assert found.windows == ()
+    assert "The reference has 0 windows of a week" in " ".join(found.warnings)
+
+
+def test_large_windows_are_sampled_and_it_is_said(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    found = watched(binary, tmp_path, tmp_path / "a", window=300, sample=150)
+    assert found.sampled == 150
+    assert {w.rows for w in found.windows} == {150}
+    assert "150 rows were sampled" in (tmp_path / "a/monitor/report.md").read_text()
+    again = watched(binary, tmp_path, tmp_path / "b", window=300, sample=150)
+    assert again.windows == found.windows
+
+
+def test_a_job_without_traffic_says_so_and_does_not_fail(binary: Trained, tmp_path: Path) -> None:
+    nothing = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert (nothing.alert, nothing.log.rows, nothing.windows) == (False, 0, ())
+    assert nothing.warnings[0].startswith(f"No prediction of {nothing.version} was logged in")
+    answered(binary, traffic().head(99), tmp_path)
+    few = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert "99 predictions" in few.warnings[0]
+    assert "fill no window of 100 rows yet" in few.warnings[0]
+
+
+def test_another_version_in_the_log_is_named(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic().head(100), tmp_path)
+    (own,) = (tmp_path / "predictions").glob("version=*")
+    own.rename(own.with_name("version=2019.01.01-ccccccc"))
+    found = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert found.log.versions == ("2019.01.01-ccccccc",)
+    assert "The log holds 2019.01.01-ccccccc instead" in found.warnings[1]
+
+
+def test_rows_from_the_future_are_left_out_and_counted(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    (path,) = (tmp_path / "predictions").glob("version=*/hour=*/*.jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines[:50]:
+        line["logged"] = (NOW + timedelta(days=2)).isoformat()
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert (found.log.rows, found.log.future) == (950, 50)
+    assert "50 rows were logged later than now" in " ".join(found.warnings)
+
+
+@pytest.mark.parametrize("change", [{"number": float("nan")}, {"number": 1e30}, {"colour": "red"}])
+def test_a_column_that_says_nothing_any_more_is_no_crash(
+    change: dict[str, Any], trained: Trained, tmp_path: Path
+) -> None:
+    answered(trained, traffic().assign(**change), tmp_path)
+    found = watched(trained, tmp_path, tmp_path / "build")
+    assert found.log.rows == 1000
+    if change.get("number") != change.get("number"):
+        assert "The drift jensen_shannon of number is undefined in 10 windows" in " ".join(found.warnings)
+
+
+def test_a_log_of_another_schema_is_told(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    (path,) = (tmp_path / "predictions").glob("version=*/hour=*/*.jsonl")
+    path.write_text(path.read_text().replace('"number"', '"figure"'))
+    found = watched(binary, tmp_path, tmp_path / "build", labels=False)
+    assert "No row that was read has a value in number" in " ".join(found.warnings)
+    assert [(entry.column, entry.metric) for entry in found.alerts if entry.holds] == [("number", "missing")]
+
+
+def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    got: list[tuple[str, bytes]] = []
+
+    class Gateway(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            got.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    def watch(address: str) -> int:
+        """As the job does it: by the command line, told by its environment where to push."""
+        monkeypatch.setenv("PUSHGATEWAY", address)
+        monkeypatch.setenv("POD_NAMESPACE", "tiny-dev")
+        own = ["--config", str(tmp_path / "config.yaml"), "--build", str(tmp_path / "build")]
+        log = ["--predictions", str(tmp_path / "predictions"), "--model", str(binary.build / "model")]
+        return command.main([*own, "monitor", *log])
+
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(binary.document))
+    answered(binary, traffic(), tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert watch(address) == 0
+        server.shutdown()
+    (told,) = got
+    assert told[0] == "/metrics/job/monitor/model/tiny/namespace/tiny-dev"
+    assert b'model_window{column="",kind="estimated",metric="f1",' in told[1]
+    assert told[1] == (tmp_path / "build/monitor/metrics.prom").read_bytes()
+    assert watch(address) == 1
+    assert "could not be pushed to http://127.0.0.1:" in capsys.readouterr().err
+
+
+def test_labels_of_one_class_leave_undefined_what_needs_two(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic().assign(outcome=1.0), tmp_path)
+    found = watched(binary, tmp_path, tmp_path / "build", metrics=("f1", "roc_auc"))
+    assert "The realised roc_auc is undefined in 10 windows" in " ".join(found.warnings)
+
+
+def test_a_model_of_another_task_is_refused(models: Any, tmp_path: Path) -> None:
+    binary, other = models(TASKS[0]), models(TASKS[2])
+    with pytest.raises(InputError, match=r"regression, but config\.yaml says binary_classification"):
+        watch.run(binary.settings, tmp_path / "build", other.build / "model", [str(tmp_path)], None, NOW)
+
+
+def test_a_job_that_fails_keeps_the_report_before(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    watched(binary, tmp_path, tmp_path / "build")
+    before = (tmp_path / "build/monitor/summary.json").read_bytes()
+    (tmp_path / "labels/one.jsonl").write_text("broken\n")
+    with pytest.raises(InputError, match="have 1 lines that are no JSON object"):
+        watched(binary, tmp_path, tmp_path / "build")
+    assert (tmp_path / "build/monitor/summary.json").read_bytes() == before
+
+
+def test_the_summary_keeps_its_published_schema(
+    trained: Trained, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if request.config.getoption("--refresh"):
+        SCHEMA.write_text(json.dumps(Summary.model_json_schema(), indent=1) + "\n")
+    schema = json.loads(SCHEMA.read_text())
+    assert schema == Summary.model_json_schema()
+    answered(trained, traffic(), tmp_path)
+    watched(trained, tmp_path, tmp_path / "build")
+    document = json.loads((tmp_path / "build/monitor/summary.json").read_text())
+    jsonschema.validate(document, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**document, "another": 1}, schema)
+
+
+def test_the_report_is_the_golden_one(trained: Trained, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """`make test TESTS=--refresh` writes the summary of each task, and its report, again: read the difference."""
+    path, golden = (RECORDS / f"monitor_{trained.task}.{ending}" for ending in ("json", "md"))
+    if request.config.getoption("--refresh"):
+        answered(trained, traffic(telling=False), tmp_path)
+        found = watched(trained, tmp_path, tmp_path / "build")
+        found = found.model_copy(update={"version": "2020.02.01-aaaaaaa"})
+        path.write_text(found.model_dump_json(indent=1) + "\n")
+        golden.write_text(findings.markdown(found))
+    assert findings.markdown(Summary.model_validate_json(path.read_text())) == golden.read_text()
+
+
+def test_the_report_fits_an_issue_and_has_every_section(trained: Trained, tmp_path: Path) -> None:
+    answered(trained, traffic(telling=False), tmp_path)
+    found = watched(trained, tmp_path, tmp_path / "build")
+    text = (tmp_path / "build/monitor/report.md").read_text()
+    assert len(text) <= limits.BODY
+    titles = [section.title for section in findings.sections(found)]
+    assert [line[4:] for line in text.splitlines() if line.startswith("### ")] == titles
+    assert text.count("```mermaid") == 2
+    page = (tmp_path / "build/monitor/report.html").read_text()
+    assert all(f'<h2 id="{title}">' in page for title in titles)
+
+
+def test_names_from_data_cannot_break_the_report(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    found = watched(binary, tmp_path, tmp_path / "build")
+    hostile = "a|b\n<script>x</script>@all"
+    windows = tuple(w.model_copy(update={"column": hostile}) if w.column == "number" else w for w in found.windows)
+    changed = found.model_copy(update={"windows": windows, "warnings": (hostile,)})
+    text, page = findings.markdown(changed), findings.page(changed)
+    assert "<script>x" not in text + page
+    assert "@all" not in text
+
+
+def test_nannyml_reads_no_env_file_and_reports_no_use(tmp_path: Path) -> None:
+    """A file .env beside the job must not reach it; and its use is told to no one."""
+    (tmp_path / ".env").write_text("LEAKED=1\n")
+    code = (
+        "import os, lifecycle.monitoring.nannyml, nannyml\n"
+        "from nannyml.usage_logging import UsageEvent, get_logger\n"
+        "type(get_logger())._log = lambda *_: print('told')\n"
+        "get_logger().log(UsageEvent.CLI_RUN)\n"
+        "print(os.environ.get('LEAKED', 'kept'))\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    root = str(Path(monitor.__file__).parents[2])
+    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": root}, capture_output=True, text=True, check=True)
+    assert done.stdout == "kept\n"
+
+
+def test_one_module_knows_nannyml() -> None:
+    """It may be replaced one day."""
+    sources = Path(monitor.__file__).parent.glob("*.py")
+    assert [path.name for path in sources if "import nannyml\n" in path.read_text()] == ["nannyml.py"]

@@ -1,0 +1,101 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Trained, rows, save, settings
+
+from lifecycle import InputError, config, files
+from lifecycle.documents.change import Change
+from lifecycle.training import pin
+
+TEXT = """# Written by a person.
+name: tiny # keep this
+data:
+  path: {path}
+  snapshots: {snapshots}
+  sha256: {sha256}
+split: # both periods
+  train: [2020-01-01, 2020-01-21]
+  test: [2020-01-21, 2020-01-31]
+"""
+
+
+@pytest.fixture
+def written(binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration with comments, and its first snapshot, in the present folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    sha256 = save(rows(), tmp_path / "data/2020-02.parquet")
+    rest = {name: part for name, part in binary.document.items() if name not in ("name", "data", "split")}
+    head = TEXT.format(path="data/2020-02.parquet", snapshots="data/*.parquet", sha256=sha256)
+    data = {name: binary.document["data"][name] for name in ("time", "target", "features")}
+    indented = "".join(f"  {line}\n" for line in yaml.safe_dump(data).splitlines())
+    path = tmp_path / "config.yaml"
+    path.write_text(head.replace("split:", f"{indented}split:") + yaml.safe_dump(rest))
+    return path
+
+
+def test_the_pin_and_both_periods_move_to_the_newest_snapshot(written: Path) -> None:
+    sha256 = save(rows(seed=1, count=6000), Path("data/2020-03.parquet"))
+    before = written.read_text()
+    change = pin.run(config.load(written), Path("config.yaml"))
+    assert isinstance(change, Change)
+    after = config.load(written)
+    assert (after.data.path, after.data.sha256) == ("data/2020-03.parquet", sha256)
+    last = rows(count=6000)["moment"].max().date()
+    assert after.split.test[1] == last
+    assert after.split.train[1] - after.split.train[0] == date(2020, 1, 21) - date(2020, 1, 1)
+    assert after.split.test[1] - after.split.test[0] == date(2020, 1, 31) - date(2020, 1, 21)
+    changed = [line for line in written.read_text().splitlines() if line not in before.splitlines()]
+    assert len(changed) == 4
+    assert "name: tiny # keep this" in written.read_text()
+    assert (change.branch, change.paths, change.title) == (
+        "retrain/data",
+        ("config.yaml",),
+        f"Retrain on data until {last}",
+    )
+    assert pin.run(after, Path("config.yaml")) == (
+        f"data/2020-03.parquet has no whole day after {last}, where split.test ends; there is nothing to retrain on."
+    )
+
+
+def test_the_same_file_with_later_rows_counts_as_newer(written: Path) -> None:
+    sha256 = save(rows(seed=1, count=6000), Path("data/2020-02.parquet"))
+    assert isinstance(pin.run(config.load(written), Path("config.yaml")), Change)
+    assert config.load(written).data.sha256 == sha256
+
+
+def test_a_snapshot_may_stand_in_an_object_store(binary: Trained, tmp_path: Path) -> None:
+    import fsspec
+
+    save(rows(), tmp_path / "a.parquet")
+    memory = fsspec.filesystem("memory")
+    for name in ("2020-01", "2020-02"):
+        memory.pipe_file(f"/flights/{name}.parquet", (tmp_path / "a.parquet").read_bytes())
+    document = binary.document | {"data": binary.document["data"] | {"snapshots": "memory://flights/*.parquet"}}
+    name, content = pin.newest(settings(document).data)
+    assert name == "memory:///flights/2020-02.parquet"
+    assert files.sha256(content) == files.sha256((tmp_path / "a.parquet").read_bytes())
+
+
+def test_what_cannot_be_moved_is_told_and_nothing_is_written(written: Path) -> None:
+    save(rows(seed=1, count=6000), Path("data/2020-03.parquet"))
+    text = written.read_text().replace("[2020-01-21, 2020-01-31]", "\n    - 2020-01-21\n    - 2020-01-31")
+    written.write_text(text)
+    with pytest.raises(InputError, match=r"must have 'test: \[2020-01-21, 2020-01-31\]' once to be moved"):
+        pin.run(config.load(written), Path("config.yaml"))
+    assert written.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"none", "has no moment in parquet"), (None, "Nothing matches data.snapshots")]
+)
+def test_snapshots_that_are_damaged_or_missing_are_told(content: bytes | None, told: str, written: Path) -> None:
+    settings = config.load(written)
+    for path in Path("data").iterdir():
+        path.unlink()
+    if content:
+        Path("data/2020-03.parquet").write_bytes(content)
+    with pytest.raises(InputError, match=told):
+        pin.run(settings, Path("config.yaml"))

@@ -1,0 +1,256 @@
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fsspec
+import pandas as pd
+import pytest
+from conftest import Trained
+
+from lifecycle import InputError
+from lifecycle.artifact import directory, golden
+from lifecycle.monitoring import reader, windows
+from lifecycle.serving import log
+
+NOW = datetime(2020, 3, 1, 12, 30, tzinfo=UTC)
+COLUMNS: dict[str, list[Any]] = {
+    "number": [0.5, None, 1],
+    "colour": ["red", "blue", ""],
+    "moment": ["2020-02-29T10:00:00+02:00", "2020-02-29T10:00:00+00:00", None],
+}
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    (tmp_path / "database").mkdir()
+    with reader.connect(tmp_path / "database") as made:
+        yield made
+
+
+@pytest.fixture
+def model(trained: Trained) -> directory.Model:
+    return directory.load(trained.build / "model")
+
+
+@pytest.fixture
+def binary_model(binary: Trained) -> directory.Model:
+    return directory.load(binary.build / "model")
+
+
+def answers(model: directory.Model) -> list[dict[str, Any]]:
+    """Three rows of the last class, or the values 0.5, 1.5 and 2.5."""
+    if not model.classes:
+        return [{"prediction": row + 0.5} for row in range(3)]
+    shares = {name: (0.75 if name == model.classes[-1] else 0.25 / (len(model.classes) - 1)) for name in model.classes}
+    return [{"prediction": model.classes[-1], "probabilities": shares}] * 3
+
+
+def lines(model: directory.Model, request: str, now: datetime = NOW) -> bytes:
+    return log.lines(request, model, COLUMNS, answers(model), now)
+
+
+def logged(model: directory.Model, folder: Path, *requests: str, now: datetime = NOW) -> None:
+    own = log.predictions(folder, model, 10_000)
+    for request in requests:
+        own.append(lines(model, request, now), now)
+    own.close()
+
+
+def load(connection: duckdb.DuckDBPyConnection, model: directory.Model, *places: Any) -> reader.Counts:
+    return reader.load(connection, list(map(str, places)), model, NOW - timedelta(days=30), NOW)
+
+
+def rows(connection: duckdb.DuckDBPyConnection, model: directory.Model) -> pd.DataFrame:
+    """Every row that was loaded, as one window of three."""
+    windows.cut(connection, "answered", 3, 1000)
+    return reader.rows(connection, model)
+
+
+def test_what_the_service_wrote_is_read(
+    connection: duckdb.DuckDBPyConnection, model: directory.Model, tmp_path: Path
+) -> None:
+    logged(model, tmp_path, "a")
+    assert load(connection, model, tmp_path) == reader.Counts(rows=3)
+    reader.labels(connection, [], None, model, NOW)
+    found = rows(connection, model)
+    assert found["colour"].tolist() == ["red", "blue", ""]
+    assert found["number"].fillna(-1).tolist() == [0.5, -1.0, 1.0]
+    assert [moment.isoformat() for moment in found["time"]] == [
+        "2020-02-29T08:00:00+00:00",
+        "2020-02-29T10:00:00+00:00",
+        "2020-03-01T12:30:00+00:00",
+    ]
+    expected = {"binary_classification": [1, 1, 1], "multiclass_classification": ["high"] * 3}
+    assert found["prediction"].tolist() == expected.get(model.task, [0.5, 1.5, 2.5])
+    assert [name for name in found if name.startswith("probability_")] == [f"probability_{c}" for c in model.classes]
+    assert found["label"].isna().all()
+
+
+def test_a_torn_line_is_counted_and_a_row_that_stands_twice_counts_once(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    logged(binary_model, tmp_path, "a", "a", "b")
+    (path,) = tmp_path.glob("version=*/hour=*/*.jsonl")
+    path.write_bytes(path.read_bytes() + lines(binary_model, "c")[:40])
+    assert load(connection, binary_model, tmp_path) == reader.Counts(rows=6, unreadable=1, repeated=3)
+
+
+def test_the_smoke_test_does_not_count(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    """Else a service that nobody else asks would never be found."""
+    logged(binary_model, tmp_path, f"{golden.REQUEST}1583064000000000000")
+    assert load(connection, binary_model, tmp_path) == reader.Counts(rows=0)
+    logged(binary_model, tmp_path, "a")
+    assert load(connection, binary_model, tmp_path) == reader.Counts(rows=3)
+
+
+@pytest.mark.parametrize("line", ["[]", "{}", "nonsense", '{"request": "a", "row": "b"}', '"text"', "null"])
+def test_a_foreign_line_is_counted(
+    line: str, connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    logged(binary_model, tmp_path, "a")
+    (path,) = tmp_path.glob("version=*/hour=*/*.jsonl")
+    path.write_text(f"{line}\n{path.read_text()}")
+    found = load(connection, binary_model, tmp_path)
+    assert (found.rows, found.unreadable) == (3, 1)
+
+
+def test_only_the_partitions_of_the_version_and_of_the_hours_asked_for_are_opened(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    logged(binary_model, tmp_path, "new")
+    logged(binary_model, tmp_path, "old", now=NOW - timedelta(days=31))
+    own = tmp_path / f"version={binary_model.version}"
+    other = tmp_path / "version=2019.01.01-ccccccc" / "hour=2020-03-01T12"
+    other.mkdir(parents=True)
+    for path in (other / "x.jsonl.gz", own / "hour=2020-01-30T12" / "x.jsonl.gz"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"cannot be unpacked")
+    found = load(connection, binary_model, tmp_path)
+    assert found == reader.Counts(rows=3, versions=("2019.01.01-ccccccc",))
+    (own / "hour=2020-03-01T11").mkdir()
+    (own / "hour=2020-03-01T11" / "x.jsonl.gz").write_bytes(b"cannot be unpacked")
+    with pytest.raises(InputError, match="cannot be read"):
+        load(connection, binary_model, tmp_path)
+
+
+def test_an_empty_or_absent_folder_holds_nothing(
+    connection: duckdb.DuckDBPyConnection, model: directory.Model, tmp_path: Path
+) -> None:
+    assert load(connection, model, tmp_path / "absent") == reader.Counts(rows=0)
+    reader.labels(connection, [], None, model, NOW)
+    assert rows(connection, model).empty
+
+
+def test_a_store_that_cannot_be_reached_is_told_in_one_sentence(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model
+) -> None:
+    with pytest.raises(InputError, match="^nowhere://x cannot be read .*; correct it, or its credentials.$"):
+        load(connection, binary_model, "nowhere://x")
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[str]:
+    """A bucket of an object store on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
+        fsspec.filesystem("s3").mkdir("bucket")
+        yield "s3://bucket/late-flights"
+    server.stop()
+
+
+def test_shipped_files_and_those_still_here_are_read_together(
+    store: str, connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    logged(binary_model, tmp_path, "here", "both")
+    shipped = f"{store}/version={binary_model.version}/hour=2020-03-01T11/1583060400-uuid.jsonl.gz"
+    content = lines(binary_model, "shipped") + lines(binary_model, "both")
+    with fsspec.open(shipped, "wb") as file:
+        file.write(gzip.compress(content))
+    with fsspec.open(f"{store}/labels/hour=2020-03-01T11/1.jsonl", "wb") as file:
+        file.write(log.truths("shipped", ["no", "yes", "yes"], NOW))
+    found = load(connection, binary_model, tmp_path, store)
+    assert found == reader.Counts(rows=9, repeated=3)
+    reader.labels(connection, [str(tmp_path), store], None, binary_model, NOW - timedelta(days=30))
+    assert sorted(rows(connection, binary_model)["label"].dropna().tolist()) == [0, 1, 1]
+
+
+def test_a_bucket_that_is_not_there_is_told(
+    store: str, connection: duckdb.DuckDBPyConnection, binary_model: directory.Model
+) -> None:
+    with pytest.raises(InputError, match="s3://another/x cannot be read"):
+        load(connection, binary_model, "s3://another/x")
+
+
+def told(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
+    found: list[tuple[str, int, str]] = connection.execute("select * from labels order by request, row").fetchall()
+    return found
+
+
+def write(folder: Path, name: str, *labels: tuple[str, int, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps({"request": r, "row": n, "label": label}) + "\n" for r, n, label in labels)
+    (folder / name).write_text(text)
+
+
+def test_the_last_word_on_a_label_counts(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    feedback, own = log.labels(tmp_path / "log", 1000), tmp_path / "own"
+    for label, later in (("no", 0), ("yes", 5)):
+        moment = NOW + timedelta(minutes=later)
+        feedback.append(log.truths("a", [label, label], moment), moment)
+    feedback.close()
+    write(own, "1.jsonl", ("007", 0, "yes"), ("a", 1, "yes"))
+    write(own, "2.jsonl", ("007", 0, "yes"), ("007", 0, "no"), ("a", 1, "no"))
+    reader.labels(connection, [str(tmp_path / "log")], str(own), binary_model, NOW)
+    assert told(connection) == [("007", 0, "no"), ("a", 0, "yes"), ("a", 1, "no")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"request": "a", "row": 0}', "have 1 lines that are no JSON object with request, row and label"),
+        ("not json", "have 1 lines that are no JSON object"),
+        ('{"request": "a", "row": 0, "label": "maybe"}', "hold maybe, but each is one of no, yes; correct them"),
+        (None, "holds no"),
+    ],
+)
+def test_labels_that_cannot_be_read_are_refused(
+    text: str | None,
+    sentence: str,
+    connection: duckdb.DuckDBPyConnection,
+    binary_model: directory.Model,
+    tmp_path: Path,
+) -> None:
+    if text is not None:
+        (tmp_path / "one.jsonl").write_text(text + "\n")
+    with pytest.raises(InputError, match=sentence):
+        reader.labels(connection, [], str(tmp_path), binary_model, NOW)
+
+
+def test_labels_of_a_regression_are_numbers(connection: duckdb.DuckDBPyConnection, models: Any, tmp_path: Path) -> None:
+    model = directory.load(models("regression").build / "model")
+    write(tmp_path / "good", "1.jsonl", ("a", 0, 1.5), ("a", 1, -2))
+    reader.labels(connection, [], str(tmp_path / "good"), model, NOW)
+    assert [float(label) for _, _, label in told(connection)] == [1.5, -2.0]
+    write(tmp_path / "bad", "1.jsonl", ("a", 0, "much"))
+    with pytest.raises(InputError, match="hold much, but each is a number"):
+        reader.labels(connection, [], str(tmp_path / "bad"), model, NOW)
+
+
+def test_names_of_columns_and_classes_are_only_names() -> None:
+    assert reader.quoted('a"; drop table log; --') == '"a""; drop table log; --"'

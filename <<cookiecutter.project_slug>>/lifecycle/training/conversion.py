@@ -1,0 +1,51 @@
+"""Converts a fitted estimator to an ONNX graph with one input and one output for each column."""
+
+import skl2onnx
+from onnx import ModelProto, TensorProto, checker, helper
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.pipeline import Pipeline
+
+from lifecycle.config import Config
+
+
+class ConversionError(ValueError):
+    """Why an estimator has no ONNX graph."""
+
+
+def convert(fitted: Pipeline, settings: Config) -> ModelProto:
+    """The fitted pipeline as an ONNX graph whose inputs and outputs are columns of shape (n,), as MLflow feeds them.
+
+    The inputs are the features; the outputs are `prediction`, or `probability_<class>` for each class.
+    Raises ConversionError for what skl2onnx does not know.
+    """
+    types = {"number": FloatTensorType([None, 1]), "category": StringTensorType([None, 1])}
+    columns = [(name, types[feature.type]) for name, feature in settings.data.features.items()]
+    regression = settings.task == "regression"
+    options = {} if regression else {"zipmap": False}
+    try:
+        model: ModelProto = skl2onnx.to_onnx(fitted, initial_types=columns, options=options)
+    except Exception as error:  # skl2onnx raises whatever the part raises that it cannot convert
+        raise ConversionError(" ".join(str(error).split())[:200]) from error
+    graph = model.graph
+    names = ["prediction"] if regression else [f"probability_{name}" for name in settings.data.target.classes]
+
+    matrix = {column.name: f"{column.name}/matrix" for column in graph.input}
+    for column in graph.input:
+        del column.type.tensor_type.shape.dim[1]
+    for node in graph.node:
+        node.input[:] = [matrix.get(name, name) for name in node.input]
+    before = [helper.make_node("Unsqueeze", [name, "column/axis"], [wide]) for name, wide in matrix.items()]
+
+    parts = [f"{name}/matrix" for name in names]
+    after = [helper.make_node("Split", [graph.output[-1].name, "column/widths"], parts, axis=1)]
+    after += [
+        helper.make_node("Squeeze", [wide, "column/axis"], [name]) for wide, name in zip(parts, names, strict=True)
+    ]
+    nodes = [*before, *graph.node, *after]
+    del graph.node[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None]) for name in names)
+    graph.initializer.append(helper.make_tensor("column/axis", TensorProto.INT64, [1], [1]))
+    graph.initializer.append(helper.make_tensor("column/widths", TensorProto.INT64, [len(parts)], [1] * len(parts)))
+    checker.check_model(model)
+    return model

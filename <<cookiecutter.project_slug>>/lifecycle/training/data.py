@@ -1,0 +1,182 @@
+"""Checks the data file against `config.yaml`, labels its rows and splits them by time, never at random."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pandas.api.types import is_numeric_dtype
+
+from lifecycle import InputError, config, files
+from lifecycle.artifact.frames import LABEL, parquet
+from lifecycle.tasks import Task
+
+
+def fetch(section: config.Data) -> bytes:
+    """The pinned file from a path or an fsspec URI; raises InputError when it is absent or has another hash."""
+    try:
+        with fsspec.open(section.path, "rb") as file:
+            content: bytes = file.read()
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"The data file {section.path} cannot be read ({error}); correct data.path.") from error
+    if (found := files.sha256(content)) != section.sha256:
+        raise InputError(
+            f"The data file {section.path} has sha256 {found}, not {section.sha256} as data.sha256 says; "
+            "restore the file, or review the new one and pin its hash."
+        )
+    return content
+
+
+def table(content: bytes, section: config.Data) -> pd.DataFrame:
+    """The rows of a parquet file, categories as text; raises InputError where they break the contract."""
+    try:
+        rows = parquet(content)
+    except pa.ArrowException as error:
+        raise InputError(f"The data file {section.path} is not parquet ({error}); convert it.") from error
+    needed = [section.time, *section.key, *section.features, section.target.column]
+    if missing := [name for name in needed if name not in rows.column_names]:
+        raise InputError(
+            f"The data file {section.path} lacks the column {', '.join(missing)}; "
+            f"it has {', '.join(rows.column_names)}: add it, or correct config.yaml: data."
+        )
+    _check_types(rows.schema, section)
+    frame = rows.to_pandas()
+    for name in frame.select_dtypes("category"):
+        frame[name] = frame[name].astype("object")
+    _check_order(frame, section)
+    for name, feature in section.features.items():
+        _check_values(frame[name], name, feature, section.path)
+    return frame
+
+
+def _check_types(schema: pa.Schema, section: config.Data) -> None:
+    if not pa.types.is_timestamp(schema.field(section.time).type):
+        raise InputError(
+            f"The column {section.time} of {section.path} holds {schema.field(section.time).type}, "
+            "but data.time must be a timestamp; convert it."
+        )
+    for name, feature in section.features.items():
+        kind = schema.field(name).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if not (number if feature.type == "number" else text):
+            raise InputError(
+                f"The column {name} of {section.path} holds {kind}, but data.features says {feature.type}; "
+                "convert the column, or correct its type."
+            )
+
+
+def _check_order(frame: pd.DataFrame, section: config.Data) -> None:
+    time = frame[section.time]
+    if empty := int(time.isna().sum()):
+        raise InputError(f"{section.time} is missing in {empty} rows of {section.path}; drop or date them.")
+    if backwards := int((time.diff() < pd.Timedelta(0)).sum()):
+        raise InputError(
+            f"{section.path} is not in order of {section.time}: {backwards} rows come before the one above; sort it."
+        )
+    key = [section.time, *section.key]
+    if twice := int(frame.duplicated(key).sum()):
+        raise InputError(
+            f"{section.path} has {twice} rows with the same {', '.join(key)} as another; "
+            "drop them, or add the column to data.key that tells them apart."
+        )
+
+
+def _check_values(column: pd.Series, name: str, feature: config.Feature, path: str) -> None:
+    empty = int(column.isna().sum())
+    if empty and not feature.missing:
+        raise InputError(
+            f"The column {name} of {path} is missing in {empty} rows; fill it, or allow it with `missing: true`."
+        )
+    if feature.type == "category":
+        return
+    low = -np.inf if feature.min is None else feature.min
+    high = np.inf if feature.max is None else feature.max
+    if outside := int(((column < low) | (column > high)).sum()):
+        raise InputError(
+            f"The column {name} of {path} leaves {low} to {high} in {outside} rows "
+            f"(it spans {column.min():g} to {column.max():g}); correct the rows, or the bounds in data.features."
+        )
+
+
+def label(column: pd.Series, task: Task, target: config.Target, path: str) -> pd.Series:
+    """What the model learns: the number, or the code of the class (0, 1, ...) in the order of `classes`."""
+    if empty := int(column.isna().sum()):
+        raise InputError(f"The target {column.name} of {path} is missing in {empty} rows; drop them.")
+    if task == "regression" or target.cuts:
+        if not is_numeric_dtype(column):
+            raise InputError(f"The target {column.name} of {path} holds {column.dtype}, not numbers; convert it.")
+        if task == "regression":
+            return column.astype("float64")
+        return pd.Series(np.searchsorted(target.cuts, column, side="left"), index=column.index)
+    codes = column.astype(str).map({name: code for code, name in enumerate(target.classes)})
+    if unknown := sorted(set(column[codes.isna()].astype(str))):
+        raise InputError(
+            f"The target {column.name} of {path} holds {', '.join(unknown[:5])}, which data.target.classes does not "
+            "name; add it there, or correct the rows."
+        )
+    return codes.astype("int64")
+
+
+def period(frame: pd.DataFrame, time: str, span: tuple[date, date]) -> pd.DataFrame:
+    """The rows from the first day up to and without the second, UTC."""
+    moments = frame[time].dt.tz_localize("UTC") if frame[time].dt.tz is None else frame[time]
+    begin, end = (pd.Timestamp(day, tz="UTC") for day in span)
+    return frame[(moments >= begin) & (moments < end)]
+
+
+def contract(settings: config.Config) -> str:
+    """A hash of all that decides what `build/data` holds, so that a later step sees when it is out of date."""
+    parts = (settings.task, settings.data.model_dump_json(), settings.split.model_dump_json())
+    return files.sha256("\n".join(parts).encode())
+
+
+def run(settings: config.Config, build: Path) -> str:
+    """Write `data/train.parquet` and `data/test.parquet` under `build`, with what they hold in their metadata."""
+    section = settings.data
+    frame = table(fetch(section), section)
+    frame[LABEL] = label(frame[section.target.column], settings.task, section.target, section.path)
+    parts = {"train": settings.split.train, "test": settings.split.test}
+    counts = {}
+    with files.replaced(build / "data") as folder:
+        for name, span in parts.items():
+            rows = period(frame, section.time, span)
+            if rows.empty:
+                raise InputError(
+                    f"split.{name} ({span[0]} to {span[1]}) holds no row of {section.path}, which spans "
+                    f"{frame[section.time].min():%Y-%m-%d} to {frame[section.time].max():%Y-%m-%d}; move it."
+                )
+            if settings.task != "regression" and rows[LABEL].nunique() < len(section.target.classes):
+                raise InputError(
+                    f"split.{name} ({span[0]} to {span[1]}) lacks a class of data.target.classes; lengthen it."
+                )
+            write(
+                rows, {"contract": contract(settings), "period": [str(day) for day in span]}, folder / f"{name}.parquet"
+            )
+            counts[name] = len(rows)
+    return f"{counts['train']:,} rows to train on, {counts['test']:,} later rows to test on"
+
+
+def write(frame: pd.DataFrame, origin: dict[str, Any], path: Path) -> None:
+    rows = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(rows.replace_schema_metadata({**rows.schema.metadata, b"origin": json.dumps(origin)}), path)
+
+
+def read(path: Path, settings: config.Config) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of one part and their period; raises InputError when `make data` has to be run first."""
+    try:
+        rows = parquet(files.read(path, "data"))
+    except pa.ArrowException as error:
+        raise InputError(f"{path} is damaged ({error}); run `make data` again.") from error
+    origin = json.loads(rows.schema.metadata[b"origin"])
+    if origin["contract"] != contract(settings):
+        raise InputError(
+            f"{path} was made with another task, data or split than config.yaml has; run `make data` again."
+        )
+    return rows.to_pandas(), origin["period"]

@@ -1,0 +1,61 @@
+"""Logs a training as an MLflow run, on the server of MLFLOW_TRACKING_URI or in a file of the build folder."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.data.pandas_dataset import from_pandas
+from mlflow.exceptions import MlflowException
+
+from lifecycle import InputError
+from lifecycle.artifact.frames import LABEL
+from lifecycle.config import Config
+
+
+@contextmanager
+def server(build: Path) -> Iterator[str]:
+    """Use MLFLOW_TRACKING_URI, or an SQLite file under `build`; raises InputError when it refuses what is done inside.
+
+    Yields its address.
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's own seven take four minutes
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(build / 'mlflow.db').resolve()}"
+    try:
+        mlflow.set_tracking_uri(uri)
+        yield uri
+    except MlflowException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"MLflow at {uri} cannot be used ({reason}); correct MLFLOW_TRACKING_URI.") from error
+
+
+@contextmanager
+def run(settings: Config, version: str, build: Path) -> Iterator[str]:
+    """Log what happens inside as one run, failed when it raises; yields the run's id."""
+    with server(build) as uri:
+        if mlflow.get_experiment_by_name(settings.name) is None:
+            artifacts = (build / "mlflow").resolve().as_uri() if uri.startswith("sqlite:") else None
+            mlflow.create_experiment(settings.name, artifact_location=artifacts)
+        mlflow.set_experiment(settings.name)
+        with mlflow.start_run(run_name=version) as active:
+            yield active.info.run_id
+
+
+def log(folder: Path, metadata: dict[str, Any], frames: dict[str, pd.DataFrame], source: str) -> None:
+    """Add the parameters, the data, what names the model, and the sealed model directory to the present run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for context, frame in frames.items():
+            digest = metadata["data"]["sha256"][:36]  # as many as MLflow keeps
+            rows = from_pandas(frame, source=source, targets=LABEL, name=context, digest=digest)
+            mlflow.log_input(rows, context=context)
+    mlflow.log_params(metadata["parameters"])
+    mlflow.set_tags({key: metadata[key] for key in ("version", "commit", "lock")})
+    mlflow.log_artifacts(str(folder), "model")

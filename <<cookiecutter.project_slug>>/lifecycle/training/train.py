@@ -1,0 +1,158 @@
+"""Fits the estimator and saves it as ONNX, or with skops where a conversion would answer otherwise."""
+
+import io
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from lifecycle import InputError, files, git
+from lifecycle.artifact import frames
+from lifecycle.artifact.directory import FORMAT
+from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.artifact.runtimes import RUNTIMES
+from lifecycle.config import Config
+from lifecycle.training import data, explanation, formats, parity, team, tracking
+from lifecycle.training.conversion import ConversionError, convert
+
+GOLDEN_ROWS = 3
+
+
+def inputs(frame: pd.DataFrame, settings: Config) -> pd.DataFrame:
+    """The configured features as the model receives them when served."""
+    return frames.inputs(frame, {name: feature.type for name, feature in settings.data.features.items()})
+
+
+def run(settings: Config, build: Path, lock: Path) -> str:
+    """Write `model/` under `build`: an MLflow model (signature, example) with its reference and golden rows.
+
+    The test rows are scored, for the reference and the parity, and never learnt from.
+    """
+    train, learnt = data.read(build / "data" / "train.parquet", settings)
+    test, tested = data.read(build / "data" / "test.parquet", settings)
+    commit, locked = git.head(), files.sha256(files.read(lock, "lock"))
+    fitted = team.fit(inputs(train, settings), train[frames.LABEL], settings)
+    with tracking.run(settings, commit.version, build) as run_id, files.replaced(build / "model") as folder:
+        metadata = {
+            "format": FORMAT,
+            "name": settings.name,
+            "version": commit.version,
+            "commit": commit.sha,
+            "dirty": commit.dirty,
+            "run": run_id,
+            "task": settings.task,
+            "classes": list(settings.data.target.classes),
+            "threshold": settings.train.threshold,
+            "time": settings.data.time,
+            "key": list(settings.data.key),
+            "data": {"sha256": settings.data.sha256, "train": learnt, "test": tested},
+            "contract": data.contract(settings),
+            "lock": locked,
+            "parameters": settings.train.parameters,
+        }
+        served = _serveable(fitted, train, inputs(test, settings), metadata, settings, folder)
+        _record(served, fitted, test, settings, folder)
+        tracking.log(folder, metadata, {"train": train, "test": test}, settings.data.path)
+    return (
+        f"{commit.version} on {len(train):,} rows; {served.runtime} differs by at most {served.parity.largest:.1g}"
+        f"{f' ({served.refused})' if served.refused else ''}; MLflow run {run_id}"
+    )
+
+
+@dataclass(frozen=True)
+class Serveable:
+    """The model as it is served: its format, its answers to the test rows, and why it is not ONNX if it is not."""
+
+    runtime: str
+    predictor: Predictor
+    rows: pd.DataFrame
+    answers: Predictions
+    parity: parity.Parity
+    refused: str
+
+
+def _serveable(
+    fitted: Pipeline,
+    train: pd.DataFrame,
+    rows: pd.DataFrame,
+    metadata: dict[str, Any],
+    settings: Config,
+    folder: Path,
+) -> Serveable:
+    """Save the model as ONNX or, where that fails or answers otherwise, with skops; every test row is compared.
+
+    Raises InputError when neither answers as the fitted estimator does.
+    """
+    refused = ""
+    for runtime in RUNTIMES:
+        for path in folder.iterdir():
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+        try:
+            model = convert(fitted, settings) if runtime == "onnx" else fitted
+        except ConversionError as error:
+            refused = f"skl2onnx cannot convert the estimator: {error}"
+            continue
+        formats.save(model, rows.head(GOLDEN_ROWS), metadata | {"runtime": runtime}, settings, folder)
+        files.write_json(folder / "categories.json", _categories(train, settings))
+        files.write_json(folder / "golden.json", {"rows": [], "answers": []})
+        files.seal(folder)
+        predictor = Predictor(folder)
+        answers = predictor.predict(frames.arrays(rows))
+        found = parity.measure(fitted, answers, rows, settings.train.threshold)
+        if found.holds(settings.train.parity):
+            return Serveable(runtime, predictor, rows, answers, found, refused)
+        refused = (
+            f"as {runtime} it would differ from scikit-learn by {found.largest:.2g}, with {found.flips} other labels "
+            f"in {found.rows} rows"
+        )
+    raise InputError(
+        f"The model cannot be served: {refused}; change the estimator in model/estimator.py, or raise train.parity."
+    )
+
+
+def _categories(train: pd.DataFrame, settings: Config) -> dict[str, list[str]]:
+    """What training saw in each category column."""
+    names = [name for name, feature in settings.data.features.items() if feature.type == "category"]
+    return {name: sorted(map(str, train[name].dropna().unique())) for name in names}
+
+
+def _record(served: Serveable, fitted: Pipeline, test: pd.DataFrame, settings: Config, folder: Path) -> None:
+    """Add what the served model says of the test rows to its directory and seal it."""
+    rows, predictor = served.rows, served.predictor
+    classes = predictor.model.classes
+    _reference(test, rows, served.answers, settings.data.time, classes, folder / "reference.parquet")
+    golden = json.loads(_familiar(rows, predictor).to_json(orient="records", double_precision=15))
+    columns = {name: [row[name] for row in golden] for name in rows}
+    answers = predictor.answers(predictor.predict(predictor.inputs(columns)))
+    files.write_json(folder / "golden.json", {"rows": golden, "answers": answers})
+    files.write_json(
+        folder / "parity.json",
+        {**asdict(served.parity), "tolerance": settings.train.parity, "runtime": served.runtime, "why": served.refused},
+    )
+    files.write_json(folder / "shap.json", explanation.values(fitted, rows, settings.train.seed))
+    files.seal(folder)
+
+
+def _familiar(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
+    """The first rows of which training saw every category, so that no service refuses them; if there is none, any."""
+    known = pd.Series(True, index=rows.index)
+    for name, seen in predictor.model.categories.items():
+        known &= rows[name].isin(seen | {""})
+    return (rows[known] if known.any() else rows).head(GOLDEN_ROWS)
+
+
+def _reference(
+    test: pd.DataFrame, rows: pd.DataFrame, served: Predictions, time: str, classes: tuple[str, ...], path: Path
+) -> None:
+    """What the monitor compares with: the test rows' time, inputs, label and prediction."""
+    frame = rows.assign(**{"time": test[time], frames.LABEL: test[frames.LABEL], "prediction": served.labels})
+    if served.probabilities is not None:
+        for code, name in enumerate(classes):
+            frame[f"probability_{name}"] = served.probabilities[:, code]
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, compression="zstd")
+    files.write(path, buffer.getvalue())
