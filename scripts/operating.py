@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from model import config, gate, intervals, metrics, policy, record
-from model.metrics import Array
-from model.predictor import Predictions
+from lifecycle import config, policy
+from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.documents import record
+from lifecycle.evaluation import gate, intervals, metrics
 from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -60,7 +61,7 @@ def predictions(scores: Array) -> Predictions:
 
 def passes(settings: config.Config, truth: Array, candidate: Predictions, champion: Predictions) -> dict[str, bool]:
     """Whether each champion gate lets the candidate pass, whether all do, and whether its ROC AUC is no lower."""
-    names = [rule.metric for rule in settings.gates if isinstance(rule, policy.Champion)]
+    names = [rule.metric for rule in settings.gates if isinstance(rule, policy.ChampionGate)]
     found = intervals.estimates(names, truth, {"candidate": candidate, "champion": champion}, settings.evaluate)
     differences = intervals.differences(found["candidate"], found["champion"], settings.evaluate.level)
     against = record.Champion.model_construct(differences=differences)
@@ -72,7 +73,7 @@ def passes(settings: config.Config, truth: Array, candidate: Predictions, champi
 def main() -> int:
     sizes = tuple(map(int, sys.argv[1:])) or SIZES
     known = config.load(PROJECT / "config.yaml")
-    rules = tuple(rule for rule in known.gates if isinstance(rule, policy.Champion))
+    rules = tuple(rule for rule in known.gates if isinstance(rule, policy.ChampionGate))
     settings = known.model_copy(update={"gates": rules})
     margin = next(rule.margin for rule in rules if rule.metric == "roc_auc")
     generator = np.random.default_rng(0)

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+import bake as bake_script  # noqa: E402
+
 PROJECT = "<<cookiecutter.project_slug>>"
 TASKS = ("binary_classification", "multiclass_classification", "regression")
 IDENTITY = {
@@ -32,13 +36,6 @@ pytest_plugins = ["releases"]
 Bake = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def tracked() -> list[str]:
-    """The files of this template: those that git knows, or would if they were added."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     """The files of a folder, but for git's."""
     paths = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts)
@@ -54,10 +51,7 @@ def changes(folder: Path, before: dict[str, bytes]) -> list[str]:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A clean copy of the template, without environments, caches or outputs; no test may write to it."""
-    folder = tmp_path_factory.mktemp("template")
-    for name in tracked():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, folder / name)
+    folder = bake_script.copied(tmp_path_factory.mktemp("template"))
     before = contents(folder)
     yield folder
     assert changes(folder, before) == []
@@ -87,9 +81,8 @@ def bake(template: Path, tmp_path: Path) -> Bake:
 def cookiecutter(
     template: Path, output: Path, home: Path, environment: dict[str, str], answers: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    command = ["cookiecutter", "--no-input", "--output-dir", str(output), str(template)]
     return subprocess.run(
-        [*command, *(f"{name}={value}" for name, value in answers.items())],
+        bake_script.command(template, output, answers),
         env={**os.environ, **IDENTITY, "HOME": str(home), "TMPDIR": str(home), **environment},
         capture_output=True,
         text=True,

@@ -19,19 +19,39 @@ IMAGES = {
 CANDIDATE = f"ghcr.io/acme/late-flights-serve@sha256:{'c' * 64}"
 WRITE = """
 import sys
-from model import record, release
+from lifecycle.documents import record
+from lifecycle.releasing import component
 *images, share = sys.argv[1:]
-present, candidate = (record.Images(serve=image, monitor=images[1]) for image in (images[0], images[2]))
-beside = {"candidate": candidate, "share": int(share)} if int(share) else {}
-sys.stdout.write(release.component("2020.01.01-aaaaaaa", present, **beside))
+def decision(serve, version):
+    return record.Decision.model_construct(built=version, images=record.Images(serve=serve, monitor=images[1]))
+present, candidate = decision(images[0], "2020.01.01-aaaaaaa"), decision(images[2], "2020.01.02-bbbbbbb")
+beside = (candidate, component.Placed(share=int(share))) if int(share) else ()
+sys.stdout.write(component.text(present, *beside))
 """
+# As the first version of the template wrote it; its images understand the commands of manifests/base.
+FIRST = """apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+labels:
+- pairs:
+    app.kubernetes.io/version: 2020.01.01-aaaaaaa
+  includeTemplates: true
+resources:
+- ../../../base
+images:
+- name: serve
+  newName: ghcr.io/acme/late-flights-serve
+  digest: sha256:SERVE
+- name: monitor
+  newName: ghcr.io/acme/late-flights-monitor
+  digest: sha256:MONITOR
+""".replace("SERVE", "a" * 64).replace("MONITOR", "b" * 64)
 
 
 @cache
 def written(share: int = 0) -> str:
     """The component of a release, with a candidate that gets a share of the requests, as the repository writes it."""
-    command = [".venv/train/bin/python", "-c", WRITE, *IMAGES.values(), CANDIDATE, str(share)]
-    return run(command, unrendered("train"))
+    command = [".venv/github/bin/python", "-c", WRITE, *IMAGES.values(), CANDIDATE, str(share)]
+    return run(command, unrendered("github"))
 
 
 STORE = {

@@ -35,8 +35,8 @@ def exposed() -> dict[str, set[str]]:
         "Histogram": ["_bucket", "_sum", "_count"],
         "Summary": ["_sum", "_count"],
     }
-    for module in ("telemetry", "monitor"):
-        tree = ast.parse((ROOT / PROJECT / f"model/{module}.py").read_text())
+    for module in ("serving/telemetry", "monitoring/gauges"):
+        tree = ast.parse((ROOT / PROJECT / f"lifecycle/{module}.py").read_text())
         names = {
             target.id: ast.literal_eval(node.value)
             for node in ast.walk(tree)

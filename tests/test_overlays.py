@@ -278,7 +278,7 @@ def test_prometheus_asks_the_model_for_what_it_counts(released: Path) -> None:
     (endpoint,) = only(objects(switched_on(released, "monitoring"), "production"), "PodMonitor")["spec"][
         "podMetricsEndpoints"
     ]
-    assert f'"{endpoint["path"]}": metrics' in (ROOT / PROJECT / "model/application.py").read_text()
+    assert f'"{endpoint["path"]}": metrics' in (ROOT / PROJECT / "lifecycle/serving/application.py").read_text()
     assert [rule["regex"] for rule in endpoint["relabelings"]] == ["model"]
 
 

@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, ROOT, tracked
+from bake import tracked
+from conftest import PROJECT, ROOT
 
 TEXTS = [name for name in tracked() if not name.endswith(".parquet")]
 

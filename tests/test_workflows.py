@@ -273,7 +273,8 @@ def test_a_worse_model_is_red_and_the_comment_says_by_how_much(hub: Hub) -> None
     number = hub.open("worse", "Train faster")
     done = next(one for one in reversed(hub.runs) if one.workflow == "pull-request.yaml")
     assert done.jobs["Evaluate"] == done.jobs["All green"] == "failure"
-    assert done.jobs["Check"] == done.jobs["Test"] == done.jobs["Manifests"] == "success"
+    assert done.jobs["Check"] == done.jobs["Your tests"] == done.jobs["Changes"] == "success"
+    assert "Tests of lifecycle" not in done.jobs
     (comment,) = comments(hub, number)
     assert "❌ Refused" in comment["body"]
     (failed,) = [line for line in comment["body"].split("\n") if line.startswith("| ❌ fail |")]
@@ -362,7 +363,7 @@ def test_a_tampered_artefact_is_refused_and_nothing_is_posted(hub: Hub) -> None:
         (lambda: (kept / "evaluation/$(touch pwned).md").write_text("x"), "which its workflow does not"),
         (lambda: record.write_text(record.read_text() + " " * 10_000_000), "more than 2,000,000"),
         (lambda: record.write_text(record.read_text().replace('"passed"', '"past"')), "is damaged or foreign"),
-        (lambda: (kept / "manifests/diff.json").write_text('["<script>"]'), "a diff.json that is none"),
+        (lambda: (kept / "manifests/diff.json").write_text('["<script>"]'), "a diff.json that is not valid"),
         (lambda: linked(record), "which its workflow does not"),
     ]:
         said = with_(change)

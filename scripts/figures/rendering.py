@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import bake
+
 from figures import Row, bakes
 from figures.command import seconds
 
@@ -33,14 +35,14 @@ def _render(repositories: list[Path]) -> float:
 def rows(runs: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clone, own = bakes.template(folder)
-        seconds(["cookiecutter", "--no-input", "--output-dir", name, str(clone), "project_slug=model"], own)
+        copy, own = bakes.template(folder)
+        seconds(bake.command(copy, folder, {"project_slug": "model"}), own)
         for overlay in OVERLAYS:
             path = folder / "model/manifests/overlays" / overlay / "release/kustomization.yaml"
             path.write_text(COMPONENT % (1, 2))
         copies = [folder / f"model-{index}" for index in range(MANY)]
-        for copy in copies:
-            shutil.copytree(folder / "model/manifests", copy / "manifests")
+        for repository in copies:
+            shutil.copytree(folder / "model/manifests", repository / "manifests")
         alone = ["kubectl", "kustomize", str(folder / "model/manifests/overlays/production")]
         one = statistics.median(seconds(alone) for _ in range(max(runs, LEAST)))
         few = statistics.median(_render(copies[:FEW]) for _ in range(runs))

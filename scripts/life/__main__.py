@@ -64,7 +64,7 @@ class Life:
 
     def begin(self) -> None:
         console.act("A model repository is made from the template")
-        repository.bake(DEMO, self.environment)
+        repository.make(DEMO, self.environment)
         self.repository = repository.Repository(DEMO, self.environment)
         self.repository.publish()
         # What serves and watches is installed beside the first training, and imported once to compile it.
@@ -114,7 +114,7 @@ class Life:
             traffic.send(port, rows, DEMO / "labels")
 
     def watch(self, labels: bool, build: str = "build") -> None:
-        variables = {"MODEL": str(DEMO / "production/build/model"), "PREDICTIONS": str(DEMO / "predictions")}
+        variables = {"MODEL": str(DEMO / "production/model/build/model"), "PREDICTIONS": str(DEMO / "predictions")}
         variables["BUILD"] = build
         if labels:
             variables["LABELS"] = str(DEMO / "labels")
@@ -142,7 +142,7 @@ class Life:
             raise console.Failed("The monitor raised no alert on the flights of September.")
 
         console.act("4. A pull request that trains faster, and worse, is blocked")
-        champion = str(DEMO / "production/build/model")
+        champion = str(DEMO / "production/model/build/model")
         self.repository.branch("train-faster")
         self.repository.edit({"learning_rate: 0.1, max_iter: 60": "learning_rate: 1.0, max_iter: 30"}, "Train faster")
         self.decide(champion, refused=True)

@@ -5,25 +5,24 @@ import io
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import bake
 import console
+import image
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = bake.ROOT
 SLUG = "flight-delay"
 IDENTITY = {"user.name": "demo", "user.email": "demo@example.org", "commit.gpgsign": "false", "gc.auto": "0"}
 
 
-def bake(folder: Path, environment: dict[str, str]) -> None:
-    """Make the repository from the files of this template that git knows."""
-    template = folder / "template"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (template / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, template / name)
-    command = ["cookiecutter", "--no-input", "--output-dir", str(folder), str(template), f"project_slug={SLUG}"]
+def make(folder: Path, environment: dict[str, str]) -> None:
+    """Bake the repository from the files of this template that git knows."""
+    template = bake.copied(folder / "template")
+    command = bake.command(template, folder, {"project_slug": SLUG})
     console.run("cookiecutter", command, folder, environment)
     shutil.rmtree(template)
 
@@ -109,12 +108,8 @@ class Repository:
 
     def image(self, target: str) -> str:
         """Stand in for an image build: an archive of what the image holds, kept and named by its digest."""
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name in ("build/model", "model", "config.yaml", f"locks/{target}.txt"):
-                archive.add(self.path / name, name, filter=_reproducible)
-        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-        (self._images / f"{target}-{digest}.tar").write_bytes(buffer.getvalue())
+        digest, content = image.archive(self.path, target, target)
+        (self._images / f"{target}-{digest}.tar").write_bytes(content)
         return f"registry.example/demo/{SLUG}-{target}@sha256:{digest}"
 
     def pull(self, environment: str, folder: Path) -> Path:
@@ -127,7 +122,7 @@ class Repository:
         shutil.rmtree(folder, ignore_errors=True)
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             archive.extractall(folder, filter="data")
-        return folder / "build" / "model"
+        return folder / "model/build/model"
 
     def render(self, environment: str) -> str:
         """What the cluster would get."""
@@ -138,10 +133,3 @@ class Repository:
         if done.returncode:
             raise console.Failed(f"`{' '.join(command)}` failed: {done.stderr}")
         return done.stdout
-
-
-def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    if "__pycache__" in entry.name:
-        return None
-    entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
-    return entry

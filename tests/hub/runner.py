@@ -224,8 +224,8 @@ class Hub:
         event = {"ref": "refs/heads/main", "before": "0" * 40 if first else before, "after": after}
         started = []
         for name, document in self.workflows(after).items():
-            paths = (document["on"].get("push") or {}).get("paths", [])
-            if any(fnmatch.fnmatch(changed, pattern) for changed in names for pattern in paths):
+            push = document["on"].get("push")
+            if push is not None and starts(names, push.get("paths", ["**"]), push.get("paths-ignore", [])):
                 started.append(self.run(name, "push", event, after))
         return started
 
@@ -306,6 +306,18 @@ class Hub:
             self.runs.append(run)
         shutil.rmtree(folder)
         return run
+
+
+def starts(names: list[str], paths: list[str], ignored: list[str]) -> bool:
+    """Whether a push of these files starts a workflow: one is among its paths, and one is not among those it ignores.
+
+    Source: GitHub Docs, Workflow syntax, on.<push|pull_request>.<paths|paths-ignore>; `*` does not match a slash.
+    """
+
+    def among(name: str, patterns: list[str]) -> bool:
+        return any(fnmatch.fnmatch(name, one) and ("**" in one or "/" not in name) for one in patterns)
+
+    return any(among(name, paths) and not among(name, ignored) for name in names)
 
 
 def actions(folder: Path) -> set[str]:

@@ -61,7 +61,7 @@ def _differences(path: Path) -> dict[str, str]:
     try:
         return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise InputError("The run uploaded a diff.json that is none; refused.") from error
+        raise InputError("The run uploaded a diff.json that is not valid; refused.") from error
 
 
 def text(files: dict[str, Path], run: dict[str, Any]) -> str:

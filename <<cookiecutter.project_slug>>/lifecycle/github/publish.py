@@ -10,7 +10,7 @@ from lifecycle.github import api
 
 def run(build: Path) -> str:
     """Publish what `build` holds; a release that is there already is left as it is."""
-    version = record.decision(build / "decision.json").evaluation.origin.version
+    version = record.decision(build / "decision.json").version
     try:
         api.call("GET", f"{api.root()}/releases/tags/{version}")
         return f"{version} is there already"

@@ -13,9 +13,8 @@ SIGNS = {"pass": "✅", "fail": "❌", "warn": "⚠️", "skipped": "⏭️"}
 
 def verdict(decision: record.Decision) -> str:
     """The decision in one line."""
-    evaluation = decision.evaluation
     sign, word = ("✅", "Accepted") if decision.passed else ("❌", "Refused")
-    return f"{sign} {word}: {evaluation.name} {evaluation.origin.version}"
+    return f"{sign} {word}: {decision.evaluation.name} {decision.version}"
 
 
 def setting(evaluation: Evaluation) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Git, Trained
+from conftest import ROOT, Git, Trained
 
 from lifecycle import InputError
 from lifecycle.documents import record
@@ -50,7 +50,7 @@ def asked(*names: str, sections: set[str] | None = None) -> set[str]:
     ],
 )
 def test_a_file_asks_for_what_is_made_of_it(name: str, expected: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.chdir(ROOT)
     assert asked(name) == expected
 
 
@@ -70,7 +70,7 @@ def test_a_file_asks_for_what_is_made_of_it(name: str, expected: set[str], monke
 def test_a_section_of_the_configuration_asks_for_what_reads_it(
     section: str, expected: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.chdir(ROOT)
     assert asked("config.yaml", sections={section}) == expected | {"team"}
 
 
@@ -137,3 +137,11 @@ def test_before_the_first_push_everything_is_new(
     assert outputs("0" * 40, binary, monkeypatch, tmp_path) >= {"check", "train"}
     with pytest.raises(InputError, match="git does not know the commit"):
         outputs("1" * 40, binary, monkeypatch, tmp_path)
+
+
+def test_a_push_that_release_yaml_ignores_asks_for_no_release() -> None:
+    text = (ROOT / ".github/workflows/release.yaml").read_text()
+    ignored = text.partition("paths-ignore: [")[2].partition("]")[0].replace('"', "").split(", ")
+    assert len(ignored) > 3
+    for pattern in ignored:
+        assert not asked(pattern.replace("**", "x/y").replace("*", "x")) & {"train", "images"}

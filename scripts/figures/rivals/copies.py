@@ -9,8 +9,10 @@ from pathlib import Path
 
 import joblib
 import mlflow.sklearn
+from lifecycle import config
+from lifecycle.artifact import frames
+from lifecycle.training import data, team, train
 from mlflow.models import infer_signature
-from model import config, data, train
 
 ROWS = 100
 
@@ -19,7 +21,7 @@ def main(configuration: Path, build: Path, folder: Path) -> None:
     settings = config.load(configuration)
     learnt, _ = data.read(build / "data/train.parquet", settings)
     tested, _ = data.read(build / "data/test.parquet", settings)
-    fitted = train.fit(learnt, settings)
+    fitted = team.fit(train.inputs(learnt, settings), learnt[frames.LABEL], settings)
     fitted["boost"]._feature_subsample_rng = None  # fitting's alone, and the numpy of Seldon's wrapper cannot read it
     joblib.dump(fitted, folder / "model.joblib")
     # Each server's own form can say a row in which nothing is missing.

@@ -1,0 +1,41 @@
+"""Bakes a model repository from what git knows of this template, whatever else lies in the working copy.
+
+`python scripts/bake.py FOLDER [ANSWER=VALUE ...]`; the repository is made in FOLDER.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def tracked() -> list[str]:
+    """The files of this template: those that git knows, or would if they were added."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
+
+
+def copied(folder: Path) -> Path:
+    """A copy of this template in a folder, without environments, caches or outputs."""
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def command(template: Path, folder: Path, answers: Mapping[str, str]) -> list[str]:
+    """What makes a repository in a folder."""
+    given = [f"{name}={value}" for name, value in answers.items()]
+    return ["cookiecutter", "--no-input", "--output-dir", str(folder), str(template), *given]
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        answers = dict(word.partition("=")[::2] for word in sys.argv[2:])
+        done = subprocess.run(command(copied(Path(name) / "template"), Path(sys.argv[1]), answers), check=False)
+    sys.exit(done.returncode)

@@ -1,0 +1,105 @@
+"""What the images hold: what they import, no more, and what reads an old release must still run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROJECT, ROOT, run, unrendered
+from folders import only
+from image import contents
+from releases import FIRST, objects, shared, switched_on, written
+
+# What each image runs, beside the command line itself.
+ROOMS = {
+    "serve": ("lifecycle.serving.seldon", "lifecycle.serving.serve", "lifecycle.serving.smoke"),
+    "monitor": ("lifecycle.github.degraded", "lifecycle.reporting.watch"),
+}
+DEGRADED = ["--build", "/tmp/build", "degraded"]  # noqa: S108 - of the container
+COMMAND_LINE = ("lifecycle.config", "lifecycle.failures", "lifecycle.verbs")
+NEEDED = "import sys; from lifecycle import imports; print(*sorted(imports.needed(*sys.argv[1:])))"
+
+
+@pytest.mark.parametrize("target", ROOMS)
+def test_an_image_holds_what_it_imports_and_no_more(target: str) -> None:
+    python = ".venv/github/bin/python"
+    needed = set(run([python, "-c", NEEDED, *ROOMS[target], *COMMAND_LINE], unrendered("github")).split())
+    copied = contents(ROOT / PROJECT, target)
+    modules = {place for place in copied if place.endswith(".py")}
+    assert modules == needed | {"lifecycle/__main__.py"}
+    others = {place for place in copied if not place.endswith(".py") and not place.startswith("build/model")}
+    templates = {"lifecycle/reporting/templates/report.html", "lifecycle/reporting/templates/report.md"}
+    assert others == {"config.yaml"} | (templates if target == "monitor" else set())
+
+
+@pytest.mark.parametrize("target", ROOMS)
+def test_an_image_answers_its_help_with_nothing_else_beside_it(target: str, tmp_path: Path) -> None:
+    project = unrendered(target)
+    for place, source in contents(project, target).items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(project / source, tmp_path / place)
+    python = str(project / ".venv" / target / "bin/python")
+    assert "usage: python -m lifecycle" in run([python, "-m", "lifecycle", "--help"], tmp_path)
+    imported = "; ".join(f"import {module}" for module in ROOMS[target] if not module.endswith("seldon"))
+    run([python, "-c", imported], tmp_path, NML_DISABLE_USAGE_LOGGING="1")
+
+
+def test_the_context_of_a_build_holds_what_the_dockerfile_copies() -> None:
+    allowed = {line[1:] for line in (ROOT / PROJECT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    sources = {source for target in ROOMS for source in contents(ROOT / PROJECT, target).values()}
+    copied = {Path(source).parts[0] for source in sources if not source.startswith("build/model/")}
+    assert allowed == copied | {"build/model", "locks"}
+
+
+def commands(repository: Path, environment: str = "production") -> dict[str, list[str]]:
+    """What each container of the jobs of an environment runs, by its name."""
+    found = objects(repository, environment)
+    smoke = only(found, "Job", "smoke")["spec"]["template"]["spec"]["containers"]
+    monitor = only(found, "CronJob", "monitor")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    told = {}
+    for one in [*smoke, *monitor]:
+        named = {part["name"]: part.get("value", "") for part in one.get("env", [])}
+        told[one["name"]] = [word for word in one.get("command", []) if word != 'exec $DEGRADED "$@"']
+        if "DEGRADED" in named:
+            told[one["name"]] = named["DEGRADED"].split()
+    return told
+
+
+def test_a_release_of_the_first_version_keeps_its_commands_with_todays_base(released: Path) -> None:
+    production = switched_on(released, "retraining")
+    path = production / "manifests/overlays/production/release/kustomization.yaml"
+    path.write_text(FIRST)
+    told = commands(production)
+    assert told["smoke"] == ["python", "-m", "model", "smoke"]
+    assert told["teller"] == ["python", "-m", "github", *DEGRADED]
+    path.write_text(written())
+    told = commands(production)
+    assert told["smoke"] == ["python", "-m", "lifecycle", "smoke"]
+    assert told["teller"] == ["python", "-m", "lifecycle", *DEGRADED]
+
+
+def test_a_candidate_and_the_release_beside_it_have_each_their_own_commands(released: Path) -> None:
+    """A release of the first version answers, and one of today is tried beside it."""
+    shared(released)
+    path = released / "manifests/overlays/production/release/kustomization.yaml"
+    document = yaml.safe_load(path.read_text())
+    (smoke,) = (patch for patch in document["patches"] if patch["target"]["kind"] == "Job")
+    change = json.loads(smoke["patch"])
+    containers = change["spec"]["template"]["spec"]["containers"]
+    change["spec"]["template"]["spec"]["containers"] = [one for one in containers if one["name"] == "canary"]
+    smoke["patch"] = json.dumps(change)
+    path.write_text(yaml.safe_dump(document))
+    told = commands(released)
+    assert told["smoke"] == ["python", "-m", "model", "smoke"]
+    assert told["canary"] == ["python", "-m", "lifecycle", "smoke"]
+
+
+def test_todays_release_renders_with_the_base_of_the_first_version(released: Path) -> None:
+    """As when the upgrade is reverted and the release stays."""
+    base = released / "manifests/base/monitor.yaml"
+    lines = base.read_text().splitlines(keepends=True)
+    begin = next(index for index, line in enumerate(lines) if line.startswith("          annotations:"))
+    base.write_text("".join(lines[:begin] + lines[begin + 2 :]))
+    assert "annotations" not in base.read_text().partition("jobTemplate")[2]
+    assert commands(released)["smoke"] == ["python", "-m", "lifecycle", "smoke"]
