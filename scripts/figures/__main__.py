@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from figures import Row, bakes, demo, evaluation, monitoring, rendering, serving
+from figures import Row, bakes, demo, evaluation, monitoring, rendering, serving, tests
 
 FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "bakes": bakes.rows,
@@ -14,6 +14,7 @@ FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "serving": serving.rows,
     "monitoring": monitoring.rows,
     "demo": demo.rows,
+    "tests": tests.rows,
 }
 
 

@@ -123,12 +123,12 @@ def code(champion: str, candidate: str) -> record.Code | None:
 
 
 def _explained(
-    predictor: Predictor, rows: pd.DataFrame, truth: Array, settings: config.Evaluate
+    predictor: Predictor, rows: pd.DataFrame, truth: Array, plan: config.Evaluate
 ) -> tuple[dict[str, record.Importance], tuple[record.Dependence, ...]]:
     served = importance.ServedEstimator(predictor)
-    few, known = importance.sample(rows, truth, settings.explain.rows, settings.seed)
-    found = importance.importances(served, few, known, settings)
-    return found, tuple(importance.dependence(served, few, list(found)[: settings.explain.features]))
+    few, known = importance.sample(rows, truth, plan.explain.rows, plan.seed)
+    found = importance.importances(served, few, known, plan)
+    return found, tuple(importance.dependence(served, few, list(found)[: plan.explain.features]))
 
 
 def run(settings: config.Config, build: Path, champion_directory: Path | None) -> str:

@@ -57,7 +57,7 @@ def sample(rows: pd.DataFrame, truth: Array, count: int, seed: int) -> tuple[pd.
     return rows.iloc[chosen], truth[chosen]
 
 
-def importances(served: ServedEstimator, rows: pd.DataFrame, truth: Array, settings: Evaluate) -> dict[str, Importance]:
+def importances(served: ServedEstimator, rows: pd.DataFrame, truth: Array, plan: Evaluate) -> dict[str, Importance]:
     """How much the first metric of the task worsens when a feature is shuffled, most important first.
 
     Empty where the metric is undefined on the rows.
@@ -68,8 +68,8 @@ def importances(served: ServedEstimator, rows: pd.DataFrame, truth: Array, setti
         rows,
         truth,
         scoring=lambda model, inputs, known: sign(metric) * value(metric, known, model(inputs)),
-        n_repeats=settings.explain.repeats,
-        random_state=settings.seed,
+        n_repeats=plan.explain.repeats,
+        random_state=plan.seed,
     )
     order = np.argsort(-found.importances_mean)
     return {

@@ -74,17 +74,17 @@ def differences(candidate: dict[str, Estimate], champion: dict[str, Estimate], l
     return found
 
 
-def resamples(rows: int, settings: Evaluate) -> Iterator[Array]:
+def resamples(rows: int, plan: Evaluate) -> Iterator[Array]:
     """How often each row was drawn, in blocks of shape (r, rows)."""
-    generator = np.random.default_rng(settings.seed)
+    generator = np.random.default_rng(plan.seed)
     size = max(1, BLOCK // rows)
-    for start in range(0, settings.resamples, size):
-        count = min(size, settings.resamples - start)
+    for start in range(0, plan.resamples, size):
+        count = min(size, plan.resamples - start)
         drawn = generator.integers(rows, size=(count, rows)) + np.arange(count)[:, None] * rows
         yield np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows)
 
 
-def confusions(truth: Array, models: dict[str, Predictions], settings: Evaluate) -> dict[str, Array]:
+def confusions(truth: Array, models: dict[str, Predictions], plan: Evaluate) -> dict[str, Array]:
     """Each model's confusion matrices on the same resamples, (r, classes, classes).
 
     Rows that agree in truth and in every model's label are alike, so their counts are multinomial: the same
@@ -93,8 +93,8 @@ def confusions(truth: Array, models: dict[str, Predictions], settings: Evaluate)
     classes = next(p.probabilities.shape[1] for p in models.values() if p.probabilities is not None)
     columns = {name: cells(truth, predictions.labels, classes) for name, predictions in models.items()}
     kinds, counts = np.unique(np.column_stack(list(columns.values())), axis=0, return_counts=True)
-    generator = np.random.default_rng(settings.seed)
-    drawn = generator.multinomial(counts.sum(), counts / counts.sum(), size=settings.resamples).astype("float64")
+    generator = np.random.default_rng(plan.seed)
+    drawn = generator.multinomial(counts.sum(), counts / counts.sum(), size=plan.resamples).astype("float64")
     return {
         name: (drawn @ np.eye(classes**2)[kind]).reshape(-1, classes, classes)
         for name, kind in zip(columns, kinds.T, strict=True)
@@ -102,18 +102,18 @@ def confusions(truth: Array, models: dict[str, Predictions], settings: Evaluate)
 
 
 def estimates(
-    metrics: Sequence[str], truth: Array, models: dict[str, Predictions], settings: Evaluate
+    metrics: Sequence[str], truth: Array, models: dict[str, Predictions], plan: Evaluate
 ) -> dict[str, dict[str, Estimate]]:
     """Every metric of each model on the same n rows; one that is undefined on them is left out."""
     found: dict[str, dict[str, Estimate]] = {name: {} for name in models}
     if drawn := [metric for metric in metrics if metric in WEIGHTED]:
         weighted = {(name, m): WEIGHTED[m](truth, p) for name, p in models.items() for m in drawn}
-        blocks = [{key: f(block) for key, f in weighted.items()} for block in resamples(len(truth), settings)]
+        blocks = [{key: f(block) for key, f in weighted.items()} for block in resamples(len(truth), plan)]
         for name, metric in weighted:
             draws = np.concatenate([block[name, metric] for block in blocks])
             found[name][metric] = Drawn(value(metric, truth, models[name]), draws)
     if counted := [metric for metric in metrics if metric in COUNTED]:
-        for name, matrices in confusions(truth, models, settings).items():
+        for name, matrices in confusions(truth, models, plan).items():
             for metric in counted:
                 found[name][metric] = Drawn(value(metric, truth, models[name]), COUNTED[metric](matrices))
     for name, predictions in models.items():

@@ -13,20 +13,20 @@ WORDS = {
 }
 
 
-def findings(settings: Promote) -> list[tuple[str, str]]:
+def findings(promotion: Promote) -> list[tuple[str, str]]:
     """What is missing, and what follows from it; raises InputError where GitHub cannot be asked."""
     name = api.repository()
-    found = [(call.says, "`make setup-github` shows the call") for call in setup.calls(name, settings.order)]
+    found = [(call.says, "`make setup-github` shows the call") for call in setup.calls(name, promotion.order)]
     for word, follows in WORDS.items():
         if setup.get(f"repos/{name}/actions/{word}") is None:
             found.append((word.replace("/", " ").replace("s ", " ", 1), follows))
     return found
 
 
-def run(settings: Promote) -> str:
+def run(promotion: Promote) -> str:
     """Print what is missing; GitHub that cannot be asked is said, too."""
     try:
-        found = findings(settings)
+        found = findings(promotion)
     except InputError as error:
         return f"GitHub was not asked: {error}"
     for name, follows in found:

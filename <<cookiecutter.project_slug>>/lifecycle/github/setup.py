@@ -17,7 +17,8 @@ from lifecycle.github import api, branches
 TOPIC = "mlaas-model"  # by which Argo CD finds the repository
 RULESET = Path(".github/ruleset.json")
 ANSWERS = Path(".cookiecutter.yaml")
-COLOURS = {"monitor": "d93f0b", "production": "b60205", "staging": "fbca04", "dev": "0e8a16"}
+FIRST, BETWEEN, LAST = "0e8a16", "fbca04", "b60205"  # colours of the environments
+MONITOR, KIND = "d93f0b", "1d76db"
 KINDS = ("release", "promote", "rollback", "retrain", "upgrade", "monitor")
 SETTINGS = {  # a rollback follows the first parents of main, and an upgrade needs the template's commits in it
     "allow_merge_commit": True,
@@ -62,6 +63,12 @@ def get(path: str) -> Any:
         return None
 
 
+def labels(order: tuple[str, ...]) -> dict[str, str]:
+    """Every label with its colour."""
+    kinds = {name: MONITOR if name == "monitor" else KIND for name in KINDS}
+    return kinds | dict.fromkeys(order, BETWEEN) | {order[0]: FIRST, order[-1]: LAST}
+
+
 def calls(name: str, order: tuple[str, ...]) -> list[Call]:
     """What differs on GitHub from what is wanted."""
     root = f"repos/{name}"
@@ -74,8 +81,8 @@ def calls(name: str, order: tuple[str, ...]) -> list[Call]:
     topics = (get(f"{root}/topics") or {}).get("names", [])
     body: dict[str, Any] = {"names": [*topics, *([] if TOPIC in topics else [TOPIC])]}
     wanted.append((Call(f"topic {TOPIC}", "PUT", f"{root}/topics", body), {"names": topics}))
-    for label in dict.fromkeys([*KINDS, *order]):
-        body = {"name": label, "color": COLOURS.get(label, "1d76db")}
+    for label, colour in labels(order).items():
+        body = {"name": label, "color": colour}
         there = get(f"{root}/labels/{label}")
         method, path = ("PATCH", f"{root}/labels/{label}") if there else ("POST", f"{root}/labels")
         wanted.append((Call(f"label {label}", method, path, body), there))
@@ -92,7 +99,7 @@ def calls(name: str, order: tuple[str, ...]) -> list[Call]:
     return [call for call, found in wanted if found is None or not holds(call.body, found)]
 
 
-def run(settings: Promote, apply: bool) -> str:
+def run(promotion: Promote, apply: bool) -> str:
     """Show, or with `apply` make, every call that is needed; a plan that does not allow one is said, not an error."""
     answers = yaml.safe_load(ANSWERS.read_text())
     name = f"{answers['owner']}/{answers['project_slug']}"
@@ -101,7 +108,7 @@ def run(settings: Promote, apply: bool) -> str:
     if not made:
         print(f"  POST {path}  a private repository, to which main and template are pushed")
         if not apply:
-            print("  then the settings, labels, environments and rules of the new repository")
+            print("  then the promotion, labels, environments and rules of the new repository")
             return f"{name} is not there yet; `make setup-github APPLY=yes` makes it"
         api.call("POST", path, {"name": answers["project_slug"], "private": True})
     if apply:
@@ -111,7 +118,7 @@ def run(settings: Promote, apply: bool) -> str:
             if not branches.tip(branch):
                 git.run(*branches.HELPER, "push", "--quiet", "origin", branch)
     refused = 0
-    needed = calls(name, settings.order)
+    needed = calls(name, promotion.order)
     for call in needed:
         print(f"  {call.method} {call.path}  {call.says}: {json.dumps(call.body)[:200]}")
         try:

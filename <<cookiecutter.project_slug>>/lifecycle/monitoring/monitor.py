@@ -18,7 +18,7 @@ from lifecycle.monitoring import alerts, nannyml, quality, reader, windows
 REFERENCE_WINDOWS = 10
 
 
-def _reference(connection: duckdb.DuckDBPyConnection, model: Model, settings: Monitor) -> pd.DataFrame:
+def _reference(connection: duckdb.DuckDBPyConnection, model: Model, watching: Monitor) -> pd.DataFrame:
     """The test rows that the model was accepted with, in windows like those of the log."""
     rows = frames.parquet((model.path / "reference.parquet").read_bytes()).to_pandas()
     if model.task == "multiclass_classification":
@@ -27,7 +27,7 @@ def _reference(connection: duckdb.DuckDBPyConnection, model: Model, settings: Mo
     rows["time"] = pd.to_datetime(rows["time"], utc=True)
     count = range(len(rows))
     connection.register("known", pd.DataFrame({"id": count, "time": rows["time"], "request": "", "row": count}))
-    windows.cut(connection, "known", settings.window, settings.sample)
+    windows.cut(connection, "known", watching.window, watching.sample)
     places = connection.execute("select id, chunk from cut order by chunk, time, row").df()
     found = rows.iloc[places["id"].to_numpy("int64")].reset_index(drop=True)
     return found.assign(chunk=places["chunk"])
@@ -39,13 +39,13 @@ def _warnings(
     locations: Sequence[str],
     reference: int,
     analysis: int,
-    settings: Monitor,
+    watching: Monitor,
 ) -> list[str]:
     """What a reader must know before the numbers, each in a sentence."""
     said, where = [], " and ".join(locations)
-    unit = f"{settings.window:,} rows" if isinstance(settings.window, int) else f"a {settings.window}"
+    unit = f"{watching.window:,} rows" if isinstance(watching.window, int) else f"a {watching.window}"
     if not counts.rows:
-        said.append(f"No prediction of {model.version} was logged in {where} in the last {settings.days} days.")
+        said.append(f"No prediction of {model.version} was logged in {where} in the last {watching.days} days.")
     elif not analysis:
         said.append(
             f"{counts.rows:,} predictions of {model.version} fill no window of {unit} yet; wait for more traffic."

@@ -64,7 +64,7 @@ def application(service: Service, environment: Mapping[str, str]) -> ASGIApp:
         return Response(service.telemetry.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi(_: Request) -> Response:
-        return _json(description.openapi(predictor, service.settings))
+        return _json(description.openapi(predictor, service.limits))
 
     def known(request: Request) -> None:
         if "name" in request.path_params:

@@ -36,7 +36,7 @@ class Post:
         await send({"type": "http.response.body", "body": answer.content})
 
     async def _body(self, head: Head, receive: Receive) -> bytes:
-        limit = self._service.settings.bytes
+        limit = self._service.limits.bytes
         kind = head.get(b"content-type", TYPES[0]).partition(b";")[0].strip().lower()
         if kind not in TYPES or head.get(b"content-encoding", b"identity") != b"identity":
             raise RequestError("content_type", "The body is not plain application/json; send it so, not compressed.")

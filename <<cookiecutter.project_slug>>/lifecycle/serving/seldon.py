@@ -91,7 +91,7 @@ def _blueprint(user: Seldon) -> "Blueprint":
         service = user.service
         if request.path in OTHERS:
             abort(404)
-        limit = service.settings.bytes
+        limit = service.limits.bytes
         request.max_content_length = limit + 1  # beyond it a body in chunks would be cut, and not refused
         plain = request.headers.get("Content-Encoding", "identity") == "identity" and request.mimetype in TYPES
         if request.method == "POST" and not plain:
@@ -104,7 +104,7 @@ def _blueprint(user: Seldon) -> "Blueprint":
         if request.path in ("/metadata", "/api/v1.0/metadata"):
             return answered(orjson.dumps(description.seldon(service.predictor)))
         if request.path in ("/openapi.json", "/seldon.json"):
-            return answered(orjson.dumps(description.openapi(service.predictor, service.settings, v2=False)))
+            return answered(orjson.dumps(description.openapi(service.predictor, service.limits, v2=False)))
         return None
 
     @blueprint.get("/ready")

@@ -40,14 +40,14 @@ class Service:
     `environment` holds what Seldon's operator says of the container.
     """
 
-    def __init__(self, model: Path, folder: Path, settings: Serve, environment: Mapping[str, str]) -> None:
-        self.predictor = Predictor(model, settings.unknown_categories == "accept")
+    def __init__(self, model: Path, folder: Path, limits: Serve, environment: Mapping[str, str]) -> None:
+        self.predictor = Predictor(model, limits.unknown_categories == "accept")
         self.predictor.check()
-        self.settings = settings
-        self._predictions = log.predictions(folder, self.predictor.model, settings.log.bytes)
-        self._labels = log.labels(folder, settings.log.bytes)
+        self.limits = limits
+        self._predictions = log.predictions(folder, self.predictor.model, limits.log.bytes)
+        self._labels = log.labels(folder, limits.log.bytes)
         self._failed = 0
-        if settings.log.enabled and settings.log.failure == "refuse":
+        if limits.log.enabled and limits.log.failure == "refuse":
             try:
                 self._predictions.append(b"", log.utc_now())
             except OSError as error:
@@ -55,7 +55,7 @@ class Service:
                     f"The prediction log {folder} cannot be written ({error}); name another folder, "
                     "or set serve.log.failure to serve."
                 ) from error
-        self.telemetry = Telemetry(self.predictor, folder if settings.log.enabled else None)
+        self.telemetry = Telemetry(self.predictor, folder if limits.log.enabled else None)
         self._unit = environment.get("PREDICTIVE_UNIT_ID", "model")
         self._path = {self._unit: environment.get("PREDICTIVE_UNIT_IMAGE", "")}
 
@@ -114,15 +114,15 @@ class Service:
         request = identity or os.urandom(16).hex()
         self._check(request, len(next(iter(columns.values()))))
         found = self.predictor.predict(self.predictor.inputs(columns))
-        if self.settings.log.enabled:
+        if self.limits.log.enabled:
             now, answers = log.utc_now(), self.predictor.answers(found)
             self._append(self._predictions, log.lines(request, self.predictor.model, columns, answers, now), now)
         self.telemetry.predicted(found)
         return request, found
 
     def _check(self, identity: str, count: int) -> None:
-        if count > self.settings.rows:
-            raise RequestError("size", f"The request has {count} rows; send at most {self.settings.rows} at a time.")
+        if count > self.limits.rows:
+            raise RequestError("size", f"The request has {count} rows; send at most {self.limits.rows} at a time.")
         if len(identity) > IDENTITY:
             raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
 
@@ -135,7 +135,7 @@ class Service:
             if not self._failed:
                 print(f"serve: the prediction log fails ({error}); free its disk.", file=sys.stderr, flush=True)
             self._failed += 1
-            if self.settings.log.failure == "refuse":
+            if self.limits.log.failure == "refuse":
                 raise RequestError("log", "The prediction could not be logged; try again later.") from error
         else:
             if self._failed:
@@ -162,7 +162,7 @@ class Service:
 
     def too_large(self) -> RequestError:
         """For a body that a server does not read to its end."""
-        return RequestError("size", f"The body is larger than {self.settings.bytes} bytes; send fewer rows at a time.")
+        return RequestError("size", f"The body is larger than {self.limits.bytes} bytes; send fewer rows at a time.")
 
     def ready(self) -> None:
         """Raises RequestError when the golden rows come out otherwise than at training."""
