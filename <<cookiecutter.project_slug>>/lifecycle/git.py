@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,21 +27,27 @@ class Commit:
         return f"{self.date.replace('-', '.')}-{self.sha[:7]}" if self.sha else UNVERSIONED
 
 
-def _done(arguments: tuple[str, ...], environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+def _done(
+    arguments: tuple[str, ...], environment: dict[str, str], given: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
     command = ["git", *arguments]
-    given = {**os.environ, "TZ": "UTC", **environment}
+    variables = {**os.environ, "TZ": "UTC", **environment}
     try:
-        return subprocess.run(command, env=given, capture_output=True, check=False)  # noqa: S603
+        return subprocess.run(command, env=variables, input=given, capture_output=True, check=False)  # noqa: S603
     except OSError as error:
         raise InputError("git is not installed; install it, then try again.") from error
+
+
+def _refusal(arguments: tuple[str, ...], done: subprocess.CompletedProcess[bytes]) -> InputError:
+    said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
+    return InputError(f"`git {' '.join(arguments[:4])}` failed: {said}")
 
 
 def run(*arguments: str, **environment: str) -> str:
     """What git prints, without its last newline; raises InputError with what it said when it fails."""
     done = _done(arguments, environment)
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
-        raise InputError(f"`git {' '.join(arguments[:4])}` failed: {said}")
+        raise _refusal(arguments, done)
     return done.stdout.decode().strip()
 
 
@@ -116,3 +123,33 @@ def known(commit: str) -> str:
 def is_ancestor(earlier: str, later: str) -> bool:
     """Whether the later commit contains the earlier one; False when git does not know them."""
     return ask("merge-base", "--is-ancestor", earlier, later) is not None and known(earlier) != known(later)
+
+
+def entries(tree: str) -> dict[str, str]:
+    """The files of a commit or a tree, each with its mode, type and hash."""
+    lines = run("ls-tree", "-r", "-z", "--full-tree", tree)
+    return {path: entry for entry, _, path in (line.partition("\t") for line in lines.split("\0") if line)}
+
+
+def tree(files: dict[str, str]) -> str:
+    """The tree of such files; where one stands in the way of another's folder, the later one stays."""
+    lines = "".join(f"{entry}\t{path}\0" for path, entry in files.items()).encode()
+    arguments = ("update-index", "-z", "--index-info")
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        done = _done(arguments, index, lines)
+        if done.returncode:
+            raise _refusal(arguments, done)
+        return run("write-tree", **index)
+
+
+def merge(ours: str, theirs: str) -> tuple[str, list[str]]:
+    """The tree that merges two commits, and the files that need a choice, in which both versions stand."""
+    # A file that only one side has stays in its folder, even if the other side moved the files around it.
+    still = ("-c", "merge.directoryRenames=false")
+    arguments = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs)
+    done = _done((*still, *arguments), {})
+    if done.returncode not in (0, 1):
+        raise _refusal(arguments, done)
+    made, *names = done.stdout.decode().split("\0")
+    return made, sorted(filter(None, names))

@@ -1,10 +1,11 @@
 """Merges a newer template: renders it with the answers of this repository onto the branch `template`, then merges that.
 
 The branch holds nothing but what templates rendered, so the merge is a true three-way one: what people changed here
-and what the template changed meet as two branches. Cookiecutter runs the template's hooks, which is why this runs
-without a token; `offer` pushes what it made, from a bundle.
+and what the template changed meet as two branches.
+Cookiecutter runs the template's hooks, so this runs without a token; `offer` pushes what it made, from a bundle.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -16,10 +17,11 @@ import yaml
 
 from lifecycle import InputError, git
 from lifecycle.documents.change import Change, forget
-from lifecycle.github import branches
+from lifecycle.github import branches, merge
+from lifecycle.github.merge import ANSWERS
 
 BUNDLE = "upgrade.bundle"
-ANSWERS = Path(".cookiecutter.yaml")
+CHANGELOG = Path(".github/CHANGELOG.md")
 
 
 def render(template: str, answers: dict[str, Any], folder: Path) -> Path:
@@ -37,30 +39,35 @@ def render(template: str, answers: dict[str, Any], folder: Path) -> Path:
 
 
 def rendered(folder: Path, parent: str, message: str) -> str:
-    """A commit on `parent` of exactly the files of a folder; empty when they are those of `parent`."""
+    """A commit on `parent` of exactly the files of a folder; empty when `parent` has them already."""
     with tempfile.TemporaryDirectory() as temporary:
         index = {"GIT_INDEX_FILE": str(Path(temporary) / "index")}
         git.run("--work-tree", str(folder), "add", "--all", "--force", ".", **index)
         tree = git.run("write-tree", **index)
-    if tree == git.run("rev-parse", f"{parent}^{{tree}}"):
+    if not merge.differ(parent, tree):
         return ""
     return git.run("commit-tree", tree, "-p", parent, "-m", message, **branches.identity())
 
 
-def merged(commit: str, title: str) -> tuple[str, list[str]]:
-    """The merge of HEAD and a commit; or, where people must choose, that commit and the files in question."""
-    done = subprocess.run(  # noqa: S603
-        ["git", "merge-tree", "--write-tree", "--name-only", "--no-messages", "HEAD", commit],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
+def changelog(text: str, since: str, until: str) -> str:
+    """The sections of a changelog that are newer than one version, up to another; newest first, as they stand there."""
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    wanted = [section for section in sections if since < section.partition("\n")[0].strip() <= until]
+    return "\n".join(f"### {section.strip()}\n" for section in wanted)
+
+
+def told(source: str, since: str, until: str) -> str:
+    """The text of the pull request: from which version to which, and what the template's changelog says between."""
+    # Cookiecutter keeps its clone of an address there.
+    clone = Path.home() / ".cookiecutters" / Path(source).name.removesuffix(".git")
+    found = next((path for path in (Path(source) / CHANGELOG, clone / CHANGELOG) if path.is_file()), None)
+    versions = f"version {since or '(none)'} to {until or '(none)'}"
+    body = (
+        f"From {versions} of `{source}`, merged with what was changed here.\n"
+        "Your `config.yaml`, `data/`, `model/`, `tests/` and an edited `README.md` stay as they are.\n"
     )
-    lines = done.stdout.split("\n")
-    if done.returncode == 1:
-        return commit, sorted(filter(None, lines[1:]))
-    if done.returncode:
-        raise InputError(f"git cannot merge the template: {' '.join(done.stderr.split())}")
-    return git.run("commit-tree", lines[0], "-p", "HEAD", "-p", commit, "-m", title, **branches.identity()), []
+    changes = changelog(found.read_text(), since, until) if found else ""
+    return f"{body}\n{changes}" if changes else body
 
 
 def run(build: Path, template: str) -> str:
@@ -71,18 +78,20 @@ def run(build: Path, template: str) -> str:
     source = template or str(answers["_template"])
     if not template and ":" not in source:  # neither an address nor an abbreviation of one, as in gh:acme/template
         return f"the template {source!r} is a folder of one machine; name its repository as TEMPLATE"
-    parent = next((name for name in ("refs/remotes/origin/template", "refs/heads/template") if _exists(name)), None)
+    names = ("refs/remotes/origin/template", "refs/heads/template")
+    parent = next((name for name in names if git.ask("rev-parse", "--verify", "--quiet", name)), None)
     if parent is None:
         raise InputError(
             "There is no branch `template`; fetch it, or make it from the commit that started this repository."
         )
     with tempfile.TemporaryDirectory() as folder:
         commit = rendered(render(source, answers, Path(folder)), parent, f"Render {source}")
-    if not commit:
-        return f"{source} has nothing new"
     title = "Upgrade to the newest template"
-    made, conflicts = merged(commit, title)
-    body = f"What `{source}` renders now, merged with what was changed here.\n"
+    made, conflicts = merge.merged(commit, title) if commit else ("HEAD", [])
+    if not conflicts and not merge.differ("HEAD", made):
+        return f"{source} has nothing new"
+    now = yaml.safe_load(merge.answers(commit)) or {}
+    body = told(source, str(answers.get("_version", "")), str(now.get("_version", "")))
     if conflicts:
         listed = "".join(f"- `{name}`\n" for name in conflicts)
         body += f"\nBoth sides changed these files; choose on this page, or with `git merge`:\n\n{listed}"
@@ -91,11 +100,6 @@ def run(build: Path, template: str) -> str:
     git.run("update-ref", "refs/upgrade/template", commit)
     git.run("bundle", "create", "--quiet", str(build / BUNDLE), "refs/upgrade/change", "refs/upgrade/template")
     return f"{title}: {len(conflicts)} files need a choice" if conflicts else title
-
-
-def _exists(name: str) -> bool:
-    command = ["git", "rev-parse", "--quiet", "--verify", name]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 def unpack(build: Path) -> None:

@@ -1,7 +1,6 @@
 """What the workflows do on GitHub, as far as it can be tested without one; the template's own tests run all of it."""
 
 import json
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from lifecycle import InputError
 from lifecycle import __main__ as command
 from lifecycle.documents import record
 from lifecycle.documents.change import Change
-from lifecycle.github import api, branches, comment, issue, missing, offer, setup, upgrade
+from lifecycle.github import api, branches, comment, issue, missing, offer, setup
 
 ROOT = Path(__file__).parents[2]
 RUN = {"head_sha": "d" * 40, "conclusion": "success", "html_url": "https://github.com/acme/tiny/actions/runs/1"}
@@ -237,26 +236,3 @@ def test_github_that_cannot_be_asked_is_no_failure(
     repository("config", "remote.origin.url", "git@github.com:acme/tiny.git")
     gh(tmp_path, monkeypatch, "echo 'no network' >&2; exit 1")
     assert missing.run(SETTINGS).startswith("GitHub was not asked: GitHub refused")
-
-
-def test_a_template_is_merged_with_what_was_changed_here(repository: Git, tmp_path: Path) -> None:
-    Path("a").write_text("1\n2\n3\n4\n5\n")
-    start = repository.commit("Start from the template")
-    Path("a").write_text("1\n2\n3\n4\nmine\n")
-    repository.commit("Mine")
-    (tmp_path / "new").mkdir()
-    for text, conflicts in (("its\n2\n3\n4\n5\n", []), ("1\n2\n3\n4\nits\n", ["a"])):
-        (tmp_path / "new/a").write_text(text)
-        commit = upgrade.rendered(tmp_path / "new", start, "Render")
-        assert repository("ls-tree", "--name-only", commit) == "a"  # what the template no longer has is gone there
-        subprocess.run(["git", "add", "."], check=True)
-        made, found = upgrade.merged(commit, "Upgrade")
-        assert [name for name in found if name == "a"] == conflicts
-        if not conflicts:
-            assert repository("show", f"{made}:a") == "its\n2\n3\n4\nmine"
-    assert upgrade.rendered(tmp_path / "new", commit, "Render") == ""
-
-
-def test_a_template_that_cannot_be_rendered_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be rendered"):
-        upgrade.render(str(tmp_path / "nowhere"), {"project_slug": "tiny"}, tmp_path)
