@@ -1,0 +1,28 @@
+"""Your data, against what `config.yaml` says of them."""
+
+from typing import Any
+
+import numpy as np
+
+from lifecycle.artifact.frames import LABEL
+from lifecycle.config import Config
+from lifecycle.evaluation import slices
+
+
+def test_the_rows_to_test_on_are_later_than_those_to_train_on(settings: Config, parts: dict[str, Any]) -> None:
+    time = settings.data.time
+    assert parts["train"][time].max() < parts["test"][time].min()
+
+
+def test_both_parts_have_every_class_or_finite_values(settings: Config, parts: dict[str, Any]) -> None:
+    for rows in parts.values():
+        if settings.task == "regression":
+            assert np.isfinite(rows[LABEL]).all()
+        else:
+            assert sorted(rows[LABEL].unique()) == list(range(len(settings.data.target.classes)))
+
+
+def test_every_slice_has_rows_to_test_on(settings: Config, parts: dict[str, Any]) -> None:
+    """Those that the gates name, too: `config.yaml` is refused when one of them is not in `evaluate.slices`."""
+    for part in settings.evaluate.slices:
+        assert slices.parts(parts["test"], part)
