@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lifecycle import InputError, config, failures
+from lifecycle import InputError, config, failures, fresh
 from lifecycle.verbs import VERBS
 
 if TYPE_CHECKING:
@@ -235,6 +235,11 @@ def _prepared(change: "Change | str", build: Path) -> str:
     return f"{change.title}; the pull request's text is in {change.write(build)}"
 
 
+def _fresh(step: Callable[[argparse.Namespace], str], options: argparse.Namespace) -> str:
+    champion = getattr(options, "champion", None)
+    return fresh.run(options.verb, options.config, options.build, LOCK, champion, lambda: step(options))
+
+
 def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="python -m lifecycle", description="The life of a model service.")
     root.add_argument("--config", type=Path, default=Path("config.yaml"), help="default: %(default)s")
@@ -284,7 +289,7 @@ def main(arguments: list[str] | None = None) -> int:
     # The function above with the verb's name.
     run: Callable[[argparse.Namespace], str] = globals()[f"_{options.verb.replace('-', '_')}"]
     with failures.told(options.verb, options.build) as outcome:
-        if said := run(options):
+        if said := _fresh(run, options) if options.verb in fresh.STEPS else run(options):
             print(f"{options.verb}: {said}")
     return outcome.code
 

@@ -32,7 +32,11 @@ def _file(module: str, root: Path) -> Path | None:
 
 def _imported(path: Path) -> Iterator[str]:
     """Every name that a file imports, at its top or later; of `from a import b` both `a` and `a.b`."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # of the team's code; who imports it says so
+        return
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -1,0 +1,122 @@
+"""Skips a step of the pipeline whose inputs and outputs are, by their hashes, those of its last success."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lifecycle import config, files, git, imports
+
+ROOT = Path(__file__).parents[1]
+STAMPS = ".fresh"  # the folder of the stamps, under the build folder
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step depends on: its module with all that this imports, keys of the configuration, what it reads under the
+    build folder, `others` as ELSEWHERE has them, and the lock file. `writes` is under the build folder, too; of `keeps`
+    it counts only whether it is there, because later steps add to it."""
+
+    module: str
+    keys: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+
+
+DATA, REPORTS = ("task", "data", "split"), ("report.md", "report.html")
+STEPS = {
+    "data": Step("lifecycle.training.data", DATA, others=("the data file",), writes=("data",)),
+    "train": Step(
+        "lifecycle.training.train",
+        ("name", *DATA, "train"),
+        reads=("data",),
+        others=("the commit", "MLflow"),
+        writes=("model",),
+        keeps=("mlflow.db",),
+    ),
+    "evaluate": Step(
+        "lifecycle.evaluation.evaluate",
+        ("name", *DATA, "evaluate", "serve.rows"),
+        reads=("data", "model"),
+        others=("the champion",),
+        writes=("evaluation.json",),
+    ),
+    "gate": Step("lifecycle.evaluation.gate", ("task", "gates"), reads=("evaluation.json",), writes=("decision.json",)),
+    "report": Step("lifecycle.reporting.report", reads=("decision.json",), others=("the templates",), writes=REPORTS),
+    "register": Step(
+        "lifecycle.training.register", reads=("decision.json", *REPORTS), others=("MLflow",), writes=("mlflow.db",)
+    ),
+}
+
+
+def _hash(path: Path) -> str:
+    """Of a file's content, or of the names and contents in a folder; empty where there is neither."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    inside = sorted(part for part in path.rglob("*") if part.is_file() and "__pycache__" not in part.parts)
+    return files.sha256("".join(f"{_hash(part)} {part.relative_to(path)}\n" for part in inside).encode()) * bool(inside)
+
+
+ELSEWHERE: dict[str, Callable[[dict[str, Any], Path | None], str]] = {
+    # A remote file is named by data.sha256.
+    "the data file": lambda settings, _: _hash(Path(settings["data"]["path"].removeprefix("file://"))),
+    "the commit": lambda *_: str(git.head()),
+    "MLflow": lambda *_: os.environ.get("MLFLOW_TRACKING_URI", ""),
+    "the champion": lambda _, champion: _hash(champion) if champion else "",
+    "the templates": lambda *_: _hash(ROOT / "lifecycle/reporting/templates"),
+}
+
+
+def inputs(step: Step, path: Path, build: Path, lock: Path, champion: Path | None) -> dict[str, Any]:
+    """All that the step depends on, by name."""
+    settings = config.load(path).model_dump(mode="json") if step.keys else {}
+    needed, keys = imports.needed(step.module, root=ROOT), set(step.keys)
+    found: dict[str, Any] = {name: _hash(ROOT / name) for name in needed if not name.startswith("model/")}
+    if len(found) < len(needed):  # the team's code may read files beside it, and other keys
+        team = Path((getattr(find_spec("model"), "submodule_search_locations", None) or ["model"])[0])
+        words = {word for code in team.rglob("*.py") for word in re.findall(rb"\w+", code.read_bytes())}
+        found["model/"] = _hash(team)
+        keys |= {key for key in settings if key.encode() in words}
+    found |= {f"config.yaml: {key}": reduce(lambda node, part: node[part], key.split("."), settings) for key in keys}
+    found |= {f"build/{name}": _hash(build / name) for name in step.reads}
+    found |= {name: ELSEWHERE[name](settings, champion) for name in step.others}
+    return found | {"the lock file": _hash(lock)}
+
+
+def _outputs(step: Step, build: Path) -> dict[str, Any]:
+    return {name: _hash(build / name) for name in step.writes} | {name: (build / name).exists() for name in step.keeps}
+
+
+def _last(stamp: Path) -> dict[str, Any]:
+    """What was recorded last; nothing where the step never ended well, or the record is damaged."""
+    try:
+        last = json.loads(stamp.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return last if isinstance(last, dict) else {}
+
+
+def run(step: str, path: Path, build: Path, lock: Path, champion: Path | None, do: Callable[[], str]) -> str:
+    """Do the step, unless nothing changed since it ended well; FORCE=1 does it anyway.
+
+    `path` is the configuration's. What fails or is interrupted is not recorded.
+    """
+    declared, stamp = STEPS[step], build / STAMPS / f"{step}.json"
+    before, last = inputs(declared, path, build, lock, champion), _last(stamp)
+    same = last.get("inputs") == before and last.get("outputs") == _outputs(declared, build)
+    if same and os.environ.get("FORCE", "0") in ("", "0"):
+        return f"unchanged since {last['ended']}, nothing to do; FORCE=1 runs it again"
+    said = do()
+    now = f"{datetime.now():%Y-%m-%d %H:%M}"
+    files.write_json(stamp, {"ended": now, "inputs": before, "outputs": _outputs(declared, build)})
+    return said
