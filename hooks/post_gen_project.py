@@ -1,5 +1,6 @@
 """Takes the configuration of the chosen task and server, then makes a git repository with a `template` branch."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,10 @@ from pathlib import Path
 TASK = "<< cookiecutter.task >>"
 SERVING = "<< cookiecutter.serving >>"
 SLUG = "<< cookiecutter.project_slug >>"
+# A raw string of JSON, in which `tojson` leaves no single quote, so that no folder's name can end it.
+# fmt: off
+TEMPLATE = r'''<< cookiecutter._repo_dir|tojson >>'''
+# fmt: on
 LICENSED = (
     "serve.server is seldon-core, which is under the Business Source License: its use in production needs a licence "
     "from Seldon; `server: asgi` in config.yaml needs none."
@@ -24,6 +29,25 @@ def configure(project: Path, task: str, serving: str) -> None:
     shutil.rmtree(project / "tasks")
     path = project / "config.yaml"
     path.write_text(path.read_text().replace("  server: asgi ", f"  server: {serving} ", 1))
+
+
+def revision(template: Path) -> str:
+    """The template's commit, with `-dirty` where its files differ from it; nothing if it is not a git repository."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(template), *arguments], capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    # A folder inside of a repository, as of a test, is not that repository.
+    if shutil.which("git") is None or git("rev-parse", "--show-toplevel") != str(template.resolve()):
+        return ""
+    return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def record(project: Path, revision: str) -> None:
+    """Write the template's commit to the answers."""
+    path = project / ".cookiecutter.yaml"
+    path.write_text(path.read_text().replace('_commit: ""', f"_commit: {json.dumps(revision)}"))
 
 
 def commit(project: Path) -> str:
@@ -54,6 +78,7 @@ def commit(project: Path) -> str:
 def main() -> int:
     project = Path.cwd()
     configure(project, TASK, SERVING)
+    record(project, revision(Path(json.loads(TEMPLATE))))
     print(commit(project) or f"{SLUG} is ready: cd {SLUG} && make doctor", file=sys.stderr)
     if SERVING == "seldon-core":
         print(LICENSED, file=sys.stderr)

@@ -1,11 +1,13 @@
+import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Bake
+from conftest import ROOT, Bake, cookiecutter, run
 
 sys.path.insert(0, str(ROOT / "hooks"))
 import post_gen_project
@@ -111,6 +113,46 @@ def test_a_failing_git_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(f"GIT_CONFIG_KEY_{index}", key)
         monkeypatch.setenv(f"GIT_CONFIG_VALUE_{index}", value)
     assert post_gen_project.commit(tmp_path).startswith("git init failed")
+
+
+def cloned(template: Path, folder: Path) -> tuple[Path, str]:
+    """A clone of the template under a name that no shell and no Python string would take as it is."""
+    clone = folder / """Ol' "quoted" \\ '''' é"""
+    shutil.copytree(template, clone)
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "Template"]):
+        run(["git", *command], clone)
+    return clone, run(["git", "rev-parse", "HEAD"], clone).strip()
+
+
+def recorded(template: Path, folder: Path, slug: str) -> dict[str, str]:
+    done = cookiecutter(template, folder, folder, {}, {"project_slug": slug})
+    assert done.returncode == 0, done.stderr
+    answers: dict[str, str] = yaml.safe_load((folder / slug / ".cookiecutter.yaml").read_text())
+    return answers
+
+
+def test_the_answers_record_version_and_commit_of_the_template(template: Path, tmp_path: Path) -> None:
+    clone, commit = cloned(template, tmp_path)
+    answers = recorded(clone, tmp_path, "clean")
+    assert answers["_version"] == json.loads((ROOT / "cookiecutter.json").read_text())["_version"]
+    assert answers["_commit"] == commit
+    (clone / "LICENSE").write_text("Mine")
+    assert recorded(clone, tmp_path, "changed")["_commit"] == f"{commit}-dirty"
+
+
+def test_a_template_that_is_no_repository_has_no_commit(template: Path, tmp_path: Path) -> None:
+    run(["git", "init", "--quiet"], tmp_path)  # that of a folder around it is another's
+    (tmp_path / "inside").mkdir()
+    shutil.copytree(template, tmp_path / "inside/template")
+    run(["git", "commit", "--quiet", "--allow-empty", "--message", "Around"], tmp_path)
+    assert recorded(tmp_path / "inside/template", tmp_path, "inside-out")["_commit"] == ""
+
+
+def test_the_newest_entry_of_the_changelog_is_of_this_version() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / ".github/CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == json.loads((ROOT / "cookiecutter.json").read_text())["_version"]
+    assert headings == sorted(headings, reverse=True)
+    assert all(re.fullmatch(r"\d{4}\.\d{2}\.\d{2}", heading) for heading in headings)
 
 
 def test_a_server_that_needs_a_licence_in_production_is_told(bake: Bake) -> None:
