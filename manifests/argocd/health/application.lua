@@ -1,5 +1,5 @@
--- The health of an Application within an Application: without it the sync waves of the platform wait for nothing. What starts is
--- Degraded for a while, as Prometheus before its first pod; that must not fail the wave, and with it all that comes after.
+-- The health of an Application within an Application; without it the platform's sync waves do not wait. A part that is starting is
+-- Degraded for a while, like Prometheus before its first pod: report Progressing, so that the wave does not fail.
 local health = { status = "Progressing", message = "" }
 if obj.status ~= nil and obj.status.health ~= nil then
   health.status = obj.status.health.status or health.status

@@ -1,5 +1,5 @@
--- The health of an HTTPRoute. By the one built in it is Degraded while there is no Service to lead to, which costs a first release
--- one of its two tries: Seldon makes the Service a moment after the route.
+-- The health of an HTTPRoute. Argo CD's built-in check is Degraded while the Service is missing. Seldon creates it a moment after
+-- the route, so a first release would lose one of its two tries.
 local health = { status = "Progressing", message = "The gateway has not reported yet" }
 local parents = obj.status ~= nil and obj.status.parents or {}
 for _, parent in ipairs(parents) do
@@ -9,7 +9,7 @@ for _, parent in ipairs(parents) do
       return { status = "Progressing", message = now and condition.message or health.message }
     end
     if condition.type == "Accepted" then
-      health = { status = "Healthy", message = "The gateway leads to it" }
+      health = { status = "Healthy", message = "The gateway accepted the route" }
     end
   end
 end
