@@ -1,4 +1,4 @@
-"""Explains single predictions by exact SHAP values, where shap has a fast exact explainer for the estimator.
+"""Explains single predictions by exact SHAP values, if shap has a fast exact explainer for the estimator.
 
 Source: Lundberg et al., From Local Explanations to Global Understanding with Explainable AI for Trees, Nature Machine
 Intelligence 2 (2020).
@@ -18,7 +18,7 @@ ROWS, FEATURES = 100, 8
 
 
 def _owners(encode: ColumnTransformer) -> list[str] | None:
-    """The feature that each encoded column comes from, or None where that is not known."""
+    """The feature behind each encoded column, or None if that is unknown."""
     owners: list[str] = []
     for name, part, columns in encode.transformers_:
         width = encode.output_indices_[name].stop - encode.output_indices_[name].start
@@ -32,28 +32,31 @@ def _owners(encode: ColumnTransformer) -> list[str] | None:
 
 
 def _explained(fitted: Pipeline, rows: pd.DataFrame) -> tuple[list[str], Array] | None:
-    """The features that own the columns, and their SHAP values (n, columns), of the last class if there are classes."""
-    if len(fitted) != 2 or not isinstance(fitted[0], ColumnTransformer) or (owners := _owners(fitted[0])) is None:
+    """The feature behind each encoded column, and SHAP values (n, columns), of the last class if there are classes."""
+    if not isinstance(fitted, Pipeline) or len(fitted) != 2 or not isinstance(fitted[0], ColumnTransformer):
         return None
-    encoded = fitted[0].transform(rows)
     try:
+        owners = _owners(fitted[0])
+        if owners is None or not set(owners) <= set(rows):
+            return None
+        encoded = fitted[0].transform(rows)
         linear = hasattr(fitted[-1], "coef_")
         explainer = shap.LinearExplainer(fitted[-1], encoded) if linear else shap.TreeExplainer(fitted[-1])
         effects = explainer(encoded).values
-    except Exception:  # shap raises an exception of its own kind for each estimator that it does not know
+    except Exception:  # shap has a different exception for each kind of unsupported estimator
         return None
     return owners, effects[:, :, -1] if effects.ndim == 3 else effects
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON holds it, with as many digits as a plot shows."""
+    """A value for JSON, with as many digits as a plot shows."""
     return value if isinstance(value, str) else None if pd.isna(value) else float(f"{value:.4g}")
 
 
 def values(fitted: Pipeline, rows: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     """The features with the largest mean effect, each with its values on a few rows and their effects.
 
-    Empty for an estimator without an exact explainer. One-hot encoded columns are added up, as SHAP values may be.
+    Empty for an estimator without an exact explainer. One-hot encoded columns are summed: SHAP values are additive.
     """
     few = rows.iloc[np.sort(np.random.default_rng(seed).permutation(len(rows))[:ROWS])]
     found = _explained(fitted, few)
