@@ -1,4 +1,4 @@
-"""Takes the configuration of the chosen task and server, then makes a git repository with a `template` branch."""
+"""Applies the chosen task and server to the configuration, then creates a git repository with a `template` branch."""
 
 import json
 import shutil
@@ -10,19 +10,19 @@ from pathlib import Path
 TASK = "<< cookiecutter.task >>"
 SERVING = "<< cookiecutter.serving >>"
 SLUG = "<< cookiecutter.project_slug >>"
-# A raw string of JSON, in which `tojson` leaves no single quote, so that no folder's name can end it.
+# A raw string of JSON: `tojson` escapes single quotes, so no folder's name can end it.
 # fmt: off
 TEMPLATE = r'''<< cookiecutter._repo_dir|tojson >>'''
 # fmt: on
 LICENSED = (
-    "serve.server is seldon-core, which is under the Business Source License: its use in production needs a licence "
+    "serve.server is seldon-core, which is under the Business Source License: production needs a licence "
     "from Seldon; `server: asgi` in config.yaml needs none."
 )
 COMMIT = "git init && git add . && git commit -m 'Start from the template' && git branch template"
 
 
 def configure(project: Path, task: str, serving: str) -> None:
-    """Keep one `config.yaml`, that of the task, with the server that was chosen."""
+    """Keep the task's `config.yaml`, with the chosen server."""
     chosen = project / "tasks" / f"{task}.yaml"
     if chosen.is_file():
         chosen.replace(project / "config.yaml")
@@ -32,13 +32,13 @@ def configure(project: Path, task: str, serving: str) -> None:
 
 
 def revision(template: Path) -> str:
-    """The template's commit, with `-dirty` where its files differ from it; nothing if it is not a git repository."""
+    """The template's commit, with `-dirty` if its files were changed; empty if it is not a git repository."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", "-C", str(template), *arguments], capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    # A folder inside of a repository, as of a test, is not that repository.
+    # A folder inside a repository, as in a test, has no commit of its own.
     if shutil.which("git") is None or git("rev-parse", "--show-toplevel") != str(template.resolve()):
         return ""
     return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
@@ -51,7 +51,7 @@ def record(project: Path, revision: str) -> None:
 
 
 def commit(project: Path) -> str:
-    """Make the first commit; returns what a person has to do where git cannot, in one sentence, else nothing."""
+    """Make the first commit; returns a sentence on what to do if git cannot, else an empty text."""
     if shutil.which("git") is None:
         return f"git is not installed: install it, then run in {SLUG}: {COMMIT}"
 
@@ -68,11 +68,11 @@ def commit(project: Path) -> str:
         ("symbolic-ref", "HEAD", "refs/heads/main"),
         ("add", "--all"),
         ("commit", "--quiet", "--no-verify", "--message", "Start from the template"),
-        # Upgrades are committed here and merged from here, so that yours and the template's changes meet as branches.
+        # Upgrades are committed to this branch and merged from it, so git merges your changes with the template's.
         ("branch", "template"),
     ]
     failed = next((step for step in steps if not git(*step)), None)
-    return f"git {failed[0]} failed: in {SLUG}, run it again and read what it says, then {COMMIT}" if failed else ""
+    return f"git {failed[0]} failed: in {SLUG}, run it again, fix what it reports, then run {COMMIT}" if failed else ""
 
 
 def main() -> int:
@@ -86,7 +86,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # Cookiecutter runs a rendered copy of this file, which it would leave in the temporary folder.
+    # Cookiecutter leaves this rendered copy in the temporary folder.
     if Path(__file__).parent == Path(tempfile.gettempdir()):
         Path(__file__).unlink()
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Refuses answers that would make a repository that does not work, each in one sentence, before any file is written."""
+"""Refuses answers that would not work, one sentence each, before any file is written."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path, PurePath
 
-# Raw strings of JSON, in which `tojson` leaves no single quote, so that an answer cannot end them.
+# Raw strings of JSON: `tojson` escapes single quotes, so an answer cannot end them.
 # fmt: off
 ANSWERS = {
     "project_name": r'''<< cookiecutter.project_name|tojson >>''',
@@ -19,18 +19,18 @@ ANSWERS = {
 SLUG = re.compile(r"[a-z](-?[a-z0-9])*")
 OWNER = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
 REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
-# The slug names namespaces, Deployments and images; the longest of them must fit into 63 characters.
+# The slug is part of the names of namespaces, Deployments and images, which may have 63 characters.
 SLUG_LENGTH = 40
 
 
 def refusals(answers: dict[str, str]) -> list[str]:
-    """What is wrong with the answers; none when a repository can be made."""
+    """One sentence per unusable answer."""
     found = []
     slug = answers["project_slug"]
     if not SLUG.fullmatch(slug) or not 2 <= len(slug) <= SLUG_LENGTH:
         found.append(
-            f"project_slug is {slug!r}, but it names Kubernetes objects and images: give 2 to {SLUG_LENGTH} lower-case "
-            "letters, digits and single hyphens, the first a letter."
+            f"project_slug is {slug!r}, which cannot name Kubernetes objects and images: give 2 to {SLUG_LENGTH} "
+            "lower-case letters, digits and single hyphens, the first a letter."
         )
     for name in ("project_name", "description"):
         if not answers[name].strip() or not answers[name].isprintable() or len(answers[name]) > 200:
@@ -48,7 +48,7 @@ def refusals(answers: dict[str, str]) -> list[str]:
 
 
 def clean(project: Path, slug: str) -> None:
-    """Remove the folders that cookiecutter made for a slug with slashes, of which it would leave all but the last."""
+    """Remove the folders of a slug with slashes; cookiecutter itself removes only the last one."""
     for folder in [project, *project.parents][: len(PurePath(slug).parts)]:
         if any(folder.iterdir()):
             return
@@ -66,7 +66,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # Cookiecutter runs a rendered copy of this file, which it would leave in the temporary folder.
+    # Cookiecutter leaves this rendered copy in the temporary folder.
     if Path(__file__).parent == Path(tempfile.gettempdir()):
         Path(__file__).unlink()
     sys.exit(main())

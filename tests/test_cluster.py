@@ -1,4 +1,4 @@
-"""The cluster of one's own: what it says where it cannot be made, and that what it plays names what is there."""
+"""The local cluster: its messages when it cannot be created, and that its script names objects that exist."""
 
 import json
 import os
@@ -24,7 +24,7 @@ DOCKER = '[ "$1 $#" != "info 3" ] || echo 4 16000000000'
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> Path:
-    """The scripts in a folder of their own, so that no cluster of the person who tests is touched."""
+    """The scripts in a separate folder, so that a developer's own cluster is untouched."""
     (tmp_path / "here/scripts").mkdir(parents=True)
     for name in ("cluster", "environment"):
         shutil.copy(ROOT / "scripts" / name, tmp_path / "here/scripts" / name)
@@ -38,10 +38,10 @@ def written(path: Path, script: str) -> None:
 
 
 def cluster(scripts: Path, verb: str, **programs: str) -> subprocess.CompletedProcess[str]:
-    """Run scripts/cluster where nothing is installed but a few tools and the programs that are given."""
+    """Run scripts/cluster with a PATH of a few tools and the given programs."""
     folder = scripts.parent / "bin"
     folder.mkdir()
-    for name in set(TOOLS) - set(programs):  # a link that is written to would change the machine
+    for name in set(TOOLS) - set(programs):  # writing through a link would change the machine
         found = shutil.which(name)
         assert found
         (folder / name).symlink_to(found)
@@ -65,8 +65,8 @@ def test_a_machine_that_is_too_small_is_said_before_anything_is_made(scripts: Pa
     done = cluster(scripts, "up", docker=DOCKER.replace("4 16", "2 4"), kind="exit 1")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "cluster: Docker has 4 GB of memory, the cluster needs 8; give it more, or use a larger machine.",
-        "cluster: Docker has 2 processors, the cluster needs 4; give it more, or use a larger machine.",
+        "cluster: Docker has 4 GB of memory and the cluster needs 8; give Docker more, or use a larger machine.",
+        "cluster: Docker has 2 processors and the cluster needs 4; give Docker more, or use a larger machine.",
     ]
 
 
@@ -74,13 +74,13 @@ def test_a_machine_that_is_too_small_is_said_before_anything_is_made(scripts: Pa
 def test_docker_that_does_not_answer_is_said(verb: str, scripts: Path) -> None:
     done = cluster(scripts, verb, docker="exit 1", kind="exit 1")
     assert done.returncode == 1
-    assert done.stderr == "cluster: Docker does not answer; start it, and see that you may use it.\n"
+    assert done.stderr == "cluster: Docker does not answer; start it, and check that you have permission to use it.\n"
 
 
 def test_a_cluster_that_is_not_there_has_no_status(scripts: Path) -> None:
     done = cluster(scripts, "status", docker="true", kind="true", kubectl="echo refused; exit 1")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "cluster: There is no cluster models; make it with scripts/cluster up.\n"
+    assert done.stderr == "cluster: There is no cluster models; create it with scripts/cluster up.\n"
 
 
 def test_a_step_that_fails_shows_how_far_it_came(scripts: Path) -> None:
@@ -89,12 +89,12 @@ def test_a_step_that_fails_shows_how_far_it_came(scripts: Path) -> None:
     assert done.returncode == 125
     first, second, *rest = done.stderr.splitlines()
     assert first == "no such image"
-    assert second.startswith("cluster: not up; this is how far it came.")
+    assert second.startswith("cluster: The cluster is not up. Fix what is listed below")
     assert {"what applications are there", "what pods are there", "what events are there"} <= set(rest)
 
 
 def test_up_waits_until_argo_cd_has_looked_at_git_again(scripts: Path) -> None:
-    """Synced and healthy is at first what ran before."""
+    """At first, `Synced Healthy` still describes the previous commit."""
     answers = """case "$*" in
   *custom-columns*refresh*)
     echo >>"$HOME/looks"
@@ -128,7 +128,7 @@ esac"""
     shutil.which("git-daemon", path=run(["git", "--exec-path"], ROOT).strip()) is None, reason="no git daemon"
 )
 def test_the_server_of_git_answers_as_the_platform_is_told(scripts: Path) -> None:
-    """With the very arguments, on this machine's git, and the folder of another user where that can be tried."""
+    """The same arguments for this machine's git; as root, with a folder of another user."""
     arguments = re.search(r"(?<=argocd:\$version\" ).*daemon.*(?= >/dev/null)", (scripts / "cluster").read_text())
     assert arguments
     folder = scripts.parent / "git"
@@ -160,7 +160,7 @@ def test_another_word_shows_the_usage(scripts: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "usage: scripts/cluster up | down | status\n")
 
 
-# A cluster that does at once what git says, and a gateway that answers from the image which git names.
+# A cluster that follows git at once, and a gateway that answers from the image in git.
 CLUSTER = {
     "docker": """case "$1 $2" in
   "image inspect")
@@ -184,7 +184,7 @@ git -C "$STATE/git/late-flights.git" show "main:manifests/overlays/$environment/
 
 
 def generated(environment: str) -> Object:
-    """What the ApplicationSet of models would make of an environment."""
+    """The Application that the models' ApplicationSet would create for an environment."""
     values = {
         ".repository": "late-flights",
         ".path.basename": environment,
@@ -198,7 +198,7 @@ def generated(environment: str) -> Object:
 
 
 def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Path) -> None:
-    """By a person whom git does not know, in a copy in which an environment was installed."""
+    """Without a git identity, in a copy that has an environment installed."""
     (checkout / PROJECT / ".venv").mkdir()
     (checkout / PROJECT / ".venv/page.html").write_text("<< no template >>")
     (tmp_path / "bin").mkdir()
@@ -247,7 +247,7 @@ def test_without_a_cluster_nothing_is_played(checkout: Path, tmp_path: Path) -> 
     environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
     done = subprocess.run([str(checkout / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "e2e: There is no cluster models; make it with scripts/cluster up.\n"
+    assert done.stderr == "e2e: There is no cluster models; create it with scripts/cluster up.\n"
 
 
 def test_the_cluster_changes_what_the_platform_has(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_the_cluster_changes_what_the_platform_has(tmp_path: Path) -> None:
     assert not any("github.com/acme" in text.replace("https://github.com/acme", "") for text in texts)
     script = (ROOT / "scripts/cluster").read_text()
     assert "s#https://github.com/acme#git://$NAME-git#" in script
-    assert "NAME=models\n" in script  # scripts/e2e has the address, too
+    assert "NAME=models\n" in script  # scripts/e2e repeats the address
     assert re.search(r"path: manifests/mlflow$", (ROOT / "manifests/applications/mlflow.yaml").read_text(), flags=re.M)
     assert (ROOT / "manifests/mlflow/embedded/kustomization.yaml").is_file()
     assert r"s#ghcr\[.\]io/acme/#localhost:$REGISTRY/acme/#" in script

@@ -1,4 +1,4 @@
-"""The demo on a machine that has never seen it, and what its parts do when something goes wrong."""
+"""The demo on a fresh machine, and its parts' behaviour on failure."""
 
 import os
 import re
@@ -40,7 +40,7 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     assert re.search(r"make register +\S+ is not registered, because it was refused", said)
     assert re.search(r"make monitor +\S+ ALERT on 30,\d+ predictions, 0 of them labelled", said)
     assert "the same bytes as before the second release" in said
-    assert re.search(r"Total: \d+ s. The story with plots: .*/demo/index.html", said)
+    assert re.search(r"Total: \d+ s. The page with plots: .*/demo/index.html", said)
 
     page = (checkout / "demo/index.html").read_text()
     assert page.count('class="plotly-graph-div"') == 4

@@ -1,4 +1,4 @@
-"""The command line: `python -m figures [RUNS] [FIGURE ...]` prints a table; all unless some are named."""
+"""The command line: `python -m figures [RUNS] [FIGURE ...]` prints a table of the named figures, by default all."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     runs = [int(word) for word in arguments if word.isdecimal()]
     named = [word for word in arguments if not word.isdecimal()]
     if unknown := set(named) - set(FIGURES):
-        print(f"bench: {', '.join(sorted(unknown))} is no figure; name {', '.join(FIGURES)}.", file=sys.stderr)
+        print(f"bench: unknown figures: {', '.join(sorted(unknown))}; known: {', '.join(FIGURES)}.", file=sys.stderr)
         return 1
     print(f"| figure ({os.cpu_count()} cores) | median | |\n| --- | --- | --- |", flush=True)
     for figure in named or FIGURES:
@@ -32,5 +32,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # run the cleanup of started processes
     sys.exit(main(sys.argv[1:]))

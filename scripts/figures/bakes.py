@@ -1,4 +1,4 @@
-"""A bake with its hooks, beside the start of cookiecutter itself."""
+"""A bake with its hooks, compared with the start of cookiecutter itself."""
 
 import statistics
 import tempfile
@@ -9,11 +9,11 @@ import bake
 from figures import Row
 from figures.command import seconds
 
-LEAST = 7  # a bake is short
+LEAST = 7  # runs; a bake is short
 
 
 def template(folder: Path) -> tuple[Path, dict[str, str]]:
-    """A copy of this template in a folder, and the environment in which cookiecutter writes nowhere else."""
+    """A copy of this template in a folder, and the environment that keeps cookiecutter's files in it."""
     copy, settings = bake.copied(folder / "template"), folder / "cookiecutter.yaml"
     settings.write_text(f"replay_dir: {folder}\ncookiecutters_dir: {folder}\n")
     return copy, {"COOKIECUTTER_CONFIG": str(settings), "TMPDIR": str(folder)}

@@ -10,7 +10,7 @@ from figures import ROOT
 
 
 def seconds(command: list[str], environment: Mapping[str, str] | None = None, folder: Path = ROOT) -> float:
-    """How long a command takes; ends the bench with what it said when it fails."""
+    """A command's duration in seconds; exits the bench with its output if it fails."""
     begin = time.monotonic()
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False

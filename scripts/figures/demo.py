@@ -1,4 +1,4 @@
-"""The demo from a warm package cache, with the memory of all its processes."""
+"""The demo with a warm package cache, and the memory of all its processes."""
 
 import re
 import statistics
@@ -9,7 +9,7 @@ from figures import ROOT, Row
 
 
 def _memory(root: int) -> float:
-    """MiB of a process and all below it, as the sum of their resident sets."""
+    """MiB of a process and its descendants, as the sum of their resident sets."""
     listed = subprocess.run(["ps", "-eo", "pid=,ppid=,rss="], check=True, capture_output=True, text=True).stdout
     found = [tuple(map(int, line.split())) for line in listed.splitlines()]
     family, total = {root}, 0

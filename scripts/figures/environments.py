@@ -1,4 +1,4 @@
-"""The Python environments of the servers: those of the model repository, and one below `.tools` for each rival."""
+"""The servers' Python environments: the model repository's, and one below `.tools` per rival."""
 
 import filecmp
 import shutil
@@ -12,13 +12,13 @@ LOCKS = Path(__file__).parent / "rivals/locks"
 
 
 def own(name: str) -> Path:
-    """An environment of the model repository, made by its own Makefile."""
+    """An environment of the model repository, installed by its Makefile."""
     subprocess.run(["make", "--silent", "-C", str(PROJECT), f".venv/{name}"], check=True)
     return PROJECT / ".venv" / name
 
 
 def rival(name: str) -> Path:
-    """An environment that is made again when its lock file has changed."""
+    """A rival's environment, reinstalled when its lock file changes."""
     lock, folder = LOCKS / f"{name}.txt", ROOT / ".tools/rivals" / name
     installed = folder / "lock.txt"
     if not installed.is_file() or not filecmp.cmp(lock, installed, shallow=False):
@@ -32,7 +32,7 @@ def rival(name: str) -> Path:
 
 
 def size(environment: Path) -> float:
-    """MiB of the installed packages, without what Python compiles from them."""
+    """MiB of the installed packages, without compiled Python files."""
     found = environment / "lib/python3.12/site-packages"
     files = [path for path in found.rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
     return sum(path.stat().st_blocks for path in files) * 512 / 2**20

@@ -1,4 +1,4 @@
-"""`make evaluate` against a champion, as it comes, on more and more test rows; then `make report`."""
+"""`make evaluate` with a champion on growing numbers of test rows, then `make report`."""
 
 import hashlib
 import statistics
@@ -19,7 +19,7 @@ TRAIN_ROWS, TEST_ROWS = 20_000, (5_000, 50_000, 500_000)
 
 
 def _data(count: int, path: Path) -> None:
-    """Three categories and nine numbers that a binary outcome depends on: 20,000 rows to train on, then so many."""
+    """Write 20,000 training rows and `count` test rows: nine numbers, three categories, a binary outcome."""
     numbers = ", ".join(f"random() - 0.5 AS n{index}" for index in range(9))
     categories = ", ".join(f"('c' || (random() * {size})::INT) AS c{index}" for index, size in enumerate((3, 5, 8)))
     known = "6 * n0 + 4 * n1 * n2 + n3 + (c0 = 'c1')::INT"
@@ -33,7 +33,7 @@ def _data(count: int, path: Path) -> None:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    """The template's configuration for those rows, with ten slices."""
+    """The template's configuration for these rows, with ten slices."""
     document: dict[str, Any] = yaml.safe_load((PROJECT / "config.yaml").read_text())
     names = [*(f"n{index}" for index in range(9)), *(f"c{index}" for index in range(3))]
     document["data"] = {
@@ -60,7 +60,7 @@ def rows(runs: int) -> Iterator[Row]:
         for count in TEST_ROWS:
             _data(count, folder / "rows.parquet")
             document = _settings(folder / "rows.parquet")
-            step = [str(python), "-m", "model", "--config", str(folder / "config.yaml"), "--build"]
+            step = [str(python), "-m", "lifecycle", "--config", str(folder / "config.yaml"), "--build"]
             for role, leaves in (("champion", 15), ("candidate", 31)):
                 document["train"]["parameters"]["max_leaf_nodes"] = leaves
                 (folder / "config.yaml").write_text(yaml.safe_dump(document))
@@ -69,7 +69,7 @@ def rows(runs: int) -> Iterator[Row]:
             candidate = [*step, str(folder / "candidate")]
             compare = [*candidate, "evaluate", "--champion", str(folder / "champion/model")]
             median = statistics.median(seconds(compare, own, PROJECT) for _ in range(runs))
-            ratio = f"{median / least:.1f} times that of {TEST_ROWS[0]:,}" if least else "10 slices, importances"
+            ratio = f"{median / least:.1f} times as long as {TEST_ROWS[0]:,}" if least else "10 slices, importances"
             least = least or median
             yield f"evaluation against a champion, {count:,} test rows", median, "s", ratio
         seconds([*candidate, "gate"], own, PROJECT)

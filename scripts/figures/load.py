@@ -20,7 +20,7 @@ LUA = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True)
 class Cell:
-    """Requests a second, their 99th percentile in ms, and the CPU time of the server's processes for one in µs."""
+    """Requests per second, p99 latency in ms, and the server's CPU time per request in µs."""
 
     rate: float
     p99: float
@@ -29,7 +29,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds from the start to the first right answer, MiB after the load, and the cells by rows and connections."""
+    """Seconds to the first correct answer, MiB after the load, and the cells by rows and connections."""
 
     start: float
     memory: float
@@ -37,7 +37,7 @@ class Measured:
 
 
 def measure(server: Server, rows: Sample) -> Measured:
-    """Run the server, in a folder that is deleted afterwards, and ask it by each number of rows and connections."""
+    """Run the server in a temporary folder and load it with each number of rows and connections."""
     with tempfile.TemporaryDirectory() as name:
         folder, cells = Path(name), {}
         ports = dict(zip(("port", "second", "third"), _ports(3), strict=True))
@@ -52,14 +52,14 @@ def measure(server: Server, rows: Sample) -> Measured:
                 answers.check(server, ports["port"], rows.head(count), folder)
                 (folder / "body").write_text(json.dumps(server.body(rows.head(count))))
                 wrk = ["--script", str(LUA), f"http://127.0.0.1:{ports['port']}{server.path}", "--", f"{folder}/body"]
-                _loaded(server, running.pid, wrk, 8, WARM)
+                _load(server, running.pid, wrk, 8, WARM)
                 for connections in CONNECTIONS:
-                    cells[count, connections] = _loaded(server, running.pid, wrk, connections, SECONDS)
+                    cells[count, connections] = _load(server, running.pid, wrk, connections, SECONDS)
             return Measured(start, process.memory(running.pid), cells)
 
 
 def _ports(count: int) -> list[int]:
-    """Ports that nothing listens on."""
+    """Free ports."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     found = [listener.getsockname()[1] for listener in sockets]
     for listener in sockets:
@@ -67,8 +67,8 @@ def _ports(count: int) -> list[int]:
     return found
 
 
-def _loaded(server: Server, root: int, arguments: list[str], connections: int, seconds: int) -> Cell:
-    """What comes of so many connections that ask for so long; ends the bench when a request fails."""
+def _load(server: Server, root: int, arguments: list[str], connections: int, seconds: int) -> Cell:
+    """Load a server with this many connections for this many seconds; exits the bench if a request fails."""
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
     before = process.cpu(root)
     said = subprocess.run(

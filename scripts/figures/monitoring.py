@@ -1,4 +1,4 @@
-"""The monitor on more and more logged rows: read, CBPE on three metrics, drift of twelve features, report."""
+"""The monitor on growing numbers of logged rows: read, CBPE on three metrics, drift of twelve features, report."""
 
 import os
 import statistics
@@ -19,7 +19,7 @@ SAMPLED = {"window": 50_000, "sample": 5_000}
 
 
 def _settings(**changes: Any) -> dict[str, Any]:
-    """The template's configuration with twelve of its features, and other values of its monitor."""
+    """The template's configuration with twelve of its features and some of its monitor's values changed."""
     document: dict[str, Any] = yaml.safe_load((PROJECT / "config.yaml").read_text())
     features = document["data"]["features"]
     kept = [*list(features)[:9], "carrier", "origin", "weekday"]
@@ -29,8 +29,8 @@ def _settings(**changes: Any) -> dict[str, Any]:
 
 
 def _step(environment: str, config: Path, build: Path, *words: str) -> tuple[float, float]:
-    """Run a step of the model repository; its seconds and the MiB that it had resident at most."""
-    command = [str(PROJECT / f".venv/{environment}/bin/python"), "-m", "model", "--config", str(config)]
+    """Run a step of the model repository; returns its seconds and peak resident MiB."""
+    command = [str(PROJECT / f".venv/{environment}/bin/python"), "-m", "lifecycle", "--config", str(config)]
     own = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with tempfile.TemporaryFile("w+") as said:
         begin = time.monotonic()
@@ -46,7 +46,7 @@ def _step(environment: str, config: Path, build: Path, *words: str) -> tuple[flo
 
 
 def _log(rows: int, model: Path, folder: Path) -> None:
-    """A log as the service writes it: test rows of the model, drawn again, over three months of their own time."""
+    """Write a log in the service's format: resampled test rows, spread over three months of event time."""
     reference = f"read_parquet('{model}/reference.parquet')"
     with duckdb.connect() as connection:
         described = connection.execute(f"describe select * from {reference}").fetchall()  # noqa: S608 - our path
@@ -94,6 +94,6 @@ def rows(runs: int) -> Iterator[Row]:
             words = ("monitor", "--model", str(folder / "model"), "--predictions", str(place))
             measured = [_step("monitor", config, folder, *words) for _ in range(runs)]
             seconds, memory = (statistics.median(values) for values in zip(*measured, strict=True))
-            ratio = f", {seconds / least:.1f} times that of {ROWS[0]:,}" if least else ""
+            ratio = f", {seconds / least:.1f} times as long as {ROWS[0]:,}" if least else ""
             least = least or seconds
             yield f"monitor, {count:,} logged rows{note}", seconds, "s", f"{memory / 1024:.2f} GiB{ratio}"

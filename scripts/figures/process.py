@@ -1,4 +1,4 @@
-"""A server's processes: started in a session of their own, weighed, and killed however the block ends."""
+"""Starts a server in its own session, measures its CPU time and memory, and kills all its processes at the end."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @contextmanager
 def started(command: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in `folder`, with what it says in the file `said` there, until the block ends."""
+    """Run a command in `folder` until the block ends, with its output in the file `said` there."""
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
@@ -27,7 +27,7 @@ def started(command: list[str], environment: Mapping[str, str], folder: Path) ->
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of a process from its state on; none when it has ended. See proc_pid_stat(5)."""
+    """A process's fields from its state on, or none if it has ended; see proc_pid_stat(5)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -35,7 +35,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def family(root: int) -> list[int]:
-    """The processes of a session, and those that left it but have a parent in it."""
+    """A session's processes, and their children that left it."""
     found: list[int] = []
     for pid in sorted(int(path.name) for path in Path("/proc").glob("[0-9]*")):
         if (stat := _stat(pid)) and (int(stat[3]) == root or int(stat[1]) in found):
@@ -44,11 +44,11 @@ def family(root: int) -> list[int]:
 
 
 def cpu(root: int) -> float:
-    """Seconds that the processes have computed, in user and in system mode."""
+    """The processes' CPU seconds, in user and system mode."""
     return sum(int(ticks) for pid in family(root) for ticks in _stat(pid)[11:13]) / TICKS
 
 
 def memory(root: int) -> float:
-    """MiB of the processes, where a page that several share counts once (PSS)."""
+    """The processes' MiB; shared pages count once (PSS)."""
     rolled = [Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() for pid in family(root)]
     return sum(int(line.split()[1]) for lines in rolled for line in lines if line.startswith("Pss:")) / 1024

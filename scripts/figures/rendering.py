@@ -1,4 +1,4 @@
-"""What Kustomize takes to render one overlay, and three of each of many repositories, as Argo CD does for a change."""
+"""Kustomize's time to render one overlay, and the three overlays of many repositories, as Argo CD does for a change."""
 
 import shutil
 import statistics
@@ -13,7 +13,7 @@ from figures.command import seconds
 
 OVERLAYS = ("dev", "staging", "production")
 FEW, MANY = 100, 300
-LEAST = 9  # one overlay is short
+LEAST = 9  # runs; one overlay is short
 COMPONENT = """apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
 labels: [{pairs: {app.kubernetes.io/version: 2020.01.01-aaaaaaa}, includeTemplates: true}]
@@ -48,4 +48,4 @@ def rows(runs: int) -> Iterator[Row]:
         few = statistics.median(_render(copies[:FEW]) for _ in range(runs))
         many = statistics.median(_render(copies) for _ in range(runs))
     yield "one overlay, rendered", one * 1000, "ms", "production, with a release"
-    yield f"{MANY} repositories, three overlays each", many, "s", f"{many / few:.1f} times that of {FEW}"
+    yield f"{MANY} repositories, three overlays each", many, "s", f"{many / few:.1f} times as long as {FEW}"

@@ -1,4 +1,4 @@
-"""The model that all servers answer with, and the rows that they are sent, each in its natural form."""
+"""The model for all servers, and the rows to send, in each server's own format."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ COPIES = Path(__file__).parent / "rivals/copies.py"
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows of the columns `names`, of which `numbers` are numbers, and scikit-learn's probability for each row."""
+    """Rows of the columns `names`, the numeric ones in `numbers`, and scikit-learn's probability for each row."""
 
     names: list[str]
     numbers: list[str]
@@ -27,7 +27,7 @@ class Sample:
 
 
 def make(folder: Path) -> Sample:
-    """Train the example's model below `folder` with the model repository's own steps, then copy it."""
+    """Train the example's model below `folder` with the model repository's steps, and copy it for each server."""
     train, build = environments.own("train"), folder / "build"
     own = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(PROJECT)}
     seconds(["make", "--silent", "-C", str(PROJECT), "data", "train", f"BUILD={build}"], own)
@@ -37,7 +37,7 @@ def make(folder: Path) -> Sample:
         document["serve"]["server"] = server
         document["serve"]["log"]["enabled"] = logged
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
-    # MLServer wants a folder of its own.
+    # MLServer needs its own folder.
     (folder / "mlserver").mkdir()
     implementation = {"name": "model", "implementation": "mlserver_sklearn.SKLearnModel"}
     settings = implementation | {"parameters": {"uri": str(folder / "model.joblib")}}
@@ -54,12 +54,12 @@ def objects(sample: Sample) -> object:
 
 
 def split(sample: Sample) -> object:
-    """MLflow's form."""
+    """MLflow's format."""
     return {"dataframe_split": {"columns": sample.names, "data": sample.rows}}
 
 
 def tensors(sample: Sample) -> object:
-    """The Open Inference Protocol's form, which MLServer reads into a data frame."""
+    """The Open Inference Protocol's format, which MLServer reads into a data frame."""
     columns = []
     for index, name in enumerate(sample.names):
         kind = {"datatype": "FP64"} if name in sample.numbers else {"datatype": "BYTES"}

@@ -1,4 +1,4 @@
-"""The servers that are compared, each as its own documentation starts it, with one worker."""
+"""The compared servers, each started as in its documentation, with one worker."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ RIVALS = Path(__file__).parent / "rivals"
 
 @dataclass(frozen=True)
 class Server:
-    """How to start a server on `{port}`, and how to ask it; `answers` reads probabilities from its answer."""
+    """How to start a server on `{port}` and query it; `answers` reads probabilities from a reply."""
 
     name: str
     place: Path
@@ -32,7 +32,7 @@ def _ndarray(answer: Any) -> list[float]:
 
 
 def _ours(name: str, place: str, configuration: str, folder: Path) -> Server:
-    step = ["python", "-m", "model", "--config", f"{folder}/{configuration}.yaml", "serve"]
+    step = ["python", "-m", "lifecycle", "--config", f"{folder}/{configuration}.yaml", "serve"]
     step += ["--model", f"{folder}/build/model", "--predictions", "predictions"]
     own = {"PYTHONPATH": str(PROJECT), "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": "{port}"}
     return Server(name, environments.own(place), step, "/api/v1.0/predictions", sample.seldon, _ndarray, own)
@@ -46,7 +46,7 @@ def _stock(name: str, place: str, user: str, model: Path) -> Server:
 
 
 def servers(folder: Path) -> dict[str, Server]:
-    """All of them, for the models that `sample.make` has written to `folder`."""
+    """All servers, for the models that `sample.make` wrote to `folder`."""
     onnx, pickled = folder / "build/model/model.onnx", folder / "model.joblib"
     mlflow = ["mlflow", "models", "serve", "--model-uri", f"{folder}/mlflow"]
     ports = {"MLSERVER_HTTP_PORT": "{port}", "MLSERVER_GRPC_PORT": "{second}", "MLSERVER_METRICS_PORT": "{third}"}

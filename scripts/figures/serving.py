@@ -1,4 +1,4 @@
-"""The service beside other servers of the same model, and beside the bare call of onnxruntime."""
+"""The service compared with other servers of the same model, and with a bare call of onnxruntime."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def rows(runs: int) -> Iterator[Row]:
         found: dict[str, list[Measured]] = {key: [] for key in compared}
         bare: list[dict[str, float]] = []
         for _ in range(runs):
-            # In random order, so that none always follows the same one.
+            # Random order, so that no server always follows the same one.
             for key in random.sample(list(compared), len(compared)):
                 bare.append(_bare(folder))
                 found[key].append(load.measure(compared[key], asked))
@@ -37,22 +37,22 @@ def rows(runs: int) -> Iterator[Row]:
 
 
 def _bare(folder: Path) -> dict[str, float]:
-    """Microseconds of CPU time of a call with so many rows."""
+    """CPU microseconds of one call, by the number of rows."""
     command = [f"{environments.own('serve')}/bin/python", str(RIVALS / "raw.py")]
     command += [f"{folder}/build/model/model.onnx", f"{folder}/sample.json"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-    told: dict[str, float] = json.loads(said)
-    return told
+    output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    times: dict[str, float] = json.loads(output)
+    return times
 
 
 def _answers(
     compared: dict[str, Server], found: dict[str, list[Measured]], bare: list[dict[str, float]]
 ) -> Iterator[Row]:
-    """Requests a second, latency and CPU time of each server, and how ours compares."""
+    """Requests per second, latency and CPU time of each server, and how ours compares."""
     for count in ROWS:
         sent = "1 row" if count == 1 else f"{count} rows"
-        call = median(told[str(count)] for told in bare)
+        call = median(times[str(count)] for times in bare)
         yield f"the bare call of onnxruntime, {sent}", call, "µs of CPU", "its inputs ready, one thread"
 
         def middle(key: str, name: str, connections: int = BUSY, count: int = count) -> float:
@@ -80,7 +80,7 @@ def _compared(key: str, middle: Callable[[str, str], float]) -> str:
 
 
 def _costs(compared: dict[str, Server], found: dict[str, list[Measured]]) -> Iterator[Row]:
-    """What each server takes to start, in memory and on the disk, and what share of it ours takes."""
+    """Each server's start time, memory and disk space, and ours as a share of it."""
     costs: dict[tuple[str, str], Callable[[str], float]] = {
         ("start to first right answer", "s"): lambda key: median(run.start for run in found[key]),
         ("memory of all processes, PSS", "MiB"): lambda key: median(run.memory for run in found[key]),

@@ -1,4 +1,4 @@
-"""What a person waits for: the tests of a fresh repository, a pipeline without a change, and all tests of this template."""
+"""A person's waiting times: a fresh repository's tests, a pipeline without a change, all tests of this template."""
 
 import statistics
 import tempfile
@@ -24,7 +24,9 @@ def rows(runs: int) -> Iterator[Row]:
         team = statistics.median(seconds([*make, "test", "TESTS=tests"]) for _ in range(runs))
         first = seconds([*make, "pipeline"])
         again = statistics.median(seconds([*make, "pipeline"]) for _ in range(runs))
-        step = max(statistics.median(seconds([*make, verb]) for _ in range(runs)) for verb in ("data", "train", "evaluate"))
+        step = max(
+            statistics.median(seconds([*make, verb]) for _ in range(runs)) for verb in ("data", "train", "evaluate")
+        )
     yield "make test of a fresh repository", every, "s", f"{every / team:.1f} times that of the team's tests alone"
     yield "make test TESTS=tests, the team's tests", team, "s", ""
     yield "make pipeline without a change", again, "s", f"{first / again:.1f} times as quick as the first"

@@ -1,4 +1,4 @@
--- Posts the file that is named, and says what came of it as one line of JSON.
+-- Posts the given file, and prints the result as one line of JSON.
 function init(arguments)
   local file = io.open(arguments[1], "rb")
   wrk.method = "POST"

@@ -1,4 +1,4 @@
-"""The life of a model: released, served, watched, defended, retrained, rolled back; `scripts/demo` runs it."""
+"""Plays the life of a model for `scripts/demo`: release, serve, monitor, block, retrain, roll back."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ENVIRONMENTS = ("dev", "staging", "production")
 
 
 def environment() -> dict[str, str]:
-    """Everything that the tools would leave in the home folder goes to .tools and demo/."""
+    """An environment that keeps the tools' files out of the home folder, in .tools and demo/."""
     temporary = DEMO / "tmp"
     temporary.mkdir()
     (DEMO / "cookiecutter.yaml").write_text(
@@ -43,7 +43,7 @@ def environment() -> dict[str, str]:
 
 
 class Life:
-    """The acts of the demo, each told by the evidence that it leaves."""
+    """The demo's acts, and the evidence that each leaves."""
 
     def __init__(self) -> None:
         shutil.rmtree(DEMO, ignore_errors=True)
@@ -55,7 +55,7 @@ class Life:
         self.installing: subprocess.Popen[str] | None = None
 
     def keep(self, name: str, document: str, build: str = "build") -> dict[str, Any]:
-        """Keep a report under a name of its own; returns the document beside it."""
+        """Keep a copy of a report under a new name; returns the document beside it."""
         path = self.repository.path / build / document
         shutil.copy(path.with_name("report.html"), self.reports / f"{name}.html")
         found: dict[str, Any] = json.loads(path.read_text())
@@ -63,11 +63,11 @@ class Life:
         return found
 
     def begin(self) -> None:
-        console.act("A model repository is made from the template")
+        console.act("Create a model repository from the template")
         repository.make(DEMO, self.environment)
         self.repository = repository.Repository(DEMO, self.environment)
         self.repository.publish()
-        # What serves and watches is installed beside the first training, and imported once to compile it.
+        # Install service and monitor during the first training; the import compiles the monitor's packages.
         compiled = ".venv/monitor/bin/python -c 'import nannyml'"
         install = f"make --silent --no-print-directory .venv/serve .venv/monitor && {compiled}"
         self.installing = console.start(["sh", "-c", install], self.repository.path, self.environment)
@@ -75,14 +75,14 @@ class Life:
         console.run("install", command, self.repository.path, self.environment)
 
     def installed(self) -> None:
-        """Wait until everything is installed."""
+        """Wait for the installation that `begin` started."""
         if self.installing is None:
             return
         start = time.monotonic()
-        said, _ = self.installing.communicate()
+        output, _ = self.installing.communicate()
         if self.installing.returncode:
-            raise console.Failed(f"The service and the monitor could not be installed: {said}")
-        console.step("install", time.monotonic() - start, "the service and the monitor, begun beside the training")
+            raise console.Failed(f"The service and the monitor cannot be installed: {output}")
+        console.step("install", time.monotonic() - start, "service and monitor, started during the training")
 
     def decide(self, champion: str = "", refused: bool = False) -> None:
         self.repository.make("data")
@@ -92,7 +92,7 @@ class Life:
         self.repository.make("report")
 
     def logged[T](self, then: Callable[[], T]) -> T:
-        """Log the decision to MLflow beside what comes next."""
+        """Log the decision to MLflow while `then` runs."""
         with ThreadPoolExecutor() as pool:
             kept = pool.submit(self.repository.make, "register")
             found = then()
@@ -100,7 +100,7 @@ class Life:
         return found
 
     def release(self) -> str:
-        """Release to dev and promote to production, each a pull request; returns what production would get."""
+        """Release to dev and promote to production, each by a pull request; returns production's manifests."""
         images = {target.upper(): self.repository.image(target) for target in ("serve", "monitor")}
         self.repository.change("release", "dev", images)
         for name in ENVIRONMENTS[1:]:
@@ -123,25 +123,25 @@ class Life:
     def play(self) -> None:
         self.begin()
 
-        console.act("1. The first model is trained, passes its gates and is promoted to production")
+        console.act("1. Train a first model, pass its gates, promote it to production")
         self.decide()
         self.keep("1-first-model", "decision.json")
         first = self.logged(self.release)
 
-        console.act("2. It is served; the flights of July to September arrive")
+        console.act("2. Serve it: the flights of July to September arrive")
         self.installed()
         self.serve("2013-07-01", "2013-10-01")
 
-        console.act("3. The monitor estimates its performance without labels; another run joins those that came")
+        console.act("3. Monitor: estimate its performance without labels; a second run uses the labels")
         with ThreadPoolExecutor() as pool:
             blind = pool.submit(self.watch, labels=False, build="build/without-labels")
             self.watch(labels=True)
             blind.result()
         self.keep("3-monitor-with-labels", "monitor/summary.json")
         if not self.keep("3-monitor-without-labels", "monitor/summary.json", "build/without-labels")["alert"]:
-            raise console.Failed("The monitor raised no alert on the flights of September.")
+            raise console.Failed("The monitor raised no alert for the flights of September.")
 
-        console.act("4. A pull request that trains faster, and worse, is blocked")
+        console.act("4. Block a pull request that trains faster, and worse")
         champion = str(DEMO / "production/model/build/model")
         self.repository.branch("train-faster")
         self.repository.edit({"learning_rate: 0.1, max_iter: 60": "learning_rate: 1.0, max_iter: 30"}, "Train faster")
@@ -150,7 +150,7 @@ class Life:
         self.repository.open("Train faster", (self.repository.path / "build/report.md").read_text())
         self.logged(lambda: self.repository.make("release", fails=True))
 
-        console.act("5. Retrained on newer flights, a candidate beats the champion and is promoted")
+        console.act("5. Retrain on newer flights: the candidate beats the champion and is promoted")
         self.repository.branch("retrain")
         self.repository.edit(
             {
@@ -168,11 +168,11 @@ class Life:
         self.watch(labels=True)
         self.keep("5-monitor-after-retraining", "monitor/summary.json")
 
-        console.act("6. Production is rolled back to the first release")
+        console.act("6. Roll production back to the first release")
         self.repository.change("rollback", "production")
         same = self.repository.render("production") == first != second
         if not same:
-            raise console.Failed("After the rollback production does not render to the bytes it had before.")
+            raise console.Failed("After the rollback, production does not render to the same bytes as before.")
         console.step("render production", 0.0, "the same bytes as before the second release")
 
 
@@ -187,7 +187,7 @@ def main() -> int:
         print(f"\nThe demo failed. {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nThe demo was interrupted; the service is stopped, and demo/ holds what was done.", file=sys.stderr)
+        print("\nThe demo was interrupted. The service is stopped; demo/ keeps the results so far.", file=sys.stderr)
         return 130
     finally:
         if life.installing:
@@ -195,7 +195,7 @@ def main() -> int:
     total = time.time() - started
     path = page.write(DEMO / "index.html", life.evidence, total)
     print(page.summary(life.evidence))
-    print(f"\nTotal: {total:.0f} s. The story with plots: {path}")
+    print(f"\nTotal: {total:.0f} s. The page with plots: {path}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Tells the life of the model on one HTML page, from the evidence that its steps wrote."""
+"""Renders the life of the model as one HTML page, from its steps' evidence."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ BLUE, GREEN, PURPLE, RED, GREY = "#1f6feb", "#1a7f37", "#8250df", "#cf222e", "#8
 
 
 def version(document: dict[str, Any]) -> str:
-    """The version that a decision record or a monitor's summary is about."""
+    """The model version of a decision record or a monitor's summary."""
     found: str = document["version"] if "version" in document else document["evaluation"]["origin"]["version"]
     return found
 
@@ -24,7 +24,7 @@ def windows(summary: dict[str, Any], kind: str, metric: str = "f1") -> list[dict
 
 
 def mean(summary: dict[str, Any], kind: str, reference: bool, metric: str = "f1") -> float:
-    """The mean over the windows of the reference or of the traffic."""
+    """The mean over the reference's or the traffic's windows."""
     found: list[float] = [
         window["value"] for window in windows(summary, kind, metric) if window["reference"] is reference
     ]
@@ -32,7 +32,7 @@ def mean(summary: dict[str, Any], kind: str, reference: bool, metric: str = "f1"
 
 
 def performance(summary: dict[str, Any]) -> go.Figure:
-    """Estimated and realised F1 of each window, with the bounds of the estimate."""
+    """Estimated and realised F1 of each window, with the estimate's bounds."""
     figure = go.Figure()
     for kind, colour in (("estimated", BLUE), ("realised", GREEN)):
         found = windows(summary, kind)
@@ -47,7 +47,7 @@ def performance(summary: dict[str, Any]) -> go.Figure:
         figure.add_scatter(
             x=[window["end"] for window in outside],
             y=[window["value"] for window in outside],
-            name=f"{kind}, outside of its bounds",
+            name=f"{kind}, out of bounds",
             mode="markers",
             marker={"color": RED, "size": 11, "symbol": "diamond" if kind == "estimated" else "circle-open"},
         )
@@ -55,11 +55,11 @@ def performance(summary: dict[str, Any]) -> go.Figure:
     figure.add_hline(y=bound, line={"dash": "dot", "color": RED}, annotation_text="lower bound")
     begin = min(window["begin"] for window in summary["windows"] if not window["reference"])
     figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
-    return figure.update_layout(title=f"F1 of {summary['version']} (left of the line: its test rows)")
+    return figure.update_layout(title=f"F1 of {summary['version']} (test rows left of the line)")
 
 
 def comparison(decision: dict[str, Any]) -> go.Figure:
-    """Candidate minus champion on the same rows, for the metrics of the champion's gates, with their margins."""
+    """Candidate minus champion on the same rows, for each champion gate's metric, with its margin."""
     differences = decision["evaluation"]["champion"]["differences"]
     margins = {v["gate"]["metric"]: v["gate"]["margin"] for v in decision["gates"] if v["gate"]["kind"] == "champion"}
     points = [differences[metric] for metric in margins]
@@ -84,7 +84,7 @@ def comparison(decision: dict[str, Any]) -> go.Figure:
         marker={"color": RED, "size": 18, "symbol": "line-ns-open", "line": {"width": 3}},
     )
     figure.add_vline(x=0, line={"dash": "dot", "color": GREY})
-    return figure.update_layout(title="Candidate minus champion with its paired interval")
+    return figure.update_layout(title="Candidate minus champion, paired interval")
 
 
 def fragments(figures: list[go.Figure]) -> list[str]:
@@ -100,7 +100,7 @@ def fragments(figures: list[go.Figure]) -> list[str]:
 
 
 def facts(evidence: dict[str, Any]) -> dict[str, Any]:
-    """The few numbers that the summary and the page tell, each read from the evidence."""
+    """The numbers in the summary and on the page, read from the evidence."""
     first, second, worse = (evidence[name] for name in ("1-first-model", "5-retrained-model", "4-worse-model"))
     before, after = evidence["3-monitor-with-labels"], evidence["5-monitor-after-retraining"]
     blind = evidence["3-monitor-without-labels"]
@@ -126,25 +126,25 @@ def facts(evidence: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(evidence: dict[str, Any]) -> str:
-    told = facts(evidence)
-    raised = ", ".join(f"{entry['kind']} {entry['metric']}" for entry in told["blind"] if entry["holds"])
+    known = facts(evidence)
+    raised = ", ".join(f"{entry['kind']} {entry['metric']}" for entry in known["blind"] if entry["holds"])
     lines = [
-        f"Released   {told['first']}, F1 {shown(told['first_f1'])} on its test rows",
-        f"Watched    F1 of the windows fell from {told['reference']:.3f} to {told['realised']:.3f} (realised) and "
-        f"{told['estimated']:.3f} (estimated, without labels); alert on {raised}",
-        f"Blocked    {told['worse']}, F1 {told['worse_f1']['value']:.3f}: "
-        + ", ".join(f"{verdict['gate']['kind']} {verdict['gate']['metric']}" for verdict in told["failed"]),
-        f"Retrained  {told['second']}, ROC AUC {told['second_gain']['roc_auc']['value']:+.3f} and "
-        f"F1 {told['second_gain']['f1']['value']:+.3f} against the champion on the same rows",
-        f"Watched    F1 of the windows {told['after_realised']:.3f} realised, {told['after_estimated']:.3f} estimated, "
-        f"{told['after_reference']:.3f} in its test rows; {'ALERT' if told['after_alert'] else 'no alert'}",
-        f"Rolled back production to {told['first']}, byte for byte",
+        f"Released     {known['first']}, F1 {shown(known['first_f1'])} on its test rows",
+        f"Monitored    mean F1 fell from {known['reference']:.3f} to {known['realised']:.3f} (realised) and "
+        f"{known['estimated']:.3f} (estimated, without labels); alert: {raised}",
+        f"Blocked      {known['worse']}, F1 {known['worse_f1']['value']:.3f}: "
+        + ", ".join(f"{verdict['gate']['kind']} {verdict['gate']['metric']}" for verdict in known["failed"]),
+        f"Retrained    {known['second']}, ROC AUC {known['second_gain']['roc_auc']['value']:+.3f} and "
+        f"F1 {known['second_gain']['f1']['value']:+.3f} against the champion on the same rows",
+        f"Monitored    mean F1 {known['after_realised']:.3f} realised, {known['after_estimated']:.3f} estimated, "
+        f"{known['after_reference']:.3f} on its test rows; {'ALERT' if known['after_alert'] else 'no alert'}",
+        f"Rolled back  production to {known['first']}, byte for byte",
     ]
     return "\nSummary\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def write(path: Path, evidence: dict[str, Any], total: float) -> Path:
-    """Write the page; every number on it comes from the evidence."""
+    """Write the page; all its numbers come from the evidence."""
     figures = fragments(
         [
             performance(evidence["3-monitor-with-labels"]),

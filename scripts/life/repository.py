@@ -1,4 +1,4 @@
-"""A model repository with a bare remote, on which a pull request is a branch and the file with its text."""
+"""A model repository with a bare remote; a pull request is a branch and a file with its text."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ IDENTITY = {"user.name": "demo", "user.email": "demo@example.org", "commit.gpgsi
 
 
 def make(folder: Path, environment: dict[str, str]) -> None:
-    """Bake the repository from the files of this template that git knows."""
+    """Bake the repository from this template's files."""
     template = bake.copied(folder / "template")
     command = bake.command(template, folder, {"project_slug": SLUG})
     console.run("cookiecutter", command, folder, environment)
@@ -28,7 +28,7 @@ def make(folder: Path, environment: dict[str, str]) -> None:
 
 
 class Repository:
-    """The working copy, its remote and the images that were made of it."""
+    """The working copy, its remote and its images."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.path = folder / SLUG
@@ -70,13 +70,13 @@ class Repository:
         text = path.read_text()
         for old, new in pairs.items():
             if old not in text:
-                raise console.Failed(f"{path} has no {old!r} to change.")
+                raise console.Failed(f"{path} does not contain {old!r}.")
             text = text.replace(old, new)
         path.write_text(text)
         self.git("commit", "--quiet", "--all", "--message", message)
 
     def open(self, title: str, body: str) -> Path:
-        """Push the present branch and write the pull request's text; returns its file."""
+        """Push the current branch and write the pull request's text; returns its file."""
         self._count += 1
         name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-")
         path = self._bodies / f"{self._count:02}-{name}.md"
@@ -91,7 +91,7 @@ class Repository:
         self.git("push", "--quiet", "origin", "main")
 
     def change(self, verb: str, environment: str, variables: dict[str, str] | None = None) -> str:
-        """A whole pull request that writes one environment's release: branch, verb, text, merge; returns its title."""
+        """Change an environment's release by a pull request (branch, verb, text, merge); returns its title."""
         self.branch(f"{verb}-{environment}-{self._count}")
         self.make(verb, {"ENV": environment, **(variables or {})})
         title, _, body = (self.path / "build" / "pull-request.md").read_text().partition("\n\n")
@@ -107,13 +107,13 @@ class Repository:
         return title
 
     def image(self, target: str) -> str:
-        """Stand in for an image build: an archive of what the image holds, kept and named by its digest."""
+        """Replace an image build by an archive of the image's files, named by its digest."""
         digest, content = image.archive(self.path, target, target)
         (self._images / f"{target}-{digest}.tar").write_bytes(content)
         return f"registry.example/demo/{SLUG}-{target}@sha256:{digest}"
 
     def pull(self, environment: str, folder: Path) -> Path:
-        """Unpack the serving image that an environment runs, checked by its digest; returns its model directory."""
+        """Check and unpack an environment's serving image; returns its model directory."""
         text = (self.path / "manifests/overlays" / environment / "release/kustomization.yaml").read_text()
         digests = re.findall(r"digest: sha256:([0-9a-f]{64})", text)
         content = (self._images / f"serve-{digests[0]}.tar").read_bytes()
@@ -125,7 +125,7 @@ class Repository:
         return folder / "model/build/model"
 
     def render(self, environment: str) -> str:
-        """What the cluster would get."""
+        """An environment's manifests, as the cluster would get them."""
         command = ["kubectl", "kustomize", f"manifests/overlays/{environment}"]
         done = subprocess.run(
             command, cwd=self.path, env=self._environment, capture_output=True, text=True, check=False

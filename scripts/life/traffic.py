@@ -1,4 +1,4 @@
-"""Sends months of flights to the service and keeps what came true, as labels that arrive later."""
+"""Sends months of flights to the service and keeps their outcomes as labels that arrive later."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ def free_port() -> int:
 
 @contextmanager
 def service(repository: Path, model: Path, predictions: Path, environment: dict[str, str]) -> Iterator[int]:
-    """Run `make serve` until the block ends, however it ends; yields the port once the service is ready."""
+    """Run `make serve` until the block ends; yields the port once the service is ready."""
     port = free_port()
     start = time.monotonic()
     command = ["make", "--no-print-directory", "serve", f"MODEL={model}", f"PREDICTIONS={predictions}"]
@@ -54,7 +54,7 @@ def _ready(port: int) -> bool:
 
 
 def flights(data: Path, begin: str, end: str) -> list[dict[str, Any]]:
-    """The flights that left from the first day up to and without the second, in order, as JSON values."""
+    """The flights that left between two days (start inclusive, end exclusive), in order, as JSON values."""
     with duckdb.connect() as connection:
         found = connection.execute(
             "select * replace (departed_at::timestamptz at time zone 'UTC' as departed_at) from read_parquet(?) "
@@ -71,7 +71,7 @@ def flights(data: Path, begin: str, end: str) -> list[dict[str, Any]]:
 
 
 def send(port: int, rows: list[dict[str, Any]], labels: Path) -> str:
-    """Ask for predictions in batches; writes request, row and label of each, and returns which image answered."""
+    """Request predictions in batches and write request, row and label of each; returns the model's version."""
     labels.mkdir(exist_ok=True)
     start, path = time.monotonic(), ""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)

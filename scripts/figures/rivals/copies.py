@@ -1,4 +1,4 @@
-"""Copies the model for the servers that want another form: the same pipeline, fitted again with the same seed.
+"""Saves the model in other servers' formats: the same pipeline, fitted again with the same seed.
 
 Runs in the model repository's training environment: `copies.py CONFIG BUILD FOLDER`.
 """
@@ -22,9 +22,9 @@ def main(configuration: Path, build: Path, folder: Path) -> None:
     learnt, _ = data.read(build / "data/train.parquet", settings)
     tested, _ = data.read(build / "data/test.parquet", settings)
     fitted = team.fit(train.inputs(learnt, settings), learnt[frames.LABEL], settings)
-    fitted["boost"]._feature_subsample_rng = None  # fitting's alone, and the numpy of Seldon's wrapper cannot read it
+    fitted["boost"]._feature_subsample_rng = None  # only for fitting; unreadable for the numpy of Seldon's wrapper
     joblib.dump(fitted, folder / "model.joblib")
-    # Each server's own form can say a row in which nothing is missing.
+    # Complete rows only: not every server's format can express a missing value.
     features = settings.data.features
     full = tested[tested[list(features)].notna().all(axis=1)]
     rows = train.inputs(full, settings).head(ROWS)

@@ -1,4 +1,4 @@
-"""FastAPI with pydantic and the ONNX file, as its tutorial has it."""
+"""FastAPI with pydantic and the ONNX file, as in its tutorial."""
 
 import os
 

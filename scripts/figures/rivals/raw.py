@@ -1,4 +1,4 @@
-"""Prints the microseconds of CPU time of a call of onnxruntime with its inputs ready, by the number of rows."""
+"""Prints the CPU microseconds of a call of onnxruntime with its inputs ready, by the number of rows."""
 
 import json
 import sys

@@ -8,7 +8,7 @@ import numpy as np
 
 class StockOnnx:
     def load(self) -> None:
-        import onnxruntime  # before the wrapper's fork it would hang at the end
+        import onnxruntime  # imported before the wrapper forks, it would hang at the end
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
