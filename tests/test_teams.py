@@ -1,0 +1,208 @@
+"""A team replaces the example's estimator, data and gates: its tests, the checks and the pipeline pass all the same."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from conftest import PROJECT, ROOT, TASKS, run, unrendered
+
+Baked = Callable[..., Path]
+Team = Callable[[dict[str, Any]], tuple[str, str]]
+NOISE = """
+    CREATE TABLE noise AS
+    SELECT i, TIMESTAMP '2024-01-01' + INTERVAL 20 MINUTE * i AS moment,
+      random() AS a, random() AS b, random() AS c, random() AS d
+    FROM range(3000) AS numbers(i)
+"""
+
+
+def tickets(settings: dict[str, Any]) -> tuple[str, str]:
+    """Two named classes, a logistic regression with scaled numbers, and a gate that fails and only warns."""
+    settings["data"] |= {
+        "time": "opened",
+        "key": ["ticket"],
+        "target": {"column": "escalated", "classes": ["no", "yes"]},
+        "features": {
+            "words": {"type": "number", "min": 0},
+            "hours": {"type": "number", "missing": True},
+            "channel": {"type": "category", "missing": True},
+        },
+    }
+    settings["train"] |= {"parameters": {"C": 0.5, "class_weight": "balanced"}, "threshold": 0.4}
+    settings["evaluate"]["slices"] = [
+        {"column": "channel", "fairness": {"rows": 50}},
+        {"column": "words", "cuts": [50]},
+    ]
+    settings["gates"] = [
+        {"kind": "floor", "metric": "roc_auc", "bound": 0.6},
+        {"kind": "floor", "metric": "f1", "bound": 0.999, "severity": "warn"},
+        {"kind": "gap", "slice": "words", "metric": "recall", "bound": 0.9, "rows": 50},
+        {"kind": "fairness", "slice": "channel", "metric": "selection_rate_difference", "bound": 0.9},
+    ]
+    estimator = '''"""Whether a ticket is escalated."""
+
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from lifecycle.config import Config
+
+
+def estimator(settings: Config) -> Pipeline:
+    """A logistic regression."""
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    channels = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    encode = ColumnTransformer([("numbers", numbers, ["words", "hours"]), ("channels", channels, ["channel"])])
+    return Pipeline([("encode", encode), ("decide", LogisticRegression(**settings.train.parameters))])
+'''
+    rows = """
+        SELECT moment AS opened, i AS ticket, (100 * a)::INTEGER AS words, CASE WHEN d < 0.9 THEN 24 * b END AS hours,
+          CASE WHEN d > 0.05 THEN ['mail', 'phone', 'chat'][1 + i % 3] END AS channel,
+          CASE WHEN a + 0.4 * c > 0.8 THEN 'yes' ELSE 'no' END AS escalated
+        FROM noise
+    """
+    return estimator, rows
+
+
+def houses(settings: dict[str, Any]) -> tuple[str, str]:
+    """Four classes cut from a number and a random forest; neither slices nor fairness."""
+    settings["data"] |= {
+        "time": "sold",
+        "key": [],
+        "target": {"column": "price", "cuts": [100, 200, 300], "classes": ["D", "C", "B", "A"]},
+        "features": {"Living area": {"type": "number", "min": 0}, "plot": {"type": "number"}},
+    }
+    settings["train"] |= {"seed": 7, "parameters": {"n_estimators": 20, "max_depth": 6}}
+    settings["evaluate"]["slices"] = []
+    settings["gates"] = [
+        {"kind": "rows", "bound": 300},
+        {"kind": "floor", "metric": "accuracy", "bound": 0.5, "by": "interval"},
+        {"kind": "baseline", "metric": "f1_weighted"},
+    ]
+    estimator = '''"""Into which of four ranges the price of a house falls."""
+
+from sklearn.ensemble import RandomForestClassifier
+
+from model.config import Config
+
+
+def estimator(settings: Config) -> RandomForestClassifier:
+    """A random forest on the columns as they are."""
+    return RandomForestClassifier(random_state=settings.train.seed).set_params(**settings.train.parameters)
+'''
+    rows = (
+        'SELECT moment AS sold, 200 * a AS "Living area", (1000 * b)::FLOAT AS plot, 200 * (a + b) AS price FROM noise'
+    )
+    return estimator, rows
+
+
+def energy(settings: dict[str, Any]) -> tuple[str, str]:
+    """A number and a ridge regression without a parameter; two environments, and days as the monitor's windows."""
+    settings["data"] |= {
+        "time": "hour",
+        "key": [],
+        "target": {"column": "load"},
+        "features": {name: {"type": "number"} for name in ("wind", "sun", "lag")},
+    }
+    settings["train"] |= {"parameters": {}, "parity": 0.001}
+    settings["evaluate"] |= {"slices": [{"column": "wind", "cuts": [5]}], "level": 0.9}
+    settings["gates"] = [{"kind": "baseline", "metric": "rmse"}]
+    settings["promote"] |= {"order": ["dev", "production"]}
+    settings["monitor"] |= {"metrics": ["rmse"], "window": "day"}
+    settings["monitor"]["alert"] |= {"metrics": ["rmse"], "windows": 3, "of": 5}
+    estimator = '''"""The load of the next hour."""
+
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from model.config import Config
+
+
+def estimator(settings: Config) -> Pipeline:
+    """A ridge regression."""
+    return make_pipeline(StandardScaler(), Ridge(**settings.train.parameters))
+'''
+    rows = """
+        SELECT moment AS hour, 10 * a AS wind, b AS sun, (100 * c)::SMALLINT AS lag,
+          300 * c - 20 * b - 10 * a + 5 * d AS load
+        FROM noise
+    """
+    return estimator, rows
+
+
+def replaced(repository: Path, team: Team) -> None:
+    """Put a team's estimator, data and configuration in the place of the example's."""
+    settings = yaml.safe_load((repository / "config.yaml").read_text())
+    estimator, rows = team(settings)
+    (repository / "model/estimator.py").write_text(estimator)
+    (repository / "data/flights.parquet").unlink()
+    with duckdb.connect(config={"threads": 1}) as database:
+        database.execute("SELECT setseed(0.5)")
+        database.execute(NOISE)
+        database.execute(f"COPY ({rows}) TO '{repository / 'data/own.parquet'}' (FORMAT parquet)")
+    content = (repository / "data/own.parquet").read_bytes()
+    settings["data"] |= {"path": "data/own.parquet", "sha256": hashlib.sha256(content).hexdigest()}
+    settings["split"] = {"train": ["2024-01-01", "2024-01-29"], "test": ["2024-01-29", "2024-02-12"]}
+    settings["evaluate"]["resamples"] = 100
+    settings["evaluate"]["explain"] = {"rows": 200, "repeats": 2, "features": 2}
+    (repository / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+
+
+def make(repository: Path, *arguments: str) -> str:
+    """Run verbs in the environments of the unrendered repository, so that none is installed again."""
+    if not (repository / ".venv").exists():
+        (repository / ".venv").symlink_to(unrendered("dev", "train") / ".venv")
+        for lock in (repository / "locks").iterdir():
+            os.utime(lock, (0, 0))
+    return run(["make", "--silent", *arguments], repository, OMP_NUM_THREADS="1")
+
+
+def green(repository: Path) -> None:
+    """Let the team's tests, the checks and the pipeline pass."""
+    types = ROOT / PROJECT / ".mypy_cache"
+    if types.is_dir():  # what it holds of the libraries stays true
+        shutil.copytree(types, repository / ".mypy_cache")
+    said = make(repository, "test", "TESTS=tests")
+    assert " passed" in said
+    assert "skipped" not in said
+    make(repository, "check")
+    make(repository, "data", "train", "evaluate", "gate", "report")
+    assert (repository / "build/report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("team", "task"),
+    [(tickets, "binary_classification"), (houses, "multiclass_classification"), (energy, "regression")],
+)
+def test_a_teams_own_estimator_data_and_gates_leave_everything_green(
+    team: Team, task: str, baked: Baked, tmp_path: Path
+) -> None:
+    repository = shutil.copytree(baked(task), tmp_path / "repository")
+    replaced(repository, team)
+    green(repository)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_fresh_repository_of_each_task_is_green(task: str, baked: Baked, tmp_path: Path) -> None:
+    green(shutil.copytree(baked(task), tmp_path / "repository"))
+
+
+def test_the_templates_tests_read_nothing_of_the_teams(baked: Baked, tmp_path: Path) -> None:
+    """A selection of those that run the verbs, with nothing right in the team's files."""
+    repository = shutil.copytree(baked("regression"), tmp_path / "repository")
+    shutil.rmtree(repository / "data")
+    shutil.rmtree(repository / "tests")
+    for name in ("config.yaml", "model/__init__.py", "model/config.py", "model/estimator.py"):
+        (repository / name).write_text("raise SystemExit('The team's own is read.")
+    chosen = ["lifecycle/tests/test_life.py", "lifecycle/tests/test_main.py", "lifecycle/tests/test_smoke.py"]
+    said = make(repository, "test", f"TESTS={' '.join(chosen)}", "PYTEST=-n 0")
+    assert said.count(" passed") == len(chosen)
