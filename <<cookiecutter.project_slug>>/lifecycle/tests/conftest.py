@@ -2,12 +2,14 @@
 
 import contextlib
 import copy
+import fcntl
 import hashlib
 import http.client
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -142,7 +144,10 @@ class Trained:
         self.task = task
         self.folder = folder
         self.build = folder / "build"
-        self.document = document(task, folder / "tiny.parquet", save(rows(), folder / "tiny.parquet"))
+        if not (folder / "tiny.parquet").is_file():
+            save(rows(), folder / "tiny.parquet")
+        content = (folder / "tiny.parquet").read_bytes()
+        self.document = document(task, folder / "tiny.parquet", hashlib.sha256(content).hexdigest())
         self.settings = settings(self.document)
 
     def but(self, **changes: Any) -> "Trained":
@@ -247,6 +252,7 @@ class Process:
 
 
 LOCK = ROOT / "locks" / "train.txt"
+STORE = "shared.db"  # of MLflow, with the models that all tests share
 
 
 def pipeline(given: config.Config, build: Path, champion: Path | None = None) -> record.Decision:
@@ -259,11 +265,12 @@ def pipeline(given: config.Config, build: Path, champion: Path | None = None) ->
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One MLflow store for all tests; making one takes seconds."""
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One MLflow store for all tests of a process."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db")
-        yield
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+        yield path
 
 
 @pytest.fixture(autouse=True)
@@ -280,13 +287,45 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Task], Trained]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all processes of this run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time do what is inside."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def store(shared: Path, own: Path) -> None:
+    """Copy the store of the shared models, once, as making an empty one takes seconds."""
+    if not own.exists():
+        with (
+            contextlib.closing(sqlite3.connect(shared / STORE)) as theirs,
+            contextlib.closing(sqlite3.connect(own)) as made,
+        ):
+            theirs.backup(made)
+
+
+@pytest.fixture(scope="session")
+def models(shared: Path, tracking: Path) -> Callable[[Task], Trained]:
+    """The model of a task, trained by the first process that asks for it; no test may write to it."""
     made: dict[str, Trained] = {}
 
     def make(task: Task) -> Trained:
-        if task not in made:
-            made[task] = Trained(task, tmp_path_factory.mktemp(task))
-            pipeline(made[task].settings, made[task].build)
+        if task in made:
+            return made[task]
+        with alone(shared), pytest.MonkeyPatch.context() as patch:
+            (shared / task).mkdir(exist_ok=True)
+            made[task] = Trained(task, shared / task)
+            if not (made[task].build / "report.md").is_file():
+                patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shared / STORE}")
+                pipeline(made[task].settings, made[task].build)
+            store(shared, tracking)
         return made[task]
 
     return make

@@ -10,7 +10,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import skops.io
-from conftest import LOCK, Process, Trained, document, pipeline, rows
+from conftest import LOCK, STORE, Process, Trained, document, pipeline, rows
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
@@ -55,12 +55,13 @@ def test_the_golden_rows_come_out_as_recorded(trained: Trained) -> None:
     assert len(golden["rows"]) == len(golden["answers"]) == train.GOLDEN_ROWS
 
 
-def test_the_run_is_logged_with_its_parameters_and_its_model(binary: Trained) -> None:
+def test_the_run_is_logged_with_its_parameters_and_its_model(binary: Trained, shared: Path) -> None:
     found = Predictor(binary.build / "model").model.metadata
-    run = mlflow.get_run(found["run"])
+    uri = f"sqlite:///{shared / STORE}"
+    run = mlflow.MlflowClient(uri).get_run(found["run"])
     assert run.data.params == {name: str(value) for name, value in found["parameters"].items()}
     assert run.data.tags["version"] == found["version"]
-    logged = Path(mlflow.artifacts.download_artifacts(run_id=found["run"], artifact_path="model"))
+    logged = Path(mlflow.artifacts.download_artifacts(run_id=found["run"], artifact_path="model", tracking_uri=uri))
     assert Predictor(logged).model.sha256 == Predictor(binary.build / "model").model.sha256
 
 
@@ -155,7 +156,7 @@ def test_a_model_that_differs_in_every_format_is_refused(
     changed = binary.settings.train.model_copy(update={"parity": 1e-300})
     monkeypatch.setattr(parity, "measure", lambda *_: parity.Parity(0.5, 3, 1000))
     with pytest.raises(
-        InputError, match="as skops it would differ from scikit-learn by 0.5, with 3 other labels in 1000"
+        InputError, match="as skops it would differ from scikit-learn by 0.5, with 3 different labels in 1000"
     ):
         train.run(binary.settings.model_copy(update={"train": changed}), binary.copy(tmp_path), LOCK)
 
