@@ -1,4 +1,4 @@
-"""Reads `config.yaml`, the numbers that a person may change, and refuses what it does not know."""
+"""Reads `config.yaml`, the settings that a person may change, and refuses unknown keys."""
 
 from collections.abc import Hashable
 from datetime import date
@@ -13,12 +13,12 @@ from lifecycle.policy import AnyGate, CalibrationGate, FairnessGate, GapGate, Sl
 from lifecycle.strict import Strict, problems
 from lifecycle.tasks import FAIRNESS, METRICS, MONITORED, Task
 
-# Columns that the steps write beside the features.
+# Columns that the steps add to the features.
 RESERVED = ("chunk", "label", "prediction", "request", "row", "time")
 
 
 class Target(Strict):
-    """What is predicted: a column's number, its named classes, or classes cut from a number (a cut belongs below)."""
+    """What is predicted: a number, named classes, or classes cut from a number (a value at a cut belongs below)."""
 
     column: str
     cuts: tuple[float, ...] = ()
@@ -29,7 +29,7 @@ class Target(Strict):
         if self.cuts and len(self.classes) != len(self.cuts) + 1:
             raise ValueError(f"{len(self.cuts)} cuts need {len(self.cuts) + 1} classes, not {len(self.classes)}")
         if list(self.cuts) != sorted(set(self.cuts)) or len(set(self.classes)) != len(self.classes):
-            raise ValueError("cuts must rise and classes must differ")
+            raise ValueError("cuts must increase and classes must differ")
         return self
 
 
@@ -43,9 +43,9 @@ class Feature(Strict):
 
 
 class Data(Strict):
-    """The data file (a path or an fsspec URI), pinned by its hash, with its columns; rows stand in order of `time`.
+    """The data file (a path or an fsspec URI), pinned by its SHA-256, and its columns; rows are sorted by `time`.
 
-    `snapshots` is a pattern of paths or URIs, of which the last in order of names is the newest.
+    `snapshots` is a glob pattern of paths or URIs; the last one by name is the newest.
     """
 
     path: str
@@ -61,9 +61,9 @@ class Data(Strict):
         if self.target.column in self.features or self.time in self.features:
             raise ValueError("the target and the time column cannot be features")
         if taken := [name for name in self.features if name in RESERVED or name.startswith("probability_")]:
-            raise ValueError(f"{', '.join(taken)} is a name that the steps use; rename the feature")
+            raise ValueError(f"the steps reserve {', '.join(taken)}; rename the feature")
         if len({name.lower() for name in self.features}) < len(self.features):
-            raise ValueError("two features differ in upper and lower case only; rename one")
+            raise ValueError("two feature names differ only in case; rename one")
         return self
 
 
@@ -77,7 +77,7 @@ Period = Annotated[tuple[date, date], AfterValidator(_rises)]
 
 
 class Split(Strict):
-    """Periods from the first day up to and without the second, in UTC; test rows come after all training rows."""
+    """Periods of two UTC days, start inclusive, end exclusive; all test rows are later than all training rows."""
 
     train: Period
     test: Period
@@ -90,8 +90,8 @@ class Split(Strict):
 
 
 class Train(Strict):
-    """The estimator's parameters, as `model/estimator.py` takes them; `threshold` is the probability from which a row
-    gets the second of two classes, `parity` the largest difference between the served and the scikit-learn model."""
+    """The estimator's `parameters`, read by `model/estimator.py`. With two classes, a probability of at least
+    `threshold` predicts the second. `parity` is the largest difference allowed between served and fitted model."""
 
     seed: int
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -100,13 +100,13 @@ class Train(Strict):
 
 
 class Groups(Strict):
-    """The parts of a slice are groups that should be treated alike; those with fewer than `rows` rows are left out."""
+    """The slice's parts are groups that should be treated alike; groups of fewer than `rows` rows are not compared."""
 
     rows: Annotated[int, Field(ge=1)]
 
 
 class Slice(Strict):
-    """A part of the test rows: each value of a column, or a number cut into ranges (a cut belongs below it)."""
+    """Parts of the test rows: each value of a column, or ranges of a number (a value at a cut belongs below)."""
 
     column: str
     cuts: tuple[float, ...] = ()
@@ -114,8 +114,8 @@ class Slice(Strict):
 
 
 class Explain(Strict):
-    """Permutation importance of every feature on a sample of so many test rows, shuffled `repeats` times each, and
-    the partial dependence of the most important `features`."""
+    """Permutation importance of every feature, shuffled `repeats` times each on a sample of `rows` test rows, and
+    partial dependence of the most important `features`."""
 
     rows: Annotated[int, Field(ge=100)]
     repeats: Annotated[int, Field(ge=2)]
@@ -123,7 +123,7 @@ class Explain(Strict):
 
 
 class Evaluate(Strict):
-    """Intervals at the confidence `level`; those without a closed form come from `resamples` bootstrap resamples."""
+    """Intervals at the confidence `level`, in closed form or from `resamples` bootstrap resamples."""
 
     seed: int
     resamples: Annotated[int, Field(ge=100)]
@@ -133,7 +133,7 @@ class Evaluate(Strict):
 
 
 class Freeze(Strict):
-    """No promotion to the environment from the first day up to and without the second."""
+    """Blocks promotions to the environment: `from` inclusive, `until` exclusive."""
 
     environment: str
     begin: Annotated[date, Field(alias="from")]
@@ -147,13 +147,13 @@ class Promote(Strict):
 
 
 class Reproduce(Strict):
-    """How far a metric may be from the one that was reviewed, when the model is trained again to be released."""
+    """How far a metric may differ from the reviewed one when the model is trained again for its release."""
 
     tolerance: Annotated[float, Field(ge=0)]
 
 
 class PredictionLog(Strict):
-    """The prediction log: the largest file in bytes, and whether requests are refused or served when it fails."""
+    """The prediction log: its largest file in bytes, and whether to refuse or serve requests when writing fails."""
 
     enabled: bool = True
     bytes: Annotated[int, Field(ge=1)]
@@ -161,8 +161,8 @@ class PredictionLog(Strict):
 
 
 class Serve(Strict):
-    """The HTTP service: which server, its port (the operator's variable comes first), the largest request in rows and
-    bytes, and whether a category that training has not seen is accepted as unknown or refused."""
+    """The HTTP service: server, port (Seldon's operator may override it), the largest request in rows and bytes, and
+    whether to accept categories unseen in training as unknown or refuse them."""
 
     server: Literal["asgi", "seldon-core"]
     port: Annotated[int, Field(ge=1, le=65535)]
@@ -173,9 +173,11 @@ class Serve(Strict):
 
 
 class AlertRule(Strict):
-    """Raised when one of the metrics falls out of its bounds in `windows` of the last `of` windows, or the share of a
-    column's rows that are missing, unseen or out of range exceeds the reference's by more than `quality`; raised again
-    after more than `cooldown` windows."""
+    """Alerts after `windows` of the last `of` windows are out of bounds, then pauses for `cooldown` windows.
+
+    A column is out of bounds when its share of missing, unseen or out-of-range values exceeds the reference's by more
+    than `quality`.
+    """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     quality: Annotated[float, Field(ge=0, le=1)]
@@ -191,8 +193,10 @@ class AlertRule(Strict):
 
 
 class Monitor(Strict):
-    """What is estimated, in windows of so many rows or of a period in UTC; of windows with more than `sample` rows a
-    sample of that many is taken, and what was logged more than `days` days ago is not read."""
+    """The metrics to estimate in each window: a number of rows, or a period in UTC.
+
+    Windows of more than `sample` rows are sampled. Log entries older than `days` days are not read.
+    """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     window: Annotated[int, Field(ge=100)] | Literal["hour", "day", "week", "month"]
@@ -218,7 +222,7 @@ class Config(Strict):
     def _names_exist(self) -> Self:
         classes = len(self.data.target.classes)
         if (self.task == "regression") != (classes == 0) or (self.task == "binary_classification") != (classes == 2):
-            raise ValueError(f"{self.task} does not go with {classes} classes in data.target")
+            raise ValueError(f"{self.task} does not fit {classes} classes in data.target")
         if self.task == "regression" and any(isinstance(gate, CalibrationGate) for gate in self.gates):
             raise ValueError("gates names calibration, which regression does not have")
         slices = {part.column for part in self.evaluate.slices}
@@ -244,25 +248,27 @@ class Config(Strict):
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key that stands twice, where YAML would silently take the last."""
+    """SafeLoader that refuses duplicate keys; PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if twice := {str(key) for key in keys if keys.count(key) > 1}:
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {', '.join(sorted(twice))} stands twice", node.start_mark
+                None, None, f"the key {', '.join(sorted(twice))} appears twice", node.start_mark
             )
         return super().construct_mapping(node, deep)
 
 
 def load(path: Path) -> Config:
-    """Read and check the configuration; raises InputError naming each key that is wrong and what it allows."""
+    """Read and check the configuration; raises InputError naming each wrong key and what it allows."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; run the command in the repository's root.")
     try:
-        document = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+        document = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day or number that there is not
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}; correct it there.") from error
+    if not isinstance(document, dict):
+        raise InputError(f"{path} is empty or holds no keys; restore it with `git checkout -- {path}`.")
     try:
         return Config.model_validate(document)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Says what the machine and the repository lack, each with the command that mends it."""
+"""Lists what the machine and the repository lack, each with the command that fixes it."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ from lifecycle import InputError, config, files
 
 @dataclass(frozen=True)
 class Finding:
-    """One check; `fix` says what to do when it does not hold, `required` whether the steps fail without it."""
+    """One check; `fix` is what to do when it fails, `required` means that the steps need it."""
 
     name: str
     holds: bool
@@ -45,7 +45,7 @@ def _data(settings: config.Config) -> Finding:
 
 
 def findings(path: Path, answers: Callable[..., bool] = _answers) -> list[Finding]:
-    """Every check, the machine first; `answers` runs a command and says whether it succeeded."""
+    """Every check, the machine first; `answers` runs a command and returns whether it succeeded."""
     settings, valid = _config(path)
     found = [
         Finding("Python is 3.12", sys.version_info[:2] == (3, 12), "delete .venv, then run `make doctor` again"),
@@ -54,7 +54,7 @@ def findings(path: Path, answers: Callable[..., bool] = _answers) -> list[Findin
             "git knows your name", answers("git", "config", "user.name"), "run `git config --global user.name NAME`"
         ),
         Finding(
-            "git knows your address",
+            "git knows your email address",
             answers("git", "config", "user.email"),
             "run `git config --global user.email ADDRESS`",
         ),
@@ -93,8 +93,6 @@ def run(path: Path) -> str:
         print(f"  {sign} {finding.name}" + ("" if finding.holds else f": {finding.fix}"))
     if missing := [finding.name for finding in found if finding.required and not finding.holds]:
         raise InputError(
-            f"{len(missing)} of {len(found)} checks fail ({', '.join(missing)}); do what stands beside each."
+            f"{len(missing)} of {len(found)} checks fail ({', '.join(missing)}); follow the fix beside each."
         )
-    return (
-        f"{sum(finding.holds for finding in found)} of {len(found)} checks hold, nothing that the steps need is missing"
-    )
+    return f"{sum(finding.holds for finding in found)} of {len(found)} checks pass; nothing required is missing"

@@ -1,4 +1,4 @@
-"""Writes files and folders whole or not at all, and names them by their hash."""
+"""Writes files and folders atomically, and identifies them by hash."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ def sha256(content: bytes) -> str:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step, so that a reader sees the old content or the new."""
+    """Replace a file atomically: a reader sees the old content or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -32,7 +32,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The document in a file; raises InputError where it is none."""
+    """The JSON document in a file; raises InputError if it is not valid."""
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
@@ -41,7 +41,7 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `folder` when the block ends without an error."""
+    """Yield an empty folder that replaces `folder` if the block succeeds."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     part.chmod(0o755)
@@ -52,7 +52,7 @@ def replaced(folder: Path) -> Iterator[Path]:
             folder.rename(old)
         part.rename(folder)
     finally:
-        if old.exists() and not folder.exists():  # interrupted between the two
+        if old.exists() and not folder.exists():  # interrupted between the renames
             old.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(part, ignore_errors=True)
@@ -66,14 +66,14 @@ def read(path: Path, step: str) -> bytes:
 
 
 def seal(folder: Path) -> None:
-    """Write the hashes of a folder's files, in the form that `sha256sum --check` reads."""
+    """Write the hashes of a folder's files, in the format of `sha256sum --check`."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
     lines = [f"{sha256(path.read_bytes())}  {path.relative_to(folder).as_posix()}\n" for path in files]
     write(folder / SUMS, "".join(lines))
 
 
 def unseal(folder: Path) -> str:
-    """Check a sealed folder; returns the hash that names it, raises InputError when a file is missing or differs."""
+    """Check a sealed folder and return its hash; raises InputError when a file is missing or changed."""
     sums = folder / SUMS
     if not sums.is_file():
         raise InputError(f"{folder} is not a model directory: it has no {SUMS}; run `make train` or name another.")

@@ -1,4 +1,4 @@
-"""Asks git, and writes commits with it; every call of git is made here."""
+"""Runs git; every call of git is made here."""
 
 import io
 import os
@@ -23,7 +23,7 @@ class Commit:
 
     @property
     def version(self) -> str:
-        """`YYYY.MM.DD-<short sha>`, or `unversioned` outside of a repository."""
+        """`YYYY.MM.DD-<short sha>`, or `unversioned` outside a repository."""
         return f"{self.date.replace('-', '.')}-{self.sha[:7]}" if self.sha else UNVERSIONED
 
 
@@ -44,7 +44,7 @@ def _refusal(arguments: tuple[str, ...], done: subprocess.CompletedProcess[bytes
 
 
 def run(*arguments: str, **environment: str) -> str:
-    """What git prints, without its last newline; raises InputError with what it said when it fails."""
+    """Git's output, stripped; raises InputError with git's message when it fails."""
     done = _done(arguments, environment)
     if done.returncode:
         raise _refusal(arguments, done)
@@ -52,7 +52,7 @@ def run(*arguments: str, **environment: str) -> str:
 
 
 def ask(*arguments: str) -> str | None:
-    """What git prints, as it is; None when it fails, as outside of a repository."""
+    """Git's output, unchanged; None when it fails, for example outside a repository."""
     try:
         done = _done(arguments, {})
     except InputError:
@@ -61,7 +61,7 @@ def ask(*arguments: str) -> str | None:
 
 
 def head() -> Commit:
-    """The commit at HEAD with its date in UTC; empty outside of a repository, or before its first commit."""
+    """The commit at HEAD with its date in UTC; empty outside a repository, or before its first commit."""
     shown = ask("show", "--no-patch", "--date=format-local:%Y-%m-%d", "--format=%H %cd", "HEAD")
     changed = ask("status", "--porcelain", "--untracked-files=no", ".")
     if not shown or changed is None:
@@ -71,25 +71,25 @@ def head() -> Commit:
 
 
 def states(*paths: Path, until: str = "HEAD") -> list[str]:
-    """The commits of the first-parent history of a commit that changed one of the paths, newest first."""
+    """The commits in the first-parent history of `until` that changed one of the paths, newest first."""
     shallow = ask("rev-parse", "--is-shallow-repository")
     if shallow is None:
-        raise InputError(f"git cannot tell the history of {paths[0]}; run the command in the repository's root.")
+        raise InputError(f"git cannot read the history of {paths[0]}; run the command in the repository's root.")
     if shallow.strip() == "true":
         raise InputError("This clone has no history; run `git fetch --unshallow`, then try again.")
     return run("log", "--first-parent", "--format=%H", known(until), "--", *map(str, paths)).split()
 
 
 def content(commit: str, path: Path) -> str | None:
-    """A file as it was in a commit, or None where it did not exist."""
+    """A file's content in a commit, or None if it did not exist."""
     return ask("show", "--end-of-options", f"{commit}:./{path.as_posix()}")
 
 
 def between(earlier: str, later: str, without: str) -> tuple[list[str], list[str]] | None:
     """The subjects of the commits that only the later one contains, newest first, and the files that differ.
 
-    Files that the pattern `without` names do not count. None when git does not know both commits,
-    as in a clone without history.
+    Files that match the pattern `without` do not count. None when git does not have both commits, for example in a
+    shallow clone.
     """
     files = ("--", ".", f":(exclude){without}")
     subjects = ask("log", "--format=%s", f"{earlier}..{later}", *files)
@@ -104,7 +104,7 @@ def changed(since: str) -> list[str]:
 
 
 def extracted(commit: str, path: Path, folder: Path) -> None:
-    """Write a folder as it was in a commit to another one; nothing where it did not exist yet."""
+    """Write a folder's content in a commit to another folder; does nothing if it did not exist yet."""
     if not run("ls-tree", known(commit), "--", str(path)):
         return
     archive = _done(("archive", commit, "--", str(path)), {}).stdout
@@ -121,7 +121,7 @@ def known(commit: str) -> str:
 
 
 def is_ancestor(earlier: str, later: str) -> bool:
-    """Whether the later commit contains the earlier one; False when git does not know them."""
+    """Whether the later commit contains the earlier one; False when git does not have them."""
     return ask("merge-base", "--is-ancestor", earlier, later) is not None and known(earlier) != known(later)
 
 
@@ -132,7 +132,7 @@ def entries(tree: str) -> dict[str, str]:
 
 
 def tree(files: dict[str, str]) -> str:
-    """The tree of such files; where one stands in the way of another's folder, the later one stays."""
+    """The tree of these files; where a file and a folder have the same path, the later one stays."""
     lines = "".join(f"{entry}\t{path}\0" for path, entry in files.items()).encode()
     arguments = ("update-index", "-z", "--index-info")
     with tempfile.TemporaryDirectory() as folder:
@@ -144,7 +144,7 @@ def tree(files: dict[str, str]) -> str:
 
 
 def merge(ours: str, theirs: str) -> tuple[str, list[str]]:
-    """The tree that merges two commits, and the files that need a choice, in which both versions stand."""
+    """The merged tree of two commits, and its conflicting files, which hold both versions."""
     # A file that only one side has stays in its folder, even if the other side moved the files around it.
     still = ("-c", "merge.directoryRenames=false")
     arguments = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs)

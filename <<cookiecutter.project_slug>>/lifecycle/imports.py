@@ -1,4 +1,4 @@
-"""Which files of this repository a module needs, read from the source: what an image holds, what a change touches."""
+"""Finds the files of this repository that a module imports: what an image holds, what a change touches."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ OURS = ("lifecycle", "model")
 
 
 def needed(*modules: str, root: Path = Path()) -> set[str]:
-    """The files of the modules, of the packages they lie in and of all that they import, as paths in the repository."""
+    """The files of the modules, of their packages and of everything they import, as paths in the repository."""
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -22,7 +22,7 @@ def needed(*modules: str, root: Path = Path()) -> set[str]:
 
 
 def _file(module: str, root: Path) -> Path | None:
-    """Where a module of ours lies; None for any other name."""
+    """The file of a module in this repository; None for any other module."""
     parts = module.split(".")
     if parts[0] not in OURS:
         return None
@@ -31,10 +31,10 @@ def _file(module: str, root: Path) -> Path | None:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """Every name that a file imports, at its top or later; of `from a import b` both `a` and `a.b`."""
+    """Every name that a file imports, at its top or later; `from a import b` gives `a` and `a.b`."""
     try:
         tree = ast.parse(path.read_bytes())
-    except SyntaxError:  # of the team's code; who imports it says so
+    except SyntaxError:  # in the team's code; the verb that imports it reports the error
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

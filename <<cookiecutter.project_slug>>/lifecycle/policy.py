@@ -1,4 +1,4 @@
-"""The gates that `config.yaml` can name, each kind with what it asks."""
+"""The kinds of gate that `config.yaml` can name, and what each requires."""
 
 from typing import Annotated, Literal
 
@@ -19,7 +19,7 @@ class RowsGate(Gate):
 
 
 class BoundGate(Gate):
-    """The metric is at least (`floor`) or at most (`ceiling`) the bound; `by: interval` asks it of the worse end."""
+    """The metric is at least (`floor`) or at most (`ceiling`) the bound; `by: interval` tests its worse end."""
 
     kind: Literal["floor", "ceiling"]
     metric: str
@@ -28,14 +28,14 @@ class BoundGate(Gate):
 
 
 class BaselineGate(Gate):
-    """The metric is better than that of a model that ignores its input."""
+    """The metric beats a model that ignores its input."""
 
     kind: Literal["baseline"]
     metric: str
 
 
 class ChampionGate(Gate):
-    """Non-inferiority: the paired interval shows the metric worse than the champion's by no more than the margin."""
+    """Non-inferiority: the metric is worse than the champion's by less than the margin, across the paired interval."""
 
     kind: Literal["champion"]
     metric: str
@@ -43,7 +43,7 @@ class ChampionGate(Gate):
 
 
 class SliceGate(Gate):
-    """The metric reaches the bound in every part of the slice that has at least `rows` rows; smaller ones warn."""
+    """The metric reaches the bound in every part of the slice with at least `rows` rows; smaller parts only warn."""
 
     kind: Literal["slice"]
     slice: str
@@ -53,7 +53,7 @@ class SliceGate(Gate):
 
 
 class GapGate(Gate):
-    """The metric's best and worst parts of the slice lie at most the bound apart; parts below `rows` rows warn."""
+    """The metric's best and worst parts differ by at most the bound; parts of fewer than `rows` rows do not count."""
 
     kind: Literal["gap"]
     slice: str
@@ -63,7 +63,7 @@ class GapGate(Gate):
 
 
 class FairnessGate(Gate):
-    """The groups of a slice that is marked with `fairness` differ by at most the bound."""
+    """The groups of a slice with `fairness` differ by at most the bound."""
 
     kind: Literal["fairness"]
     slice: str
@@ -72,7 +72,7 @@ class FairnessGate(Gate):
 
 
 class CalibrationGate(Gate):
-    """The expected calibration error, the mean distance between probability and share, is at most the bound."""
+    """The expected calibration error, the mean gap between probability and observed share, is at most the bound."""
 
     kind: Literal["calibration"]
     bound: Annotated[float, Field(gt=0, le=1)]

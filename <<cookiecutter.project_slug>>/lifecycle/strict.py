@@ -1,4 +1,4 @@
-"""Documents that refuse what they do not know, and say in words what is wrong and what is allowed."""
+"""Documents that refuse unknown keys, with errors that name what is wrong and what is allowed."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Strict(BaseModel):
-    """A frozen part of a document without unknown keys, NaN or infinity."""
+    """A frozen part of a document; unknown keys, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
 
 def problems(error: ValidationError, kind: type[BaseModel]) -> str:
-    """Every problem of a document of this kind, divided by semicolons."""
+    """All problems of a document of this kind, separated by semicolons."""
     return "; ".join(_problem(problem, kind) for problem in error.errors())
 
 
@@ -27,7 +27,7 @@ def _problem(problem: Any, kind: type[BaseModel]) -> str:
 
 
 def _allowed(location: tuple[str | int, ...], kind: type[BaseModel]) -> str:
-    """The keys of the section around a location, found by walking the JSON schema of the kind."""
+    """The keys allowed in the section around a location, from the kind's JSON schema."""
     schema = kind.model_json_schema(by_alias=True)
     node: dict[str, Any] = schema
     for part in location[:-1]:
@@ -44,7 +44,7 @@ def _allowed(location: tuple[str | int, ...], kind: type[BaseModel]) -> str:
 
 
 def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """The definition that a node refers to, alone or as the one of several that is no null."""
+    """The definition that a node refers to, directly or as its non-null option."""
     if "anyOf" in node:
         node = next(option for option in node["anyOf"] if "$ref" in option)
     if "$ref" in node:

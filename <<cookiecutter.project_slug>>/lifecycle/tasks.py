@@ -1,9 +1,9 @@
-"""The tasks that a model can have, and what each is measured by."""
+"""The tasks that a model can have, and the metrics of each."""
 
 from typing import Literal
 
 Task = Literal["binary_classification", "multiclass_classification", "regression"]
-# The first is the one that explanations and charts are about.
+# Explanations and charts use the first metric.
 METRICS: dict[Task, tuple[str, ...]] = {
     "binary_classification": (
         "roc_auc",
@@ -19,7 +19,7 @@ METRICS: dict[Task, tuple[str, ...]] = {
     "regression": ("mae", "rmse", "r2", "median_absolute_error", "mape"),
 }
 LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse", "median_absolute_error", "mape"}
-# How differently groups of rows are treated: the largest difference between two groups in one of these rates.
+# Fairness: the largest difference between two groups in any of these rates.
 ODDS = {
     "selection_rate_difference": ("selection_rate",),
     "equalized_odds_difference": ("true_positive_rate", "false_positive_rate"),

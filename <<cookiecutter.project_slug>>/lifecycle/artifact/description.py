@@ -8,7 +8,7 @@ from lifecycle.config import Serve
 
 
 def seldon(predictor: Predictor) -> dict[str, Any]:
-    """Name, version, inputs and outputs, as Seldon's metadata has them."""
+    """Name, version, inputs and outputs, in the format of Seldon's metadata."""
     model = predictor.model
 
     def message(name: str, datatype: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _data(columns: list[str], value: Schema, most: int) -> Schema:
 
 
 def _requests(model: Model, most: int) -> dict[str, Schema]:
-    """What may be sent in Seldon's protocol: rows, columns or `data`, at most so many rows."""
+    """Requests in Seldon's protocol: rows, columns or `data`, of at most `most` rows."""
     value = {"type": ["string", "number", "null"]}
     columns = dict.fromkeys(model.context, value) | {column.name: _value(column) for column in model.columns}
     row = _object(columns, [column.name for column in model.columns if not column.missing])
@@ -58,14 +58,14 @@ def _requests(model: Model, most: int) -> dict[str, Schema]:
     properties = {
         "jsonData": {"anyOf": [rows, _object(lists, row["required"]) | {"additionalProperties": False}]},
         "data": _data(list(columns), value, most),
-        "meta": _object({"puid": {"type": "string", "description": "The request's identity, if it has one."}}, []),
+        "meta": _object({"puid": {"type": "string", "description": "The request's id, if it has one."}}, []),
     }
     either = [{"required": ["jsonData"]}, {"required": ["data"]}]
     return {"Row": row | {"additionalProperties": False}, "Rows": _object(properties, []) | {"anyOf": either}}
 
 
 def _answers(model: Model, most: int) -> Schema:
-    """What is answered in Seldon's protocol, in the form in which the rows came."""
+    """Answers in Seldon's protocol, in the form of the request."""
     answer: Schema = {"prediction": {"enum": list(model.classes)} if model.classes else {"type": "number"}}
     if model.classes:
         answer["probabilities"] = _object({name: {"type": "number"} for name in model.classes})
@@ -73,7 +73,7 @@ def _answers(model: Model, most: int) -> Schema:
     if model.classes:
         tags["predictions"] = _array({"enum": list(model.classes)})
     meta = {
-        "puid": {"type": "string", "description": "The request's identity, to send feedback under."},
+        "puid": {"type": "string", "description": "The request's id; feedback refers to it."},
         "requestPath": {"type": "object", "description": "Which image answered, by container."},
         "tags": _object(tags, ["version"]),
     }
@@ -92,7 +92,7 @@ def openapi(predictor: Predictor, limits: Serve, v2: bool = True) -> dict[str, A
         **_requests(model, limits.rows),
         "Answers": _answers(model, limits.rows),
         "Feedback": _object({"response": {"type": "object"}, "truth": {"type": "object"}}),
-        "Told": {"type": "object"},
+        "Document": {"type": "object"},
         "Refusal": _object({"status": _object({"info": {"type": "string"}})}),
         "Tensors": _object({"inputs": tensors}),
         "Inferred": _object({"model_name": {"type": "string"}, "outputs": tensors}),
@@ -100,20 +100,22 @@ def openapi(predictor: Predictor, limits: Serve, v2: bool = True) -> dict[str, A
     }
     paths = {
         "/api/v1.0/predictions": {"post": _route("Predict rows (Seldon's protocol)", "Answers", "Refusal", "Rows")},
-        "/api/v1.0/feedback": {"post": _route("Say what came true", "Told", "Refusal", "Feedback")},
-        "/health/status": {"get": _route("Ready: the golden rows come out right", "Told", "Refusal")},
-        "/metadata": {"get": _route("The model's name, version, inputs and outputs", "Told", "Refusal")},
+        "/api/v1.0/feedback": {"post": _route("Send the true outcomes", "Document", "Refusal", "Feedback")},
+        "/health/status": {"get": _route("Ready: the golden rows are answered correctly", "Document", "Refusal")},
+        "/metadata": {"get": _route("The model's name, version, inputs and outputs", "Document", "Refusal")},
     }
     if v2:
         infer = _route("Predict rows (Open Inference Protocol)", "Inferred", "Error", "Tensors")
         paths |= {
             f"/v2/models/{name}/infer": {"post": infer},
-            f"/v2/models/{name}/ready": {"get": _route("Ready: the golden rows come out right", "Told", "Error")},
-            f"/v2/models/{name}": {"get": _route("The model's inputs and outputs", "Told", "Error")},
+            f"/v2/models/{name}/ready": {
+                "get": _route("Ready: the golden rows are answered correctly", "Document", "Error")
+            },
+            f"/v2/models/{name}": {"get": _route("The model's inputs and outputs", "Document", "Error")},
         }
     return {
         "openapi": "3.1.0",
-        "info": {"title": name, "version": model.version, "description": f"A model of {model.task}."},
+        "info": {"title": name, "version": model.version, "description": f"A {model.task} model."},
         "paths": paths,
         "components": {"schemas": schemas},
     }
@@ -127,7 +129,7 @@ def _route(summary: str, answer: str, refusal: str, body: str | None = None) -> 
         "summary": summary,
         "responses": {
             "200": {"description": "Answered", **content(answer)},
-            "4XX": {"description": "Refused, with one sentence that says why", **content(refusal)},
+            "4XX": {"description": "Refused, with the reason in one sentence", **content(refusal)},
             "503": {"description": "The model is not ready, or the log cannot be written", **content(refusal)},
         },
     }

@@ -1,4 +1,4 @@
-"""Reads a model directory: what training, serving and monitoring agree on, checked by its hashes."""
+"""Reads a model directory, the contract of training, serving and monitoring, and checks its hashes."""
 
 import json
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Model:
-    """A sealed model directory; `metadata` is that of its MLmodel file, `context` the columns that name a row."""
+    """A sealed model directory; `metadata` comes from its MLmodel, `context` names the columns that identify a row."""
 
     path: Path
     sha256: str
@@ -53,7 +53,7 @@ class Model:
 
     @cached_property
     def categories(self) -> dict[str, frozenset[str]]:
-        """What training saw in each category column."""
+        """The categories seen in training, by column."""
         return {name: frozenset(seen) for name, seen in json.loads((self.path / "categories.json").read_text()).items()}
 
     @cached_property
@@ -70,11 +70,11 @@ def load(path: Path) -> Model:
         found = metadata["format"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is not a model directory of ours: its MLmodel has no format; run `make train`."
+            f"{path} is not a model directory of this template: its MLmodel has no format; run `make train`."
         ) from error
     if found != FORMAT:
         raise InputError(
-            f"The model directory {path} has format {found}, this code reads {FORMAT}; "
+            f"The model directory {path} has format {found}, but this code reads {FORMAT}; "
             "use the code that it was released with, or train again."
         )
     columns = tuple(

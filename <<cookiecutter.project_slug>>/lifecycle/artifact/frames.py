@@ -1,4 +1,4 @@
-"""Rows in files and frames, and as the predictor takes them; serving needs none of it."""
+"""Converts rows between Parquet, data frames and the predictor's arrays; serving does not need it."""
 
 from typing import Any
 
@@ -8,16 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api.types import is_numeric_dtype
 
-LABEL = "label"  # the column of what the model learns
+LABEL = "label"  # the column that the model learns
 
 
 def parquet(content: bytes, columns: list[str] | None = None) -> pa.Table:
-    """The rows of a parquet file; raises ArrowException when it is none.
+    """The rows of a Parquet file; raises ArrowException if it is not valid.
 
-    Read in one thread: a thread of Arrow's that outlives Python aborts the process (apache/arrow#34314), which
-    happened in a tenth of the runs of `make pin` on a busy machine.
+    Single-threaded: an Arrow thread that outlives Python aborts the process (apache/arrow#34314), as in a tenth of the
+    runs of `make pin` on a busy machine.
     """
-    return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
+    try:
+        return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
+    except OSError as error:  # as Arrow says that a compressed part is damaged
+        raise pa.ArrowInvalid(str(error)) from error
 
 
 def inputs(frame: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
@@ -33,5 +36,5 @@ def inputs(frame: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
 
 
 def arrays(rows: pd.DataFrame) -> dict[str, np.ndarray[Any, Any]]:
-    """Inputs as the predictor takes them, each column of shape (n,)."""
+    """The predictor's inputs, one array of shape (n,) for each column."""
     return {name: rows[name].to_numpy("float32" if is_numeric_dtype(rows[name]) else None) for name in rows}

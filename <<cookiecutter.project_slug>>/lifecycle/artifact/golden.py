@@ -1,14 +1,14 @@
-"""Compares what a model answers to its golden rows with what it answered at training."""
+"""Compares a model's answers to its golden rows with those recorded at training."""
 
 import math
 from typing import Any
 
-REQUEST = "smoke-"  # what the ids of requests with golden rows begin with; the monitor leaves them out
+REQUEST = "smoke-"  # prefix of the ids of requests with golden rows; the monitor skips them
 TOLERANCE = 1e-4  # of a probability or a value: processors differ in their last digits
 
 
 def difference(answers: list[dict[str, Any]], expected: list[dict[str, Any]]) -> str:
-    """The first answer that is another one, in words, or nothing."""
+    """The first answer that differs, as text; empty if all agree."""
     if len(answers) != len(expected):
         return f"{len(answers)} answers to {len(expected)} golden rows"
     for answer, wanted in zip(answers, expected, strict=True):

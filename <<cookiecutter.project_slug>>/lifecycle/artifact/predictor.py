@@ -1,4 +1,4 @@
-"""Loads a model directory and answers rows; it knows no server, and needs neither pandas nor scikit-learn."""
+"""Loads a model directory and answers rows, without a server, pandas or scikit-learn."""
 
 import json
 import math
@@ -17,11 +17,11 @@ from lifecycle.artifact.directory import Column
 
 type Array = np.ndarray[Any, Any]
 type Columns = Mapping[str, Sequence[Any]]
-LARGEST = 3.4e38  # beyond it, in float32, the model would see infinity
+LARGEST = 3.4e38  # a larger number would reach the model as infinity, in float32
 
 
 class RequestError(ValueError):
-    """A request that cannot be answered, as one sentence; `reason` is the word under which it is counted."""
+    """A request that cannot be answered, as one sentence; `reason` is its label in the metrics."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -30,7 +30,7 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True)
 class Predictions:
-    """For n rows: `labels` (n,) holds the codes of classes or the values; `probabilities` (n, classes) or None."""
+    """Predictions of n rows: `labels` (n,) are class codes or values; `probabilities` (n, classes) or None."""
 
     labels: Array
     probabilities: Array | None
@@ -39,7 +39,7 @@ class Predictions:
 class Predictor:
     """A model directory in memory; raises InputError when it is damaged, foreign or of another format.
 
-    With `unknown_categories` a category that training has not seen is answered, otherwise it is refused.
+    `unknown_categories` accepts categories unseen in training; otherwise they are refused.
     """
 
     def __init__(self, path: Path, unknown_categories: bool = True) -> None:
@@ -61,7 +61,7 @@ class Predictor:
     def inputs(self, columns: Columns) -> dict[str, Array]:
         """The model's inputs, each (n,), from columns of n JSON values; raises RequestError where one does not fit.
 
-        A column that may be missing may be left out; None and NaN are missing values.
+        Optional columns may be left out; None and NaN are missing values.
         """
         if unknown := columns.keys() - self._known:
             some = ", ".join(map(named, sorted(unknown)[:5])) + (" and others" if len(unknown) > 5 else "")
@@ -90,7 +90,7 @@ class Predictor:
                 matrix = np.array(numbers, dtype="float64")
                 if np.vdot(matrix, matrix) < LARGEST * LARGEST:  # none is missing, infinite or too large
                     return matrix.astype("float32")
-            except OverflowError:  # of an integer that no float holds
+            except OverflowError:  # an integer too large for a float
                 matrix = np.full((len(numbers), 1), math.inf)
             odd = ~(np.abs(matrix) < LARGEST)
             if not odd.any() or (np.isnan(matrix[odd]).all() and not odd[self._needed].any()):
@@ -108,7 +108,7 @@ class Predictor:
             return value
         if value is None and column.missing:
             return ""
-        raise _unfit(value, column.name, index, "a text")
+        raise _unfit(value, column.name, index, "a string")
 
     def _refuse_unseen(self, values: Sequence[str], column: Column) -> None:
         seen = self._seen[column.name] if self._seen else frozenset()
@@ -116,12 +116,12 @@ class Predictor:
             if value not in seen and not (value == "" and column.missing):
                 raise RequestError(
                     "category",
-                    f"Row {index} has {shown(value)} in the column {column.name}, which training has not seen; "
+                    f"Row {index} has {shown(value)} in the column {column.name}, which was not seen in training; "
                     "correct it, or set serve.unknown_categories to accept.",
                 )
 
     def _check_context(self, columns: Columns) -> None:
-        """A row's time and key are logged and not predicted from, but the monitor must be able to read them."""
+        """Check time and key: the model does not use them, but the monitor must be able to read them from the log."""
         for index, value in enumerate(columns.get(self._time, ())):
             try:
                 if value is not None:
@@ -131,7 +131,7 @@ class Predictor:
         for name in self._key:
             for index, value in enumerate(columns.get(name, ())):
                 if isinstance(value, list | dict):
-                    raise _unfit(value, name, index, "a text or a number")
+                    raise _unfit(value, name, index, "a string or a number")
 
     def predict(self, columns: Mapping[str, Array]) -> Predictions:
         """Predict n rows from arrays of shape (n,): float32 with NaN for a missing number, text for a category."""
@@ -144,7 +144,7 @@ class Predictor:
         return Predictions(probabilities.argmax(axis=1), probabilities)
 
     def answers(self, predictions: Predictions) -> list[dict[str, Any]]:
-        """Predictions as JSON values: the value, or the class with the probability of each."""
+        """Predictions as JSON values: the value, or the class and the probability of every class."""
         if predictions.probabilities is None:
             return [{"prediction": value} for value in predictions.labels.tolist()]
         classes = self.model.classes
@@ -183,11 +183,11 @@ def _unfit(value: Any, name: str, index: int, wanted: str) -> RequestError:
 
 
 def shown(value: Any) -> str:
-    """What was sent, as a sentence can hold it."""
+    """A sent value, shortened to fit in a sentence."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def named(name: str) -> str:
-    """A name that was sent, as a sentence can hold it; the model's own are short."""
+    """A sent name, quoted and shortened if it is long or unprintable."""
     return name if name.isprintable() and len(name) <= 80 else shown(name)

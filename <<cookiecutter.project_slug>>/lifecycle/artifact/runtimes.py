@@ -1,4 +1,4 @@
-"""Runs a model file: ONNX, or skops where a conversion to ONNX would answer otherwise."""
+"""Runs a model file: ONNX, or skops if the ONNX conversion would answer differently."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from lifecycle.tasks import Task
 type Array = np.ndarray[Any, Any]
 type Runtime = Callable[[Mapping[str, Array]], Array]
 
-# What a model.skops may hold beside what skops trusts itself. A type runs code when it is loaded: read it, then add it.
+# Types that a model.skops may hold beyond skops' own list. Loading a type runs code: read it before you add it.
 TRUSTED = (
     "functools.partial",
     "numpy.dtype",
@@ -33,7 +33,7 @@ TRUSTED = (
 
 
 def _onnx(path: Path, names: list[str], task: Task) -> Runtime:
-    """The graph of a model.onnx with one thread, as its inputs are too small for more."""
+    """A model.onnx, run in one thread because its inputs are too small for more."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -41,17 +41,17 @@ def _onnx(path: Path, names: list[str], task: Task) -> Runtime:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
 
-    told = [output.name for output in session.get_outputs()]
+    wanted = [output.name for output in session.get_outputs()]
 
     def run(columns: Mapping[str, Array]) -> Array:
-        outputs = session.run(told, {name: columns[name] for name in names})
+        outputs = session.run(wanted, {name: columns[name] for name in names})
         return outputs[0] if task == "regression" else np.array(outputs, dtype="float64").T
 
     return run
 
 
 def _skops(path: Path, names: list[str], task: Task) -> Runtime:
-    """The scikit-learn estimator of a model.skops; raises InputError when it holds a type that is not in TRUSTED."""
+    """The scikit-learn estimator of a model.skops; raises InputError when it holds a type outside TRUSTED."""
     import pandas as pd
     import skops.io
 
@@ -75,9 +75,9 @@ RUNTIMES: dict[str, Callable[[Path, list[str], Task], Runtime]] = {"onnx": _onnx
 
 
 def load(name: str, folder: Path, names: list[str], task: Task) -> Runtime:
-    """What answers columns of shape (n,) with values (n,) or probabilities (n, classes).
+    """A function from columns of shape (n,) to values (n,) or probabilities (n, classes).
 
-    Raises InputError when the environment or the file is not what is needed.
+    Raises InputError when a package is missing, or the file is damaged or untrusted.
     """
     path = folder / f"model.{name}"
     try:
@@ -86,6 +86,6 @@ def load(name: str, folder: Path, names: list[str], task: Task) -> Runtime:
         raise InputError(f"{path} needs {error.name}, which is not installed; install locks/{name}.txt.") from error
     except InputError:
         raise
-    except Exception as error:  # onnxruntime and skops raise exceptions of their own for each kind of damage
+    except Exception as error:  # onnxruntime and skops have a different exception for each kind of damage
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be loaded ({reason}); copy it or train it again.") from error

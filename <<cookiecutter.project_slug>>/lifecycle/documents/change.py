@@ -1,4 +1,4 @@
-"""What a verb did to the files, to be offered as a pull request."""
+"""A verb's changes to files, ready to become a pull request."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,9 +12,9 @@ DIFFERENCES = "diff.json"
 
 @dataclass(frozen=True)
 class Change:
-    """The files of `paths`, to be offered from the branch of that name.
+    """A pull request to open: the files of `paths`, from `branch`.
 
-    An upgrade has its `commit` already, and the one of the `template` that it merges.
+    An upgrade already has its `commit`, and names the commit of the `template` that it merges.
     """
 
     title: str
@@ -25,14 +25,14 @@ class Change:
     template: str = ""
 
     def write(self, build: Path) -> Path:
-        """Write `change.json`, and the text for a person who opens the pull request by hand; returns the latter."""
+        """Write `change.json`, and the text for a person who opens the pull request by hand; returns its path."""
         files.write_json(build / CHANGE, asdict(self))
         files.write(build / TEXT, f"# {self.title}\n\n{self.body}")
         return build / TEXT
 
 
 def read(build: Path) -> Change | None:
-    """What was written last, or None; raises InputError where it is damaged."""
+    """The last change written, or None; raises InputError if it is damaged."""
     path = build / CHANGE
     if not path.is_file():
         return None
@@ -43,6 +43,6 @@ def read(build: Path) -> Change | None:
 
 
 def forget(build: Path) -> None:
-    """Delete an earlier change, so that it is not taken for the present one."""
+    """Delete an earlier change, so that no one takes it for the current one."""
     for name in (CHANGE, TEXT, DIFFERENCES):
         (build / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What lies in the `release/` of an environment, and what git knows of it."""
+"""Reads and replaces the `release/` of an environment, and looks up its history in git."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -11,12 +11,12 @@ from lifecycle.documents import record
 OVERLAYS = Path("manifests/overlays")
 RELEASE = "release"
 RECORD = "decision.json"
-CANDIDATE = "candidate.json"  # the record of what runs beside it, in components/canary
+CANDIDATE = "candidate.json"  # the record of a candidate, in components/canary
 KUSTOMIZATION = "kustomization.yaml"
 
 
 def folder(environment: str, order: tuple[str, ...]) -> Path:
-    """The `release/` of an environment; raises InputError for one that does not exist."""
+    """The `release/` of an environment; raises InputError for an unknown environment."""
     if environment not in order:
         raise InputError(f"There is no environment {environment!r}; ENV is one of {', '.join(order)}.")
     if not (OVERLAYS / environment).is_dir():
@@ -30,13 +30,13 @@ def within(name: str, environment: str) -> bool:
 
 
 def touched(names: Iterable[str], order: tuple[str, ...]) -> list[str]:
-    """The environments in whose `release/` one of the files lies."""
+    """The environments whose `release/` holds one of the files."""
     listed = list(names)
     return [one for one in order if any(within(name, one) for name in listed)]
 
 
 def frozen(environment: str, promotion: Promote, today: date) -> list[str]:
-    """The windows in which an environment is frozen today: until when, and why."""
+    """Today's freezes of an environment, each with its dates and reason."""
     return [
         f"{environment} is frozen from {freeze.begin} until {freeze.end} ({freeze.reason})"
         for freeze in promotion.freeze
@@ -45,18 +45,18 @@ def frozen(environment: str, promotion: Promote, today: date) -> list[str]:
 
 
 def current(release: Path, name: str = RECORD) -> record.Decision | None:
-    """The record of what an environment runs, or of the candidate beside it; None where there is none."""
+    """The record of an environment's release, or of the candidate beside it; None if there is none."""
     path = release / name
     return record.released(path, path.read_bytes()) if path.is_file() else None
 
 
 def ran(release: Path, content: str, until: str = "HEAD") -> bool:
-    """Whether the record of an environment had that content, up to a commit."""
+    """Whether an environment's record had this content at any time up to a commit."""
     return any(git.content(commit, release / RECORD) == content for commit in git.states(release, until=until))
 
 
 def place(contents: dict[str, str], release: Path) -> None:
-    """Replace a release by files of the given names and contents, all or none."""
+    """Replace a release with the given files, all or none; `contents` maps names to contents."""
     with files.replaced(release) as part:
         for name, content in contents.items():
             files.write(part / name, content)

@@ -8,25 +8,25 @@ VERSIONS = "version=*"
 
 
 def answers(version: str) -> str:
-    """The folder of what one version of the model answered."""
+    """The folder of one model version's answers."""
     return f"version={version}"
 
 
 def version(path: str) -> str:
-    """The version whose answers lie in a folder."""
+    """The model version of a folder of answers."""
     return path.rsplit("version=", 1)[1]
 
 
 def hour(moment: datetime) -> str:
-    """The folder of an hour, below that of a version or of the labels; sorted by name they are sorted by time."""
+    """The folder of an hour, below a version or the labels; its name sorts by time."""
     return f"hour={moment:%Y-%m-%dT%H}"
 
 
 def pattern(folder: str) -> str:
-    """Every file below such a folder."""
+    """A glob of every file below a folder of answers or labels."""
     return f"{folder}/hour=*/{FILES}"
 
 
 def begun(path: str) -> str:
-    """The folder of the hour that a file lies in."""
+    """The name of the hour's folder that holds a file."""
     return path.rsplit("/", 2)[1]

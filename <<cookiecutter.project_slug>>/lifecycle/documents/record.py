@@ -1,7 +1,7 @@
-"""The decision record: what was measured and decided on which data, code and model, in one versioned document.
+"""The decision record: data, code, model, measurements and verdicts in one versioned document.
 
-Reports, pull requests, manifests and MLflow tags are rendered from it, so that they cannot disagree.
-`schemas/` has the JSON schema of each version; this module writes the newest and reads the one before it, too.
+Reports, pull requests, manifests and MLflow tags are rendered from it, so they cannot disagree.
+`schemas/` has the JSON schema of each version; this module writes the newest and also reads the one before.
 """
 
 import json
@@ -30,12 +30,12 @@ class Measure(Strict):
 
     @property
     def signed(self) -> str:
-        """As a difference: with its sign."""
+        """The measure as a difference, with signs."""
         return f"{self.value:+.3g} [{self.low:+.3g}, {self.high:+.3g}]"
 
 
 class Origin(Strict):
-    """Where a model comes from; periods are in UTC, from the first day up to and without the second."""
+    """A model's origin; periods are two UTC days, start inclusive, end exclusive."""
 
     version: str
     commit: str
@@ -51,7 +51,7 @@ class Origin(Strict):
 
 
 class Code(Strict):
-    """What git says changed since the champion: the number of commits and files, and the first of their names."""
+    """The changes since the champion, from git: how many commits and files, and the first of each by name."""
 
     commits: int
     subjects: tuple[str, ...]
@@ -65,11 +65,11 @@ class Champion(Strict):
     origin: Origin
     metrics: dict[str, Measure]
     differences: dict[str, Measure]
-    code: Annotated[Code | None, Field(description="null where git does not know the champion's commit")]
+    code: Annotated[Code | None, Field(description="null if git does not have the champion's commit")]
 
 
 class SlicePart(Strict):
-    """One part of a slice; a metric that is undefined there is left out."""
+    """One part of a slice; undefined metrics are left out."""
 
     column: str
     part: str
@@ -86,7 +86,7 @@ class Group(Strict):
 
 
 class Fairness(Strict):
-    """How much the groups of a slice differ; those with fewer than `smallest` rows are shown and left out of it."""
+    """How much the groups of a slice differ; groups of fewer than `smallest` rows are listed but not compared."""
 
     column: str
     smallest: int
@@ -95,9 +95,9 @@ class Fairness(Strict):
 
 
 class Bin(Strict):
-    """Test rows with a probability in one tenth: its mean, and the share of them for which it came true.
+    """The test rows in one tenth of the probability range: mean predicted probability and observed share.
 
-    The probability is that of the second of two classes, or of the predicted one of more.
+    The probability is of the second of two classes, or of the predicted class if there are more.
     """
 
     rows: int
@@ -106,8 +106,8 @@ class Bin(Strict):
 
 
 class Coverage(Strict):
-    """A band around the prediction that held the share `nominal` of the earlier half of the test rows holds the share
-    `observed` of the later half; `width` is half of the band, in the target's unit."""
+    """A band around the prediction: it covers the share `nominal` of the earlier half of the test rows and the share
+    `observed` of the later half; `width` is half the band, in the target's unit."""
 
     nominal: float
     width: float
@@ -115,21 +115,21 @@ class Coverage(Strict):
 
 
 class Residuals(Strict):
-    """Truth minus prediction on the test rows, in the target's unit: its quantiles, and the coverage of bands."""
+    """Truth minus prediction on the test rows, in the target's unit: quantiles, and the coverage of bands."""
 
     quantiles: dict[str, float]
     coverage: tuple[Coverage, ...]
 
 
 class Importance(Strict):
-    """How much the first metric of the task worsens when a feature is shuffled: mean and deviation of the repeats."""
+    """How much shuffling a feature worsens the task's first metric: mean and standard deviation over the repeats."""
 
     mean: float
     deviation: float
 
 
 class Dependence(Strict):
-    """The mean prediction (of the last class's probability, or of the value) with a feature set to each value."""
+    """The mean prediction (the last class's probability, or the value) with a feature set to each of `values`."""
 
     feature: str
     values: tuple[float | str, ...]
@@ -137,8 +137,8 @@ class Dependence(Strict):
 
 
 class Shap(Strict):
-    """Exact SHAP values of one feature on a few test rows, in what the estimator adds up: log-odds or probability of
-    the last class, or the target's unit."""
+    """Exact SHAP values of one feature on a few test rows, in the unit that the estimator adds up: log-odds or
+    probability of the last class, or the target's unit."""
 
     feature: str
     values: tuple[float | str | None, ...]
@@ -146,8 +146,7 @@ class Shap(Strict):
 
 
 class FeatureProfile(Strict):
-    """A feature: the shares of rows without it, and the Jensen-Shannon distance (0 to 1) of the test from the train
-    rows."""
+    """One feature: its shares of missing values, and the Jensen-Shannon distance (0 to 1) between train and test."""
 
     missing_train: float
     missing_test: float
@@ -155,7 +154,7 @@ class FeatureProfile(Strict):
 
 
 class PeriodProfile(Strict):
-    """The rows of one period; the target's share of each class, or its mean, deviation and extremes."""
+    """The rows of one period; the target's share of each class, or its mean, deviation, median and extremes."""
 
     rows: int
     target: dict[str, float]
@@ -168,14 +167,14 @@ class DataProfile(Strict):
 
 
 class Batch(Strict):
-    """Median milliseconds for so many rows at once."""
+    """Median milliseconds to predict `rows` rows at once."""
 
     rows: int
     milliseconds: float
 
 
 class Evaluation(Strict):
-    """A candidate on the test rows, beside the baseline and the champion."""
+    """A candidate measured on the test rows, beside the baseline and the champion."""
 
     name: str
     task: Task
@@ -202,7 +201,7 @@ class Evaluation(Strict):
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error: each bin's distance of share from mean probability, weighted by its rows.
+        """Expected calibration error: each bin's gap between mean probability and observed share, weighted by rows.
 
         Source: Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI
         2015.
@@ -215,7 +214,7 @@ Outcome = Literal["pass", "fail", "warn", "skipped"]
 
 
 class Verdict(Strict):
-    """What one gate said: `fail` blocks, `warn` does not, `skipped` had nothing to compare with."""
+    """One gate's outcome: `fail` blocks, `warn` does not, `skipped` had nothing to compare with."""
 
     gate: dict[str, str | float | int]
     outcome: Outcome
@@ -224,11 +223,11 @@ class Verdict(Strict):
 
     @property
     def reason(self) -> str:
-        return ", ".join(filter(None, (self.found, f"{self.needed} needed" if self.needed else "")))
+        return "; ".join(filter(None, (self.found, f"needed: {self.needed}" if self.needed else "")))
 
     @property
     def title(self) -> str:
-        """The gate's name: its kind with the slice and the metric that it reads."""
+        """The gate's name: its kind, slice and metric."""
         return " ".join(str(self.gate[key]) for key in ("kind", "slice", "metric") if key in self.gate)
 
 
@@ -240,9 +239,9 @@ class Images(Strict):
 
 
 class Decision(Strict):
-    """The record; `policy` is the hash of the gates that decided, `images` is there after release.
+    """The decision record; `policy` is the hash of its gates, `images` is set at release.
 
-    `built` is the version of the commit that the images were built from, where that is not the model's own.
+    `built` is the version of the commit that the images were built from, if it is not the model's own.
     """
 
     schema_version: Literal[2] = VERSION
@@ -255,12 +254,12 @@ class Decision(Strict):
 
     @property
     def version(self) -> str:
-        """The version of the release: that of the model, or of the commit that its images were built anew from."""
+        """The release's version: the model's, or the version of the commit that its images were rebuilt from."""
         return self.built or self.evaluation.origin.version
 
     @property
     def commit(self) -> str:
-        """The commit of the version, as git knows it."""
+        """The commit of `version`; a short hash if the images were rebuilt."""
         return self.built.rpartition("-")[2] if self.built else self.evaluation.origin.commit
 
     @property
@@ -270,13 +269,13 @@ class Decision(Strict):
 
 
 def dump(part: Strict) -> str:
-    """As JSON; without `built` where there is none, since older code knows no such key."""
+    """As JSON; an empty `built` is left out, because older code refuses that key."""
     without = {"built"} if isinstance(part, Decision) and part.built is None else None
     return part.model_dump_json(indent=1, exclude=without) + "\n"
 
 
 def _from_version_1(document: dict[str, Any]) -> dict[str, Any]:
-    """A record of version 1 as one of version 2: what was not measured then is empty."""
+    """Convert a record of version 1 to version 2; what version 1 did not measure is empty."""
     evaluation = dict(document["evaluation"])
     del evaluation["schema_version"]
     evaluation |= {"residuals": None, "data": None, "batch": None, "importance": {}}
@@ -290,17 +289,17 @@ def _from_version_1(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "schema_version": VERSION, "gates": gates, "evaluation": evaluation}
 
 
-def _parse[T: Strict](kind: type[T], content: str | bytes, path: Path, mend: str) -> T:
+def _parse[T: Strict](kind: type[T], content: str | bytes, path: Path, remedy: str) -> T:
     try:
         document = json.loads(content)
         if isinstance(document, dict) and document.get("schema_version") == 1:
             document = _from_version_1(document)
         return kind.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        said = problems(error, kind)
+        reason = problems(error, kind)
     except (ValueError, KeyError, TypeError) as error:
-        said = f"{type(error).__name__} {error}"
-    raise InputError(f"{path} is damaged or foreign ({said}); {mend}.")
+        reason = f"{type(error).__name__} {error}"
+    raise InputError(f"{path} is damaged or foreign ({reason}); {remedy}.")
 
 
 def evaluation(path: Path) -> Evaluation:
@@ -309,7 +308,7 @@ def evaluation(path: Path) -> Evaluation:
 
 
 class Reviewed(Strict):
-    """The metrics that people saw before they merged; empty where there was no review."""
+    """The metrics shown to people before the merge; empty without a review."""
 
     metrics: dict[str, float]
 
@@ -325,5 +324,5 @@ def decision(path: Path) -> Decision:
 
 
 def released(path: Path, content: str | bytes) -> Decision:
-    """Read the record that a release has, or had, at a path of the repository."""
+    """Read the record of a current or earlier release; errors name `path`."""
     return _parse(Decision, content, path, "restore it from an earlier commit with `git checkout`")

@@ -1,4 +1,4 @@
-"""What the monitor found, as one versioned document; `schemas/` has its JSON schema."""
+"""The monitor's findings in one versioned document; `schemas/` has its JSON schema."""
 
 from typing import Annotated, Literal
 
@@ -15,14 +15,14 @@ Kind = Literal["estimated", "realised", "drift", "output", "quality"]
 class Window(Strict):
     """One number about `rows` rows from `begin` to `end`: a metric, or a measure of one column.
 
-    `low` and `high` are the bounds; `outside` is true on their worse side only. Those of performance and drift lie
+    `low` and `high` are the bounds; `outside` is true only beyond the worse one. Performance and drift are bounded by
     three standard deviations around the mean of the reference windows.
     """
 
     kind: Kind
     metric: str
     column: str | None
-    reference: Annotated[bool, Field(description="whether the rows are test rows of the release, or the log's")]
+    reference: Annotated[bool, Field(description="true: test rows of the release; false: rows of the log")]
     begin: str
     end: str
     rows: int
@@ -33,30 +33,30 @@ class Window(Strict):
 
 
 class Alert(Strict):
-    """What the rule says of one series of windows: how many of the last are outside, and when it was last raised."""
+    """The rule applied to one series of windows: how many of the last are outside, and when it last raised an alert."""
 
     kind: Kind
     metric: str
     column: str | None
     windows: int
     holds: bool
-    raised: Annotated[str | None, Field(description="end of the window at which it was last raised; null if never")]
+    raised: Annotated[str | None, Field(description="end of the window of its last alert; null if it never raised one")]
 
 
 class LogCounts(Strict):
-    """What the log held: rows that were read, and lines that were left out, by reason."""
+    """The rows read from the log, and the lines left out by reason."""
 
     rows: int
     labelled: int
     unreadable: int
     repeated: int
     future: int
-    versions: Annotated[tuple[str, ...], Field(description="other versions of the model that it holds")]
+    versions: Annotated[tuple[str, ...], Field(description="other versions of the model in the log")]
 
 
 class Summary(Strict):
-    """`alert` says whether the rule holds now for any series; `raised` is the last window at which one was raised, and
-    changes only when there is something new to tell."""
+    """The monitor's summary. `alert` is true while the rule holds for any series; `raised` is the end of the window of
+    the latest alert, and changes only with a new one."""
 
     schema_version: Literal[1] = VERSION
     name: str
@@ -66,7 +66,7 @@ class Summary(Strict):
     raised: str | None
     rule: AlertRule
     log: LogCounts
-    sampled: Annotated[int | None, Field(description="rows to which larger windows were sampled; null: none was")]
+    sampled: Annotated[int | None, Field(description="rows sampled from larger windows; null if none was sampled")]
     alerts: tuple[Alert, ...]
     warnings: tuple[str, ...]
     windows: tuple[Window, ...]

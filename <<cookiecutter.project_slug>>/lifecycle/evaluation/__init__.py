@@ -1,1 +1,1 @@
-"""What a model is worth on the test rows, and whether its gates let it pass."""
+"""Measures a model on the test rows, and decides whether it passes its gates."""

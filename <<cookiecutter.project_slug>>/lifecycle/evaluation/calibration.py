@@ -1,4 +1,4 @@
-"""Tells whether a model's probabilities hold, and how far its values lie from what came true."""
+"""Compares probabilities with observed shares, and predicted values with the truth."""
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -11,8 +11,11 @@ NOMINAL = (0.5, 0.8, 0.9, 0.95)
 
 
 def bins(truth: Array, served: Predictions) -> tuple[Bin, ...]:
-    """Ten equal ranges of the probability, those without rows left out: of the second of two classes, or of the
-    predicted one of more, as Guo et al., On Calibration of Modern Neural Networks, ICML 2017."""
+    """The rows by ten equal ranges of the probability, without empty ranges.
+
+    The probability is of the second of two classes, or of the predicted class if there are more.
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+    """
     if served.probabilities is None:
         return ()
     binary = served.probabilities.shape[1] == 2
@@ -27,7 +30,7 @@ def bins(truth: Array, served: Predictions) -> tuple[Bin, ...]:
 
 
 def confusion(truth: Array, served: Predictions) -> tuple[tuple[int, ...], ...]:
-    """The counts of rows by truth and prediction; empty for values."""
+    """The counts of rows by truth and prediction; empty for regression."""
     if served.probabilities is None:
         return ()
     return tuple(
@@ -36,7 +39,7 @@ def confusion(truth: Array, served: Predictions) -> tuple[tuple[int, ...], ...]:
 
 
 def residuals(truth: Array, served: Predictions) -> Residuals:
-    """Of rows in order of time: a band that was made on the earlier half is tried on the later one.
+    """The residuals of rows in time order; bands fitted on the earlier half are tested on the later half.
 
     Source: Lei et al., Distribution-Free Predictive Inference for Regression, JASA 113 (2018), split by time.
     """

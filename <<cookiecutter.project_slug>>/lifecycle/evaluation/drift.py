@@ -1,4 +1,4 @@
-"""Measures how far the test rows lie from the training rows, one feature at a time."""
+"""Measures how far the test rows are from the training rows, feature by feature."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,9 @@ BINS = 40
 
 
 def distance(train: pd.Series, test: pd.Series) -> float:
-    """The Jensen-Shannon distance of two columns, 0 (alike) to 1 (nothing in common); a missing value is a value.
+    """The Jensen-Shannon distance between two columns, 0 (identical) to 1 (disjoint); missing counts as a value.
 
-    Numbers are counted between the quantiles of both together, so that no unit and no outlier decides.
+    Numbers are binned at the quantiles of both columns together, so units and outliers do not matter.
     Source: Lin, Divergence Measures Based on the Shannon Entropy, IEEE Transactions on Information Theory 37 (1991).
     """
     both = pd.concat([train, test], ignore_index=True)

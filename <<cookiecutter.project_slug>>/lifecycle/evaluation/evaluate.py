@@ -1,4 +1,4 @@
-"""Measures the served model on the test rows, beside a trivial baseline and the champion, and explains it."""
+"""Measures the served model on the test rows, beside a trivial baseline and the champion, and explains its answers."""
 
 import json
 import time
@@ -18,8 +18,8 @@ from lifecycle.tasks import METRICS, Task
 from lifecycle.training import data
 
 ROW_CALLS, BATCH_CALLS = 500, 20
-RELEASES = "manifests/overlays/*/release/*"  # written by machines
-NAMED = 20  # commits and files that a record names
+RELEASES = "manifests/overlays/*/release/*"  # written by pull requests of the machinery
+NAMED = 20  # how many commits and files a record names
 
 
 def columns(frame: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def columns(frame: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
 
 
 def baseline(task: Task, train: pd.Series, rows: int) -> Predictions:
-    """The answers of a model that knows only the training labels: the shares of their classes, or their mean."""
+    """The answers of a model that ignores its input: the training labels' class shares, or their mean."""
     nothing = np.zeros((rows, 1))
     if task == "regression":
         return Predictions(DummyRegressor().fit(np.zeros((len(train), 1)), train).predict(nothing), None)
@@ -42,7 +42,7 @@ def baseline(task: Task, train: pd.Series, rows: int) -> Predictions:
 
 
 def latency(predictor: Predictor, rows: pd.DataFrame, calls: int) -> float:
-    """Median milliseconds of one prediction for all of the rows."""
+    """Median milliseconds to predict all the rows at once."""
     inputs = frames.arrays(rows)
     spent = []
     for _ in range(calls):
@@ -70,7 +70,7 @@ def origin(model: directory.Model) -> record.Origin:
 
 
 def rows_of(frame: pd.DataFrame, settings: config.Config) -> record.PeriodProfile:
-    """What the rows of one period hold."""
+    """The profile of the rows of one period."""
     label = frame[frames.LABEL]
     if settings.task == "regression":
         target = {name: getattr(label, name)() for name in ("mean", "std", "min", "median", "max")}
@@ -81,7 +81,7 @@ def rows_of(frame: pd.DataFrame, settings: config.Config) -> record.PeriodProfil
 
 
 def described(train: pd.DataFrame, test: pd.DataFrame, settings: config.Config) -> record.DataProfile:
-    """What the model learnt from and is tested on, and how far apart they lie."""
+    """The profile of the train and the test rows, and each feature's drift between them."""
     return record.DataProfile(
         train=rows_of(train, settings),
         test=rows_of(test, settings),
@@ -97,22 +97,22 @@ def described(train: pd.DataFrame, test: pd.DataFrame, settings: config.Config) 
 
 
 def _comparable(champion: directory.Model, candidate: directory.Model) -> None:
-    """Refuse a champion that answers another question, or that learnt from the candidate's test rows."""
+    """Refuse a champion with another task, or one that was trained on the candidate's test rows."""
     if (champion.task, champion.classes) != (candidate.task, candidate.classes):
         raise InputError(
-            f"The champion {champion.version} answers {champion.task} {champion.classes}, the candidate "
-            f"{candidate.task} {candidate.classes}; they cannot be compared: evaluate without it, and say so."
+            f"The champion {champion.version} predicts {champion.task} {champion.classes}, the candidate "
+            f"{candidate.task} {candidate.classes}; they cannot be compared: evaluate without the champion, and say so."
         )
     learnt_until, test_from = champion.metadata["data"]["train"][1], candidate.metadata["data"]["test"][0]
     if test_from < learnt_until:
         raise InputError(
-            f"The champion {champion.version} learnt from rows up to {learnt_until}, split.test begins {test_from}; "
-            "move it later, so that neither model has seen the test rows."
+            f"The champion {champion.version} was trained on rows until {learnt_until}, but split.test begins "
+            f"{test_from}; move it later, so that neither model has seen the test rows."
         )
 
 
 def code(champion: str, candidate: str) -> record.Code | None:
-    """What people changed between two commits; None where git does not know."""
+    """The changes made by people between two commits; None if git does not have both."""
     found = git.between(champion, candidate, RELEASES) if champion and candidate else None
     if found is None:
         return None
@@ -137,7 +137,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     train, _ = data.read(build / "data" / "train.parquet", settings)
     candidate = Predictor(build / "model")
     if candidate.model.metadata["contract"] != data.contract(settings):
-        raise InputError("build/model was trained on other data than build/data holds; run `make train` again.")
+        raise InputError("build/model was not trained on the rows in build/data; run `make train` again.")
     truth = test[frames.LABEL].to_numpy()
     rows = columns(test, candidate)
     served = candidate.predict(frames.arrays(rows))

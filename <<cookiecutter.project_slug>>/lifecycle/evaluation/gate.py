@@ -1,4 +1,4 @@
-"""Decides: each gate of `config.yaml` passes, fails, warns or is skipped; one that fails refuses the model."""
+"""Decides: each gate of `config.yaml` passes, fails, warns or is skipped; one failure refuses the model."""
 
 from pathlib import Path
 
@@ -7,18 +7,18 @@ from lifecycle.documents import record
 from lifecycle.documents.record import Evaluation, Outcome, Verdict
 from lifecycle.tasks import sign
 
-Said = tuple[Outcome, str, str]  # the outcome, what was found, what is needed
+Judgement = tuple[Outcome, str, str]  # the outcome, what was found, what is needed
 
 
-def _rows(gate: policy.RowsGate, evaluation: Evaluation) -> Said:
+def _rows(gate: policy.RowsGate, evaluation: Evaluation) -> Judgement:
     outcome: Outcome = "pass" if evaluation.rows >= gate.bound else "fail"
     return outcome, f"{evaluation.rows:,} test rows", f"at least {gate.bound:,}"
 
 
-def _bound(gate: policy.BoundGate, evaluation: Evaluation) -> Said:
+def _bound(gate: policy.BoundGate, evaluation: Evaluation) -> Judgement:
     floor = gate.kind == "floor"
     needed = f"{'at least' if floor else 'at most'} {gate.bound:g}" + (
-        " of its interval" if gate.by == "interval" else ""
+        " at the worse end of its interval" if gate.by == "interval" else ""
     )
     measure = evaluation.metrics.get(gate.metric)
     if measure is None:
@@ -28,29 +28,37 @@ def _bound(gate: policy.BoundGate, evaluation: Evaluation) -> Said:
     return "pass" if holds else "fail", str(measure), needed
 
 
-def _baseline(gate: policy.BaselineGate, evaluation: Evaluation) -> Said:
+def _baseline(gate: policy.BaselineGate, evaluation: Evaluation) -> Judgement:
     candidate, trivial = evaluation.metrics.get(gate.metric), evaluation.baseline.get(gate.metric)
     if candidate is None or trivial is None:
         return "fail", "undefined on the test rows", "better than the baseline"
     better = sign(gate.metric) * (candidate.value - trivial.value) > 0
-    return "pass" if better else "fail", str(candidate), f"better than {trivial.value:.4g} of the baseline"
+    return "pass" if better else "fail", str(candidate), f"better than the baseline's {trivial.value:.4g}"
 
 
-def _champion(gate: policy.ChampionGate, evaluation: Evaluation) -> Said:
+def _champion(gate: policy.ChampionGate, evaluation: Evaluation) -> Judgement:
     """Non-inferior when the worse end of the paired interval stays within the margin."""
-    better = "higher" if sign(gate.metric) > 0 else "lower"
-    needed = f"worse by less than {gate.margin:g} ({better} is better)"
+    worse = "below" if sign(gate.metric) > 0 else "above"
+    needed = f"less than {gate.margin:g} {worse} the champion"
     if evaluation.champion is None:
         return "skipped", "no champion to compare with", needed
     difference = evaluation.champion.differences.get(gate.metric)
     if difference is None:
         return "fail", "undefined on the test rows", needed
     worst = difference.low if sign(gate.metric) > 0 else -difference.high
-    return "pass" if worst > -gate.margin else "fail", f"{difference.signed} against the champion", needed
+    return "pass" if worst > -gate.margin else "fail", _moved(difference), needed
 
 
-def _slice(gate: policy.SliceGate, evaluation: Evaluation) -> Said:
-    """Every large enough part reaches the bound; a small one or one without the metric warns instead of deciding."""
+def _moved(difference: record.Measure) -> str:
+    """How a metric moved from champion to candidate, with its interval in the same direction."""
+    if difference.value < 0:
+        return f"fell {-difference.value:.3g} ({0 - difference.high:.3g} to {-difference.low:.3g})"
+    verb = f"rose {difference.value:.3g}" if difference.value > 0 else "unchanged"
+    return f"{verb} ({difference.low + 0:.3g} to {difference.high + 0:.3g})"
+
+
+def _slice(gate: policy.SliceGate, evaluation: Evaluation) -> Judgement:
+    """Every large enough part reaches the bound; a small part, or one without the metric, only warns."""
     failed, unsure, held = [], [], 0
     for part in (part for part in evaluation.slices if part.column == gate.slice):
         measure = part.metrics.get(gate.metric)
@@ -70,19 +78,19 @@ def _slice(gate: policy.SliceGate, evaluation: Evaluation) -> Said:
     return outcome, "; ".join(found), f"{side} {gate.bound:g} in each part"
 
 
-def _gap(gate: policy.GapGate, evaluation: Evaluation) -> Said:
-    """The distance between the extremes of the parts that are large enough; fewer than two of them warn."""
+def _gap(gate: policy.GapGate, evaluation: Evaluation) -> Judgement:
+    """The distance between the best and the worst of the large enough parts; fewer than two only warn."""
     needed = f"at most {gate.bound:g} apart"
     parts = [part for part in evaluation.slices if part.column == gate.slice and gate.metric in part.metrics]
     judged = sorted((part.metrics[gate.metric].value, part.part) for part in parts if part.rows >= gate.rows)
     if len(judged) < 2:
-        return "warn", f"{len(judged)} parts have {gate.rows:,} rows and the metric, two are needed to decide", needed
+        return "warn", f"only {len(judged)} parts have {gate.rows:,} rows and the metric; two are needed", needed
     (low, lowest), (high, highest) = judged[0], judged[-1]
     outcome: Outcome = "pass" if high - low <= gate.bound else "fail"
     return outcome, f"{lowest} {low:.4g} to {highest} {high:.4g}", needed
 
 
-def _fairness(gate: policy.FairnessGate, evaluation: Evaluation) -> Said:
+def _fairness(gate: policy.FairnessGate, evaluation: Evaluation) -> Judgement:
     needed = f"at most {gate.bound:g}"
     measured = next((part for part in evaluation.fairness if part.column == gate.slice), None)
     if measured is None or gate.metric not in measured.differences:
@@ -91,23 +99,23 @@ def _fairness(gate: policy.FairnessGate, evaluation: Evaluation) -> Said:
     return "pass" if difference <= gate.bound else "fail", f"{difference:.4g} between groups", needed
 
 
-def _calibration(gate: policy.CalibrationGate, evaluation: Evaluation) -> Said:
+def _calibration(gate: policy.CalibrationGate, evaluation: Evaluation) -> Judgement:
     error = evaluation.calibration_error
     outcome: Outcome = "pass" if error <= gate.bound else "fail"
     return outcome, f"expected calibration error {error:.4f}", f"at most {gate.bound:g}"
 
 
-def _parity(gate: policy.ParityGate, evaluation: Evaluation) -> Said:
+def _parity(gate: policy.ParityGate, evaluation: Evaluation) -> Judgement:
     outcome: Outcome = "pass" if evaluation.parity <= gate.bound else "fail"
     return outcome, f"the served model differs by at most {evaluation.parity:.1e}", f"at most {gate.bound:g}"
 
 
-def _latency(gate: policy.LatencyGate, evaluation: Evaluation) -> Said:
+def _latency(gate: policy.LatencyGate, evaluation: Evaluation) -> Judgement:
     outcome: Outcome = "pass" if evaluation.latency <= gate.bound else "fail"
     return outcome, f"{evaluation.latency:.3g} ms for one row", f"at most {gate.bound:g} ms"
 
 
-def _said(gate: policy.AnyGate, evaluation: Evaluation) -> Said:
+def _judged(gate: policy.AnyGate, evaluation: Evaluation) -> Judgement:
     match gate:
         case policy.RowsGate():
             return _rows(gate, evaluation)
@@ -135,7 +143,7 @@ def decide(settings: config.Config, evaluation: Evaluation) -> record.Decision:
     """The decision record; a gate of severity `warn` never blocks."""
     verdicts = []
     for gate in settings.gates:
-        outcome, found, needed = _said(gate, evaluation)
+        outcome, found, needed = _judged(gate, evaluation)
         if outcome == "fail" and gate.severity == "warn":
             outcome = "warn"
         verdicts.append(Verdict(gate=gate.model_dump(), outcome=outcome, found=found, needed=needed))
@@ -153,7 +161,7 @@ def run(settings: config.Config, build: Path) -> str:
     evaluation = record.evaluation(build / "evaluation.json")
     if evaluation.task != settings.task:
         raise InputError(
-            f"build/evaluation.json is of {evaluation.task}, not {settings.task}; run `make evaluate` again."
+            f"build/evaluation.json is for {evaluation.task}, not {settings.task}; run `make evaluate` again."
         )
     decision = decide(settings, evaluation)
     files.write(build / "decision.json", record.dump(decision))

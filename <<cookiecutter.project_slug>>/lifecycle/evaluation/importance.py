@@ -1,7 +1,7 @@
-"""Explains the served model as a black box: which features it needs, and how its answer follows each of them.
+"""Explains the served model as a black box: which features matter, and how each moves the prediction.
 
 Source: Breiman, Random Forests, Machine Learning 45 (2001), permutation importance; Friedman, Greedy Function
-Approximation, Annals of Statistics 29 (2001), partial dependence. Both as scikit-learn's `inspection` has them.
+Approximation, Annals of Statistics 29 (2001), partial dependence. Both come from scikit-learn's `inspection`.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ DEPENDENCE_ROWS = 1000  # enough for a mean
 
 
 class ServedEstimator(BaseEstimator):  # type: ignore[misc]
-    """The served model as scikit-learn sees an estimator that is already fitted."""
+    """The served model, presented to scikit-learn as a fitted estimator."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
@@ -52,15 +52,15 @@ class ServedEstimator(BaseEstimator):  # type: ignore[misc]
 
 
 def sample(rows: pd.DataFrame, truth: Array, count: int, seed: int) -> tuple[pd.DataFrame, Array]:
-    """At most so many of the rows, seeded, in their order."""
+    """A seeded sample of at most `count` rows, in their original order."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])
     return rows.iloc[chosen], truth[chosen]
 
 
 def importances(served: ServedEstimator, rows: pd.DataFrame, truth: Array, plan: Evaluate) -> dict[str, Importance]:
-    """How much the first metric of the task worsens when a feature is shuffled, most important first.
+    """How much shuffling each feature worsens the task's first metric, most important first.
 
-    Empty where the metric is undefined on the rows.
+    Empty if the metric is undefined on the rows.
     """
     metric = METRICS[served.predictor.model.task][0]
     found = permutation_importance(
@@ -80,7 +80,7 @@ def importances(served: ServedEstimator, rows: pd.DataFrame, truth: Array, plan:
 
 
 def dependence(served: ServedEstimator, rows: pd.DataFrame, features: list[str]) -> Iterator[Dependence]:
-    """The mean prediction with a feature set to each of up to 20 of its values: quantiles, or the most frequent."""
+    """The mean prediction with a feature set to each of up to 20 values: quantiles, or frequent categories."""
     for name in features:
         known = rows[name].dropna()
         if known.empty:

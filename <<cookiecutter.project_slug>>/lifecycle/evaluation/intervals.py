@@ -1,6 +1,6 @@
-"""Metrics with how they vary, so that two models on the same rows can be subtracted before an interval is made.
+"""Estimates metrics and their variation, so that the difference of two models on the same rows gets a paired interval.
 
-Closed forms where they are known (DeLong for areas, Student's t for means), a paired, seeded bootstrap elsewhere.
+Closed forms where they exist (DeLong for areas, Student's t for means), otherwise a paired, seeded bootstrap.
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapters 13 and 16 (percentile interval).
 """
 
@@ -15,7 +15,7 @@ from lifecycle.config import Evaluate
 from lifecycle.documents.record import Measure
 from lifecycle.evaluation.metrics import COUNTED, LINEAR, SHARES, WEIGHTED, cells, value
 
-BLOCK = 100_000  # weights at a time, so that they stay in the processor's cache
+BLOCK = 100_000  # weights at a time, to fit the processor's cache
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,18 @@ Estimate = Linear | Drawn
 
 def _measure(metric: str, estimate: Estimate, level: float) -> Measure:
     low, high = estimate.interval(level)
-    if metric in LINEAR:  # the others' resamples are values that the metric can take
+    if metric in LINEAR:  # a closed form may leave the metric's range, resampled values cannot
         low, high = max(low, 0.0), min(high, 1.0) if metric in SHARES else high
     return Measure(value=estimate.value, low=low, high=high)
 
 
 def measures(found: dict[str, Estimate], level: float) -> dict[str, Measure]:
-    """Values with their intervals at a confidence level, within what each metric can be."""
+    """Values with their intervals at a confidence level, clipped to the range of each metric."""
     return {metric: _measure(metric, estimate, level) for metric, estimate in found.items()}
 
 
 def differences(candidate: dict[str, Estimate], champion: dict[str, Estimate], level: float) -> dict[str, Measure]:
-    """Candidate minus champion with paired intervals, of the metrics that both have."""
+    """Candidate minus champion, with paired intervals, for the metrics of both."""
     found = {}
     for metric in (name for name in candidate if name in champion):
         difference = candidate[metric] - champion[metric]  # type: ignore[operator]
@@ -85,11 +85,10 @@ def resamples(rows: int, plan: Evaluate) -> Iterator[Array]:
 
 
 def confusions(truth: Array, models: dict[str, Predictions], plan: Evaluate) -> dict[str, Array]:
-    """Each model's confusion matrices on the same resamples, (r, classes, classes).
-
-    Rows that agree in truth and in every model's label are alike, so their counts are multinomial: the same
-    resamples as of rows, without drawing rows.
-    """
+    """Each model's confusion matrices on the same resamples, (r, classes, classes)."""
+    # A confusion matrix only needs counts. Rows with the same truth and the same label from every model form a kind, so
+    # drawing n rows with replacement is one multinomial draw of how often each kind occurs. All models share the draw,
+    # which keeps their difference paired; each matrix then sums the kinds that fall into the same cell.
     classes = next(p.probabilities.shape[1] for p in models.values() if p.probabilities is not None)
     columns = {name: cells(truth, predictions.labels, classes) for name, predictions in models.items()}
     kinds, counts = np.unique(np.column_stack(list(columns.values())), axis=0, return_counts=True)
@@ -104,7 +103,7 @@ def confusions(truth: Array, models: dict[str, Predictions], plan: Evaluate) -> 
 def estimates(
     metrics: Sequence[str], truth: Array, models: dict[str, Predictions], plan: Evaluate
 ) -> dict[str, dict[str, Estimate]]:
-    """Every metric of each model on the same n rows; one that is undefined on them is left out."""
+    """Every metric of each model on the same n rows; undefined ones are left out."""
     found: dict[str, dict[str, Estimate]] = {name: {} for name in models}
     if drawn := [metric for metric in metrics if metric in WEIGHTED]:
         weighted = {(name, m): WEIGHTED[m](truth, p) for name, p in models.items() for m in drawn}

@@ -1,7 +1,7 @@
-"""The metrics of each task, in three families by how their spread is found.
+"""The metrics of each task, in three families by how their variation is estimated.
 
-`LINEAR` metrics are means over rows, or areas under ROC curves: each row's influence on them is known in closed form.
-`COUNTED` metrics are functions of the confusion matrix, `WEIGHTED` ones of rows with weights: both are resampled.
+`LINEAR` metrics are means over rows or areas under ROC curves: each row's influence has a closed form.
+`COUNTED` metrics are functions of the confusion matrix, `WEIGHTED` ones of weighted rows: both are resampled.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,12 @@ def _probabilities(predictions: Predictions) -> Array:
 
 
 def _divide(numerator: Array, denominator: Array) -> Array:
-    """0 where nothing was counted, as scikit-learn's `zero_division=0`."""
+    """Divide, with 0 for an empty denominator, like scikit-learn's `zero_division=0`."""
     divided: Array = np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
     return divided
 
 
-# Linear: (truth, predictions) -> the value, and the influence of each row on it, (n,), whose squares sum to n² times
+# Linear: (truth, predictions) -> the value and each row's influence on it, (n,). The squared influences sum to n² times
 # the variance of the value.
 
 
@@ -48,6 +48,10 @@ def area(positive: Array, score: Array) -> tuple[float, Array]:
     influence = np.full(rows, np.nan)
     if min(positives, negatives) < 2:
         return float("nan"), influence
+    # DeLong: the area is the share of (positive, negative) pairs that are in the right order. `beaten` is, for each
+    # positive, the share of negatives below it; `missed` is, for each negative, the share of positives above it. The
+    # variances of their means add up to the area's. A row's rank among all rows minus its rank among its own kind
+    # counts the rows of the other kind below it, so sorting replaces the comparison of every pair.
     ranks = rankdata(score)
     beaten = (ranks[positive] - rankdata(score[positive])) / negatives
     missed = 1 - (ranks[~positive] - rankdata(score[~positive])) / positives
@@ -70,7 +74,7 @@ def _log_loss(truth: Array, predictions: Predictions) -> Array:
 
 
 def _percentage(truth: Array, predictions: Predictions) -> Array:
-    """Undefined where the truth is 0."""
+    """The absolute error as a share of the truth; NaN where the truth is 0."""
     error: Array = np.divide(
         np.abs(truth - predictions.labels), np.abs(truth), out=np.full(len(truth), np.nan), where=truth != 0
     )
@@ -93,7 +97,7 @@ SHARES = {"roc_auc", "roc_auc_ovr", "brier", "accuracy"}  # cannot exceed 1
 
 
 def _f1(matrices: Array) -> Array:
-    """Of each class, (r, classes)."""
+    """The F1 score of each class, (r, classes)."""
     hits = np.diagonal(matrices, axis1=1, axis2=2)
     return _divide(2 * hits, matrices.sum(axis=1) + matrices.sum(axis=2))
 
@@ -123,7 +127,7 @@ COUNTED: dict[str, Callable[[Array], Array]] = {
 
 
 def cells(truth: Array, labels: Array, classes: int) -> Array:
-    """For each row the position of its truth and prediction in a flattened confusion matrix."""
+    """Each row's position in a flattened confusion matrix."""
     positions: Array = truth * classes + labels
     return positions
 
@@ -134,7 +138,7 @@ Weighted = Callable[[Array], Array]
 
 
 def _average_precision(truth: Array, predictions: Predictions) -> Weighted:
-    """The mean over the positive rows of the precision among all rows with at least their score."""
+    """The mean over positive rows of the precision among all rows that score at least as high."""
     score = _probabilities(predictions)[:, 1]
     order = np.argsort(-score, kind="stable")
     positives = np.flatnonzero(truth[order] == 1)
@@ -159,7 +163,7 @@ def _rmse(truth: Array, predictions: Predictions) -> Weighted:
 def _r2(truth: Array, predictions: Predictions) -> Weighted:
     """NaN where the truth does not vary."""
     squares = (truth - predictions.labels) ** 2
-    centred = truth - truth.mean()  # so that a large mean costs no precision
+    centred = truth - truth.mean()  # keeps precision when the mean is large
 
     def value(weights: Array) -> Array:
         variation = weights @ centred**2 - (weights @ centred) ** 2 / weights.sum(axis=1)
@@ -170,7 +174,7 @@ def _r2(truth: Array, predictions: Predictions) -> Weighted:
 
 
 def _median_absolute_error(truth: Array, predictions: Predictions) -> Weighted:
-    """The weighted median of the absolute errors; halfway between two where the weights split evenly."""
+    """The weighted median of the absolute errors; the midpoint if the weights split evenly."""
     errors = np.abs(truth - predictions.labels)
     order = np.argsort(errors)
     ordered = errors[order]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, false_positive_rate, mean_prediction, selection_rate, true_positive_rate
+from pandas.api.types import is_numeric_dtype
 
 from lifecycle import InputError, config
 from lifecycle.artifact.predictor import Array, Predictions
@@ -20,20 +21,22 @@ RATES: dict[str, Callable[..., float]] = {
     "false_positive_rate": false_positive_rate,
 }
 
-PARTS = 200  # values of one column
+PARTS = 200  # of one slice at most
 
 
 def parts(frame: pd.DataFrame, part: config.Slice) -> dict[str, Array]:
-    """The rows of each part, (n,) of booleans: of each value of a column, or of each range of a number.
+    """A mask (n,) for each part of a slice: each value of a column, or each range of a number.
 
-    Raises InputError for a column that is not there, or that has too many values.
+    Raises InputError for a column that is missing or has too many values.
     """
     if part.column not in frame:
         raise InputError(
-            f"evaluate.slices names {part.column}, which the data lack; they have {', '.join(frame.columns)}."
+            f"evaluate.slices names {part.column}, which the data lacks; it has {', '.join(frame.columns)}."
         )
     column = frame[part.column]
     if part.cuts:
+        if not is_numeric_dtype(column):
+            raise InputError(f"evaluate.slices gives cuts for {part.column}, which holds no numbers; take them away.")
         edges = [f"{cut:g}" for cut in part.cuts]
         between = [f"{low} to {high}" for low, high in pairwise(edges)]
         names = [f"up to {edges[0]}", *between, f"over {edges[-1]}"]
@@ -69,23 +72,22 @@ def measure(
 
 
 def _views(settings: config.Config, truth: Array, served: Predictions) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What fairlearn compares, with what its rates are of: errors, the second of two classes, or each of more."""
+    """What fairlearn compares, each with a suffix for its rates: errors, the second of two classes, or each of more."""
     classes = settings.data.target.classes
     if settings.task == "regression":
         yield "", {"metrics": {"mean_error": mean_prediction}, "y_true": truth, "y_pred": served.labels - truth}
     for code, name in enumerate(classes):
         if len(classes) > 2 or code == 1:
-            of = f" of {name}" if len(classes) > 2 else ""
-            yield of, {"metrics": RATES, "y_true": truth == code, "y_pred": served.labels == code}
+            suffix = f" of {name}" if len(classes) > 2 else ""
+            yield suffix, {"metrics": RATES, "y_true": truth == code, "y_pred": served.labels == code}
 
 
 def fairness(
     settings: config.Config, test: pd.DataFrame, truth: Array, served: Predictions
 ) -> Iterator[record.Fairness]:
-    """How differently the groups of each marked slice are treated.
+    """How differently the groups of each slice with `fairness` are treated.
 
-    Of more than two classes, each stands against the rest, and the largest difference counts. Without two groups that
-    are large enough there is no difference.
+    Multiclass: one-vs-rest, largest gap. Fewer than two large enough groups give no difference.
     """
     for part in settings.evaluate.slices:
         if part.fairness is None:
@@ -96,19 +98,19 @@ def fairness(
         groups = np.select(list(chosen.values()), list(chosen), default="")
         rates: dict[str, dict[str, float]] = {name: {} for name in chosen}
         gaps: dict[str, list[float]] = {}
-        for of, view in _views(settings, truth, served):
+        for suffix, view in _views(settings, truth, served):
             found = MetricFrame(**view, sensitive_features=groups).by_group
             for rate in found:
                 gaps.setdefault(rate, []).append(found.loc[large, rate].max() - found.loc[large, rate].min())
                 for name in chosen:
-                    rates[name][rate + of] = float(found.loc[name, rate])
+                    rates[name][rate + suffix] = float(found.loc[name, rate])
         yield record.Fairness(
             column=part.column,
             smallest=part.fairness.rows,
             groups=tuple(record.Group(part=name, rows=sizes[name], rates=rates[name]) for name in chosen),
             differences={
-                name: max(float(gap) for rate in of for gap in gaps[rate])
-                for name, of in FAIRNESS[settings.task].items()
+                name: max(float(gap) for rate in compared for gap in gaps[rate])
+                for name, compared in FAIRNESS[settings.task].items()
                 if len(large) > 1
             },
         )

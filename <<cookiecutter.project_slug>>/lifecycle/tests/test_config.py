@@ -56,8 +56,8 @@ def refused(values: object, folder: Path) -> str:
         ("data.target.cuts", [1, 0], "2 cuts need 3 classes"),
         ("data.target.classes", ["a", "a"], "classes must differ"),
         ("data.target.column", "number", "the target and the time column cannot be features"),
-        ("data.features.label", {"type": "number"}, "label is a name that the steps use"),
-        ("task", "regression", "regression does not go with 2 classes"),
+        ("data.features.label", {"type": "number"}, "the steps reserve label; rename the feature"),
+        ("task", "regression", "regression does not fit 2 classes"),
         ("gates.0", {"kind": "gap", "slice": "size", "metric": "f1", "bound": 1, "rows": 1}, "gates names size"),
         ("split.train", ["2020-02-01", "2020-01-01"], "must begin before it ends"),
         ("split.test", ["2020-01-02", "2020-01-03"], "before train ends"),
@@ -104,7 +104,7 @@ def test_regression_has_no_calibration_to_gate(tmp_path: Path) -> None:
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     text = yaml.safe_dump(changed("name", "one")) + "name: two\n"
-    assert "the key name stands twice" in refused(text, tmp_path)
+    assert "the key name appears twice" in refused(text, tmp_path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

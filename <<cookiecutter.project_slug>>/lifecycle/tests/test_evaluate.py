@@ -89,7 +89,7 @@ def test_a_champion_that_learnt_from_the_test_rows_is_refused(binary: Trained, t
     settings = later(binary)
     data.run(settings, tmp_path / "newer")
     train.run(settings, tmp_path / "newer", LOCK)
-    with pytest.raises(InputError, match=r"learnt from rows up to 2020-01-31, split\.test begins 2020-01-21"):
+    with pytest.raises(InputError, match=r"trained on rows until 2020-01-31, but split\.test begins 2020-01-21"):
         evaluate.run(binary.settings, binary.build, tmp_path / "newer" / "model")
 
 

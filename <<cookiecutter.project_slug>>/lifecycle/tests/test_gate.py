@@ -85,7 +85,7 @@ def bins(*values: tuple[int, float, float]) -> tuple[record.Bin, ...]:
 
 
 def outcome(rule: policy.AnyGate, given_evaluation: record.Evaluation) -> str:
-    return gate._said(rule, given_evaluation)[0]
+    return gate._judged(rule, given_evaluation)[0]
 
 
 FLOOR = policy.BoundGate(kind="floor", metric="roc_auc", bound=0.8)
@@ -218,7 +218,7 @@ def test_groups_that_are_too_small_or_not_measured_warn() -> None:
 def test_a_metric_that_is_undefined_on_the_test_rows_does_not_pass(rule: policy.AnyGate) -> None:
     nothing = evaluation(metrics={}, champion=champion())
     assert outcome(rule, nothing) == "fail"
-    assert "undefined on the test rows" in gate._said(rule, nothing)[1]
+    assert "undefined on the test rows" in gate._judged(rule, nothing)[1]
     assert outcome(BASELINE, evaluation(baseline={})) == "fail"
 
 
@@ -229,22 +229,35 @@ def test_other_slices_do_not_decide() -> None:
 
 
 def test_what_is_needed_says_which_way() -> None:
-    needed = {name: gate._said(case[0], evaluation())[2] for name, case in CASES.items()}
+    needed = {name: gate._judged(case[0], evaluation())[2] for name, case in CASES.items()}
     assert needed == {
         "rows": "at least 1,000",
         "floor": "at least 0.8",
         "ceiling": "at most 0.4",
-        "champion, higher is better": "worse by less than 0.02 (higher is better)",
-        "champion, lower is better": "worse by less than 0.02 (lower is better)",
+        "champion, higher is better": "less than 0.02 below the champion",
+        "champion, lower is better": "less than 0.02 above the champion",
         "slice": "at least 0.8 in each part",
-        "floor of the interval": "at least 0.8 of its interval",
-        "ceiling of the interval": "at most 0.4 of its interval",
+        "floor of the interval": "at least 0.8 at the worse end of its interval",
+        "ceiling of the interval": "at most 0.4 at the worse end of its interval",
         "gap": "at most 0.125 apart",
         "fairness": "at most 0.2",
         "calibration": "at most 0.0625",
         "parity": "at most 1e-05",
         "latency": "at most 2 ms",
     }
+
+
+@pytest.mark.parametrize(
+    ("difference", "sentence"),
+    [
+        (Measure(value=-0.023, low=-0.026, high=-0.02), "fell 0.023 (0.02 to 0.026)"),
+        (Measure(value=-0.01, low=-0.02, high=0), "fell 0.01 (0 to 0.02)"),
+        (Measure(value=0.001, low=-0.002, high=0.004), "rose 0.001 (-0.002 to 0.004)"),
+        (Measure(value=0, low=-0.0, high=-0.0), "unchanged (0 to 0)"),
+    ],
+)
+def test_a_comparison_says_which_way_the_metric_moved(difference: Measure, sentence: str) -> None:
+    assert gate._judged(HIGHER, evaluation(champion=against({"roc_auc": difference})))[1] == sentence
 
 
 def rules(binary: Trained, *gates: policy.AnyGate) -> config.Config:
@@ -282,7 +295,7 @@ def test_the_record_is_written_before_the_candidate_is_refused(binary: Trained, 
     build = binary.copy(tmp_path)
     (build / "decision.json").unlink()
     strict = rules(binary, policy.BoundGate(kind="floor", metric="roc_auc", bound=0.999))
-    with pytest.raises(InputError, match=r"is refused by 1 gate: floor roc_auc \(.*at least 0.999 needed\)"):
+    with pytest.raises(InputError, match=r"is refused by 1 gate: floor roc_auc \(.*; needed: at least 0.999\)"):
         gate.run(strict, build)
     assert not record.decision(build / "decision.json").passed
 

@@ -22,9 +22,9 @@ def table(*rows: dict[str, Any]) -> dict[str, list[Any]]:
         ({**GOOD, "size": 1}, "The request has the unknown column size; leave it out."),
         (dict.fromkeys("abcdefgh", 1), "the unknown column a, b, c, d, e and others; leave it out."),
         ({**GOOD, "a\nb": 1}, 'the unknown column "a\\nb"; leave it out.'),
-        ({"number": 1}, "Row 1 lacks the column colour; give it a text."),
+        ({"number": 1}, "Row 1 lacks the column colour; give it a string."),
         ({**GOOD, "colour": None}, "Row 1 lacks the column colour"),
-        ({**GOOD, "colour": 3}, "Row 1 has 3 in the column colour; give it a text."),
+        ({**GOOD, "colour": 3}, "Row 1 has 3 in the column colour; give it a string."),
         ({**GOOD, "number": "3"}, 'Row 1 has "3" in the column number; give it a finite number.'),
         ({**GOOD, "number": True}, "Row 1 has true in the column number"),
         ({**GOOD, "number": [1]}, "Row 1 has [1] in the column number"),
@@ -58,7 +58,7 @@ def test_a_key_is_a_text_or_a_number_as_the_log_must_hold_it(binary: Trained, tm
     for key, told in wrong:
         with pytest.raises(RequestError) as caught:
             predictor.inputs(table(GOOD, {**GOOD, "order": key}))
-        assert str(caught.value) == f"Row 1 has {told} in the column order; give it a text or a number."
+        assert str(caught.value) == f"Row 1 has {told} in the column order; give it a string or a number."
 
 
 def test_a_number_that_is_needed_is_refused_when_it_is_missing(binary: Trained, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_an_unseen_category_is_answered_or_refused_as_configured(trained: Traine
     strict = Predictor(trained.build / "model", unknown_categories=False)
     strict.check()
     assert len(strict.inputs(table(GOOD))["colour"]) == 1
-    with pytest.raises(RequestError, match='Row 1 has "mauve" in the column colour, which training has not seen'):
+    with pytest.raises(RequestError, match='Row 1 has "mauve" in the column colour, which was not seen in training'):
         strict.inputs(table(GOOD, {**GOOD, "colour": "mauve"}))
 
 
@@ -131,7 +131,7 @@ def test_another_format_is_refused(binary: Trained, tmp_path: Path) -> None:
     path = model / "MLmodel"
     path.write_text(path.read_text().replace("format: 2", "format: 3"))
     files.seal(model)
-    with pytest.raises(InputError, match="has format 3, this code reads 2"):
+    with pytest.raises(InputError, match="has format 3, but this code reads 2"):
         Predictor(model)
     path.write_text("flavors: {}\n")
     files.seal(model)

@@ -23,14 +23,14 @@ def reviewed(build: Path, **changes: float) -> None:
 def test_the_same_metrics_pass_and_others_do_not(build: Path) -> None:
     reviewed(build)
     value = record.evaluation(build / "evaluation.json").metrics["f1"].value
-    assert "metrics as they were reviewed" in reproduce.run(0.0, build)
+    assert "metrics match the review" in reproduce.run(0.0, build)
     reviewed(build, f1=value + 0.002)
     assert reproduce.run(0.003, build)
-    for tolerance, told in [(0.001, r"f1 is 0\.\d+, but 0\.\d+ was reviewed"), (0.0, r"tolerance \(0\)")]:
+    for tolerance, told in [(0.001, r"f1 is 0\.\d+, but was 0\.\d+ in the review"), (0.0, r"tolerance \(0\)")]:
         with pytest.raises(InputError, match=told):
             reproduce.run(tolerance, build)
     reviewed(build, f1=value - 0.002)
-    with pytest.raises(InputError, match="was reviewed"):
+    with pytest.raises(InputError, match="in the review"):
         reproduce.run(0.001, build)
 
 
@@ -42,7 +42,7 @@ def test_a_metric_that_only_one_side_has_is_told(build: Path) -> None:
 
 def test_without_a_review_there_is_nothing_to_compare(build: Path) -> None:
     (build / "reviewed.json").write_text('{"metrics": {}}')
-    assert reproduce.run(0.0, build) == "no review has metrics to compare with"
+    assert reproduce.run(0.0, build) == "there are no reviewed metrics to compare with"
     (build / "reviewed.json").unlink()
     with pytest.raises(InputError, match="run `make reviewed` first"):
         reproduce.run(0.0, build)

@@ -29,7 +29,7 @@ def test_a_category_that_is_called_missing_is_joined_with_what_is_missing() -> N
 
 def test_a_column_that_is_not_there_or_has_too_many_values_is_refused() -> None:
     frame = pd.DataFrame({"x": np.arange(300)})
-    with pytest.raises(InputError, match="names y, which the data lack; they have x"):
+    with pytest.raises(InputError, match="names y, which the data lacks; it has x"):
         slices.parts(frame, config.Slice(column="y"))
     with pytest.raises(InputError, match="x, which has 300 values, more than 200; give it cuts"):
         slices.parts(frame, config.Slice(column="x"))
