@@ -56,7 +56,7 @@ def test_the_pin_and_both_periods_move_to_the_newest_snapshot(written: Path) -> 
         f"Retrain on data until {last}",
     )
     assert pin.run(after, Path("config.yaml")) == (
-        f"data/2020-03.parquet has no whole day after {last}, where split.test ends; there is nothing to retrain on."
+        f"data/2020-03.parquet has no full day after split.test, which ends {last}; there is nothing to retrain on."
     )
 
 
@@ -83,13 +83,13 @@ def test_what_cannot_be_moved_is_told_and_nothing_is_written(written: Path) -> N
     save(rows(seed=1, count=6000), Path("data/2020-03.parquet"))
     text = written.read_text().replace("[2020-01-21, 2020-01-31]", "\n    - 2020-01-21\n    - 2020-01-31")
     written.write_text(text)
-    with pytest.raises(InputError, match=r"must have 'test: \[2020-01-21, 2020-01-31\]' once to be moved"):
+    with pytest.raises(InputError, match=r"must contain 'test: \[2020-01-21, 2020-01-31\]' exactly once"):
         pin.run(config.load(written), Path("config.yaml"))
     assert written.read_text() == text
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b"none", "has no moment in parquet"), (None, "Nothing matches data.snapshots")]
+    ("content", "told"), [(b"none", "is not Parquet with a column moment"), (None, "Nothing matches data.snapshots")]
 )
 def test_snapshots_that_are_damaged_or_missing_are_told(content: bytes | None, told: str, written: Path) -> None:
     settings = config.load(written)

@@ -1,4 +1,4 @@
-"""Takes the model that production runs out of its image, so that a candidate is measured against it."""
+"""Extracts the model that production runs from its image, to compare candidates with it."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ def _docker(*arguments: str, content: str | None = None) -> str:
         done = subprocess.run(command, input=content, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError as error:
         raise InputError(
-            "docker is not installed, which takes the model out of production's image; install it, or name a model "
+            "docker, which extracts the model from production's image, is not installed; install it, or name a model "
             "directory as CHAMPION."
         ) from error
     if done.returncode:
@@ -32,10 +32,10 @@ def _docker(*arguments: str, content: str | None = None) -> str:
     return done.stdout.strip()
 
 
-def _taken(environment: str, promotion: Promote, target: Path) -> record.Decision | None:
-    """Write the model directory that an environment serves to `target`; returns its record, or None where none runs.
+def _extracted(environment: str, promotion: Promote, target: Path) -> record.Decision | None:
+    """Write the model directory that an environment serves to `target`; returns its record, or None without a release.
 
-    Raises InputError when the image cannot be had or holds another model: a comparison is never left out silently.
+    Raises InputError when the image is unavailable or holds another model: a comparison is never skipped silently.
     """
     decision = current(folder(environment, promotion.order))
     if decision is None or decision.images is None:
@@ -43,7 +43,7 @@ def _taken(environment: str, promotion: Promote, target: Path) -> record.Decisio
         return None
     image, expected = decision.images.serve, decision.evaluation.origin.model
     if password := os.environ.get("REGISTRY_PASSWORD"):
-        with contextlib.suppress(InputError):  # an image that anyone may read needs none
+        with contextlib.suppress(InputError):  # a public image needs no login
             user = os.environ.get("REGISTRY_USER", "")
             _docker("login", "--username", user, "--password-stdin", image.partition("/")[0], content=password)
     container = _docker("create", image)
@@ -54,7 +54,7 @@ def _taken(environment: str, promotion: Promote, target: Path) -> record.Decisio
             if found != expected:
                 raise InputError(
                     f"{image} holds the model {found}, but the record of {environment} says {expected}; roll back to a "
-                    "release whose image is its own."
+                    "release whose image matches its record."
                 )
     finally:
         _docker("rm", container)
@@ -62,22 +62,22 @@ def _taken(environment: str, promotion: Promote, target: Path) -> record.Decisio
 
 
 def run(promotion: Promote, build: Path) -> str:
-    """Write `champion/` under `build`, the model of production, or remove it where production has no release."""
+    """Write production's model to `champion/` under `build`; removes it if production has no release."""
     environment = promotion.order[-1]
-    decision = _taken(environment, promotion, build / "champion")
+    decision = _extracted(environment, promotion, build / "champion")
     if decision is None or decision.images is None:
         return f"{environment} has no release yet; there is no champion"
     return f"{decision.version} from {decision.images.serve}"
 
 
 def rebuild(promotion: Promote, build: Path) -> str:
-    """Write `model/` and `decision.json` under `build`: those of the newest release, whose images are built anew."""
+    """Write the newest release's `model/` and `decision.json` under `build`, to rebuild its images."""
     environment, commit = promotion.order[0], git.head()
-    decision = _taken(environment, promotion, build / "model")
+    decision = _extracted(environment, promotion, build / "model")
     if decision is None:
-        raise InputError(f"{environment} has no release whose images could be built anew; run `make pipeline`.")
+        raise InputError(f"{environment} has no release to rebuild images for; run `make pipeline`.")
     if commit.dirty:
         raise InputError("Images are built from a commit; commit your changes, then run `make rebuild` again.")
     built = decision.model_copy(update={"images": None, "built": commit.version})
     files.write(build / "decision.json", record.dump(built))
-    return f"{decision.evaluation.origin.version}, to be built anew as {commit.version}"
+    return f"{decision.evaluation.origin.version}, to be rebuilt as {commit.version}"

@@ -9,14 +9,14 @@ from lifecycle.config import Config
 
 
 class ConversionError(ValueError):
-    """Why an estimator has no ONNX graph."""
+    """The reason why an estimator cannot become an ONNX graph."""
 
 
 def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     """The fitted pipeline as an ONNX graph whose inputs and outputs are columns of shape (n,), as MLflow feeds them.
 
     The inputs are the features; the outputs are `prediction`, or `probability_<class>` for each class.
-    Raises ConversionError for what skl2onnx does not know.
+    Raises ConversionError if skl2onnx cannot convert the estimator.
     """
     types = {"number": FloatTensorType([None, 1]), "category": StringTensorType([None, 1])}
     columns = [(name, types[feature.type]) for name, feature in settings.data.features.items()]
@@ -24,11 +24,14 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     options = {} if regression else {"zipmap": False}
     try:
         model: ModelProto = skl2onnx.to_onnx(fitted, initial_types=columns, options=options)
-    except Exception as error:  # skl2onnx raises whatever the part raises that it cannot convert
+    except Exception as error:  # skl2onnx passes on any exception of its converters
         raise ConversionError(" ".join(str(error).split())[:200]) from error
     graph = model.graph
     names = ["prediction"] if regression else [f"probability_{name}" for name in settings.data.target.classes]
 
+    # skl2onnx makes a graph of (n, 1) inputs and one (n, classes) output. Wrap it: each input becomes (n,), an
+    # Unsqueeze makes it (n, 1) again under a new name, and the old nodes read that name. At the end a Split cuts the
+    # output into columns, and a Squeeze makes each of them (n,).
     matrix = {column.name: f"{column.name}/matrix" for column in graph.input}
     for column in graph.input:
         del column.type.tensor_type.shape.dim[1]

@@ -1,4 +1,4 @@
-"""Measures how far the served model answers otherwise than the fitted estimator."""
+"""Measures how far the served model's answers differ from the fitted estimator's."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Parity:
     rows: int
 
     def holds(self, tolerance: float) -> bool:
-        return self.largest <= tolerance and not self.flips  # not with NaN
+        return self.largest <= tolerance and not self.flips  # False with NaN
 
 
 def measure(fitted: Pipeline, served: Predictions, rows: pd.DataFrame, threshold: float) -> Parity:

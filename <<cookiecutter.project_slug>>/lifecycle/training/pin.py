@@ -1,4 +1,4 @@
-"""Moves the data pin to the newest snapshot and the periods to its end, each as long as it was."""
+"""Moves the data pin to the newest snapshot, and both periods to its end without changing their lengths."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ BRANCH = "retrain/data"
 
 
 def newest(section: config.Data) -> tuple[str, bytes]:
-    """The last file, in order of names, that `data.snapshots` matches, with its content."""
+    """The last file by name that matches `data.snapshots`, and its content."""
     pattern = section.snapshots or section.path
     try:
         system, path = fsspec.core.url_to_fs(pattern)
@@ -33,19 +33,21 @@ def newest(section: config.Data) -> tuple[str, bytes]:
 
 
 def end(content: bytes, section: config.Data) -> date:
-    """The day, in UTC, up to and without which every day of a snapshot is whole: that of its last row."""
+    """The snapshot's last, possibly partial day, in UTC."""
     try:
         last = pc.max(frames.parquet(content, [section.time])[section.time]).as_py()
     except (pa.ArrowException, KeyError) as error:
-        raise InputError(f"The newest snapshot has no {section.time} in parquet ({error}); mend it.") from error
+        raise InputError(
+            f"The newest snapshot is not Parquet with a column {section.time} ({error}); correct it."
+        ) from error
     if last is None:
-        raise InputError("The newest snapshot has no rows; mend it.")
+        raise InputError("The newest snapshot has no rows; correct it.")
     found: date = last.date()
     return found
 
 
 def moved(text: str, settings: Config, path: str, sha256: str, days: timedelta) -> str:
-    """`config.yaml` with another pin and later periods, all else as a person wrote it."""
+    """`config.yaml` with the new pin and later periods; all else stays as written."""
     split = settings.split
     pairs = {
         f"path: {settings.data.path}\n": f"path: {path}\n",
@@ -55,23 +57,23 @@ def moved(text: str, settings: Config, path: str, sha256: str, days: timedelta) 
     }
     for old, new in pairs.items():
         if text.count(old) != 1:
-            raise InputError(f"config.yaml must have {old.strip()!r} once to be moved; write `{new.strip()}` by hand.")
+            raise InputError(f"config.yaml must contain {old.strip()!r} exactly once; write `{new.strip()}` by hand.")
         text = text.replace(old, new)
     return text
 
 
 def run(settings: Config, path: Path) -> Change | str:
-    """Rewrite `config.yaml`, or say that there is nothing newer."""
+    """Rewrite `config.yaml`; returns the change, or a sentence if there is no newer data."""
     name, content = newest(settings.data)
     sha256, split = files.sha256(content), settings.split
     days = end(content, settings.data) - split.test[1]
     if days <= timedelta(0):
-        return f"{name} has no whole day after {split.test[1]}, where split.test ends; there is nothing to retrain on."
+        return f"{name} has no full day after split.test, which ends {split.test[1]}; there is nothing to retrain on."
     files.write(path, moved(path.read_text(), settings, name, sha256, days))
     periods = config.load(path).split
     body = (
         f"The data pin moves to `{name}` (`{sha256[:12]}`, was `{settings.data.sha256[:12]}`), and both periods by "
         f"{days.days} days: trained from {periods.train[0]} until {periods.train[1]}, tested from {periods.test[0]} "
-        f"until {periods.test[1]}.\n\nThe gates decide on it; a comment will have the evaluation.\n"
+        f"until {periods.test[1]}.\n\nThe gates decide; a comment will show the evaluation.\n"
     )
     return Change(f"Retrain on data until {periods.test[1]}", body, BRANCH, (path.as_posix(),))

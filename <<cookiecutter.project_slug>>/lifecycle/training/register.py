@@ -1,4 +1,4 @@
-"""Keeps the decision where models are kept: in the model's MLflow run and, when it was accepted, in the registry."""
+"""Logs the decision to the model's MLflow run, and adds an accepted model to the registry."""
 
 import io
 from contextlib import redirect_stderr
@@ -13,7 +13,7 @@ from lifecycle.training import tracking
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:
-    """Every metric by its name, its interval's ends below it, and what it is compared with."""
+    """Every metric and the ends of its interval, by name, for the candidate, the baseline and the champion."""
     columns = {"": evaluation.metrics, "baseline/": evaluation.baseline}
     if evaluation.champion:
         columns |= {"champion/": evaluation.champion.metrics, "difference/": evaluation.champion.differences}
@@ -28,7 +28,7 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
 def log(decision: Decision, documents: list[Path], build: Path) -> str:
     """Add metrics, verdict and documents to the model's run; an accepted model becomes a version in the registry.
 
-    Doing it again changes nothing. Returns what the registry has; raises InputError when the run is not there.
+    Repeating it changes nothing. Returns the registered version as text; raises InputError if the run does not exist.
     """
     evaluation, origin = decision.evaluation, decision.evaluation.origin
     tags = {
@@ -58,7 +58,7 @@ def log(decision: Decision, documents: list[Path], build: Path) -> str:
 
 
 def run(build: Path) -> str:
-    """Log the decision record and its reports; raises InputError when they are not there or MLflow has no such run."""
+    """Log the decision record and its reports; raises InputError if one is missing or MLflow has no such run."""
     decision = record.decision(build / "decision.json")
     documents = [build / name for name in ("decision.json", "report.md", "report.html")]
     if missing := [str(path) for path in documents if not path.is_file()]:

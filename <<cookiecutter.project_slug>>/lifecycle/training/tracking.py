@@ -1,4 +1,4 @@
-"""Logs a training as an MLflow run, on the server of MLFLOW_TRACKING_URI or in a file of the build folder."""
+"""Logs a training as an MLflow run, on the server at MLFLOW_TRACKING_URI or in a file in the build folder."""
 
 import logging
 import os
@@ -20,13 +20,13 @@ from lifecycle.config import Config
 
 @contextmanager
 def server(build: Path) -> Iterator[str]:
-    """Use MLFLOW_TRACKING_URI, or an SQLite file under `build`; raises InputError when it refuses what is done inside.
+    """Use MLFLOW_TRACKING_URI, or an SQLite file under `build`; yields its address.
 
-    Yields its address.
+    Raises InputError when MLflow fails inside the block.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's own seven take four minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's default, seven, takes four minutes
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(build / 'mlflow.db').resolve()}"
     try:
         mlflow.set_tracking_uri(uri)
@@ -38,7 +38,7 @@ def server(build: Path) -> Iterator[str]:
 
 @contextmanager
 def run(settings: Config, version: str, build: Path) -> Iterator[str]:
-    """Log what happens inside as one run, failed when it raises; yields the run's id."""
+    """Log the block as one run, marked as failed if it raises; yields the run's id."""
     with server(build) as uri:
         if mlflow.get_experiment_by_name(settings.name) is None:
             artifacts = (build / "mlflow").resolve().as_uri() if uri.startswith("sqlite:") else None
@@ -49,11 +49,11 @@ def run(settings: Config, version: str, build: Path) -> Iterator[str]:
 
 
 def log(folder: Path, metadata: dict[str, Any], frames: dict[str, pd.DataFrame], source: str) -> None:
-    """Add the parameters, the data, what names the model, and the sealed model directory to the present run."""
+    """Add parameters, data, tags that identify the model, and the sealed model directory to the current run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for context, frame in frames.items():
-            digest = metadata["data"]["sha256"][:36]  # as many as MLflow keeps
+            digest = metadata["data"]["sha256"][:36]  # MLflow keeps no more
             rows = from_pandas(frame, source=source, targets=LABEL, name=context, digest=digest)
             mlflow.log_input(rows, context=context)
     mlflow.log_params(metadata["parameters"])

@@ -1,4 +1,4 @@
-"""Fits the estimator and saves it as ONNX, or with skops where a conversion would answer otherwise."""
+"""Fits the estimator and saves it as ONNX, or with skops if the conversion would answer differently."""
 
 import io
 import json
@@ -23,14 +23,14 @@ GOLDEN_ROWS = 3
 
 
 def inputs(frame: pd.DataFrame, settings: Config) -> pd.DataFrame:
-    """The configured features as the model receives them when served."""
+    """The configured features, in the form that the served model receives."""
     return frames.inputs(frame, {name: feature.type for name, feature in settings.data.features.items()})
 
 
 def run(settings: Config, build: Path, lock: Path) -> str:
     """Write `model/` under `build`: an MLflow model (signature, example) with its reference and golden rows.
 
-    The test rows are scored, for the reference and the parity, and never learnt from.
+    The test rows are only predicted, for the reference and the parity, never used for fitting.
     """
     train, learnt = data.read(build / "data" / "train.parquet", settings)
     test, tested = data.read(build / "data" / "test.parquet", settings)
@@ -65,7 +65,7 @@ def run(settings: Config, build: Path, lock: Path) -> str:
 
 @dataclass(frozen=True)
 class Serveable:
-    """The model as it is served: its format, its answers to the test rows, and why it is not ONNX if it is not."""
+    """A model ready to serve: its format, its answers to the test rows, and, unless it is ONNX, the reason why."""
 
     runtime: str
     predictor: Predictor
@@ -83,9 +83,9 @@ def _serveable(
     settings: Config,
     folder: Path,
 ) -> Serveable:
-    """Save the model as ONNX or, where that fails or answers otherwise, with skops; every test row is compared.
+    """Save the model as ONNX, or with skops if ONNX fails or answers any test row differently.
 
-    Raises InputError when neither answers as the fitted estimator does.
+    Raises InputError when neither answers like the fitted estimator.
     """
     refused = ""
     for runtime in RUNTIMES:
@@ -106,8 +106,8 @@ def _serveable(
         if found.holds(settings.train.parity):
             return Serveable(runtime, predictor, rows, answers, found, refused)
         refused = (
-            f"as {runtime} it would differ from scikit-learn by {found.largest:.2g}, with {found.flips} other labels "
-            f"in {found.rows} rows"
+            f"as {runtime} it would differ from scikit-learn by {found.largest:.2g}, with {found.flips} different "
+            f"labels in {found.rows} rows"
         )
     raise InputError(
         f"The model cannot be served: {refused}; change the estimator in model/estimator.py, or raise train.parity."
@@ -115,13 +115,13 @@ def _serveable(
 
 
 def _categories(train: pd.DataFrame, settings: Config) -> dict[str, list[str]]:
-    """What training saw in each category column."""
+    """The categories seen in training, by column."""
     names = [name for name, feature in settings.data.features.items() if feature.type == "category"]
     return {name: sorted(map(str, train[name].dropna().unique())) for name in names}
 
 
 def _record(served: Serveable, fitted: Pipeline, test: pd.DataFrame, settings: Config, folder: Path) -> None:
-    """Add what the served model says of the test rows to its directory and seal it."""
+    """Add the reference, golden rows, parity and SHAP values to the model directory, and seal it."""
     rows, predictor = served.rows, served.predictor
     classes = predictor.model.classes
     _reference(test, rows, served.answers, settings.data.time, classes, folder / "reference.parquet")
@@ -138,7 +138,7 @@ def _record(served: Serveable, fitted: Pipeline, test: pd.DataFrame, settings: C
 
 
 def _familiar(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
-    """The first rows of which training saw every category, so that no service refuses them; if there is none, any."""
+    """The first rows with only known categories, which every service accepts; if there are none, the first rows."""
     known = pd.Series(True, index=rows.index)
     for name, seen in predictor.model.categories.items():
         known &= rows[name].isin(seen | {""})
@@ -148,7 +148,7 @@ def _familiar(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
 def _reference(
     test: pd.DataFrame, rows: pd.DataFrame, served: Predictions, time: str, classes: tuple[str, ...], path: Path
 ) -> None:
-    """What the monitor compares with: the test rows' time, inputs, label and prediction."""
+    """Write the monitor's reference: the test rows' time, inputs, label and prediction."""
     frame = rows.assign(**{"time": test[time], frames.LABEL: test[frames.LABEL], "prediction": served.labels})
     if served.probabilities is not None:
         for code, name in enumerate(classes):
