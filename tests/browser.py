@@ -1,4 +1,4 @@
-"""Opens a page in headless Chromium without a network and tells what came of it."""
+"""Opens a page in headless Chromium without a network and reports the result."""
 
 import html
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Only what this machine shows: no names are looked up, no updates are asked for.
+# No network: no name lookups, no update checks.
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND"),
@@ -32,7 +32,7 @@ addEventListener("load", () => setTimeout(() => {
   parent.postMessage(JSON.stringify(found), "*");
 }, 1000));
 </script>"""
-# A window cannot be as narrow as a phone, a frame in it can.
+# A frame can be as narrow as a phone, a window cannot.
 FRAME = """<script>addEventListener("message", event => document.documentElement.dataset.found = event.data)</script>
 <iframe src="page.html" style="width: {width}px; height: 3000px; border: 0"></iframe>"""
 
@@ -42,7 +42,7 @@ def browser() -> str | None:
 
 
 def opened(page: Path, width: int) -> dict[str, Any]:
-    """What a window so many pixels wide shows: script errors, fetched addresses, which plots are drawn, its width."""
+    """A page in a window of this width: script errors, fetched addresses, drawn plots, and its own width."""
     command = browser()
     assert command
     with tempfile.TemporaryDirectory() as name:

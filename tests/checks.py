@@ -1,4 +1,4 @@
-"""What every rendered folder must fulfil, each check as the problems that it finds."""
+"""Checks for every rendered folder; each returns the problems that it finds."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from schemas import Object, fields
 
 HOOK = "argocd.argoproj.io/hook"
 IGNORED = "argocd.argoproj.io/ignore-healthcheck"
-PRESTOP = 10  # seconds that Seldon's operator lets a pod wait before it ends
+PRESTOP = 10  # seconds of the preStop hook that Seldon's operator adds
 
 
 def _nodes(graph: Object) -> Iterator[Object]:
@@ -20,7 +20,7 @@ def _nodes(graph: Object) -> Iterator[Object]:
 
 
 def engine(predictor: Object) -> bool:
-    """Whether Seldon's executor stands before the model."""
+    """Whether Seldon's executor is in front of the model."""
     return bool(predictor.get("annotations", {}).get("seldon.io/no-engine") != "true")
 
 
@@ -57,7 +57,7 @@ def seldon(found: list[Object]) -> list[str]:
 
 
 def operator(found: list[Object]) -> list[str]:
-    """What Seldon's operator ignores, fills in otherwise, or breaks."""
+    """Fields that Seldon's operator ignores, overwrites or breaks."""
     told = []
     for part in (one for one in found if one["kind"] == "SeldonDeployment"):
         specs = [spec for predictor in part["spec"]["predictors"] for spec in predictor["componentSpecs"]]
@@ -94,7 +94,7 @@ def _served(predictor: Object, spec: Object) -> list[str]:
 
 
 def _mounts(spec: Object) -> Iterator[tuple[str, str, Object]]:
-    """Each mount of a pod: the container, the path and the volume, which is empty if there is none of that name."""
+    """Each mount of a pod: container, path and volume, empty if no volume has that name."""
     volumes = {volume["name"]: volume for volume in spec.get("volumes", [])}
     for container in containers(spec):
         for mount in container.get("volumeMounts", []):
@@ -102,7 +102,7 @@ def _mounts(spec: Object) -> Iterator[tuple[str, str, Object]]:
 
 
 def temporary(found: list[Object]) -> list[str]:
-    """Containers that write to /tmp, the home of both images, and have none."""
+    """Containers without a writable /tmp, the home of both images."""
     told = []
     for name, labels, spec in pods(found):
         if labels.get(ROLE) in ("serve", "monitor"):
@@ -121,7 +121,7 @@ def digests(found: list[Object]) -> list[str]:
 
 
 def jobs(found: list[Object]) -> list[str]:
-    """Jobs that may run for ever, twice at once, or make a service unhealthy; hooks that would stay."""
+    """Jobs that may run for ever, run twice at once, or make a service unhealthy; hooks that are never deleted."""
     told = []
     for part in found:
         name, annotations = part["metadata"]["name"], part["metadata"].get("annotations", {})
@@ -144,7 +144,7 @@ def jobs(found: list[Object]) -> list[str]:
 
 
 def _services(found: list[Object]) -> dict[str, int]:
-    """The Services that Seldon makes, with the port for HTTP: the executor's, else the container's."""
+    """The Services that Seldon creates, with the HTTP port: the executor's, else the container's."""
     made = {}
     for part in (one for one in found if one["kind"] == "SeldonDeployment"):
         for predictor in part["spec"]["predictors"]:
@@ -162,7 +162,7 @@ def _services(found: list[Object]) -> dict[str, int]:
 
 
 def _needed(spec: Object) -> Iterator[tuple[str, str]]:
-    """The kinds and names of what a pod cannot start without."""
+    """Kinds and names of the objects that a pod needs to start."""
     yield "ServiceAccount", spec.get("serviceAccountName", "default")
     for volume in spec.get("volumes", []):
         yield from [("PersistentVolumeClaim", volume[kind]["claimName"]) for kind in volume if kind.startswith("pers")]
@@ -177,7 +177,7 @@ def _needed(spec: Object) -> Iterator[tuple[str, str]]:
 
 
 def _selectors(part: Object) -> Iterator[Object]:
-    """The selectors by which an object, or its pods, find pods."""
+    """The pod selectors of an object and of its pods."""
     spec = part["spec"]
     template = spec.get("jobTemplate", part)["spec"].get("template", {}).get("spec", {})
     for terms in template.get("affinity", {}).get("podAffinity", {}).values():
@@ -190,7 +190,7 @@ def _selectors(part: Object) -> Iterator[Object]:
 
 
 def _ports(part: Object, found: list[Object]) -> list[str]:
-    """The ports that a monitor of Prometheus asks for and nothing that it selects names."""
+    """Ports that a Prometheus monitor scrapes but none of its targets names."""
     if part["kind"] == "PodMonitor":
         chosen = [spec for _, labels, spec in pods(found) if selects(part["spec"]["selector"], labels)]
         ports = [port for spec in chosen for one in containers(spec) for port in one.get("ports", [])]
@@ -206,9 +206,9 @@ def _ports(part: Object, found: list[Object]) -> list[str]:
 
 
 def references(found: list[Object], given: frozenset[tuple[str, str]] = frozenset()) -> list[str]:
-    """Names that nothing of that kind has, ports at which nothing listens, and selectors that no pod matches.
+    """References to missing objects, ports without a listener, and selectors without a pod.
 
-    `given` is what is made by hand; the account `default` is the cluster's.
+    `given` names objects created by hand; the cluster has the account `default`.
     """
     there = {(part["kind"], part["metadata"]["name"]) for part in found} | given | {("ServiceAccount", "default")}
     there |= {("Secret", part["spec"]["target"]["name"]) for part in found if part["kind"] == "ExternalSecret"}
@@ -233,7 +233,7 @@ def references(found: list[Object], given: frozenset[tuple[str, str]] = frozense
 
 
 def _dangling(part: Object, found: list[Object], there: set[tuple[str, str]], made: dict[str, int]) -> Iterator[str]:
-    """What an object names, asks or selects and is not there."""
+    """Missing objects that an object names, calls or selects."""
     spec = part["spec"]
     own = spec.get("template", {}).get("metadata", {}).get("labels", {})
     if part["kind"] in ("Deployment", "StatefulSet") and not spec["selector"]["matchLabels"].items() <= own.items():
@@ -244,7 +244,7 @@ def _dangling(part: Object, found: list[Object], there: set[tuple[str, str]], ma
         for to in (to for rule in spec["rules"] for to in rule["backendRefs"]):
             if made.get(to["name"]) != to["port"]:
                 yield f"leads to {to['name']}:{to['port']}, where nothing listens"
-    if made or part["kind"].startswith("Service"):  # what selects the pods of a release waits for the first one
+    if made or part["kind"].startswith("Service"):  # selectors of a release's pods may precede the first release
         yield from (f"asks for the port {port}, which nothing names" for port in _ports(part, found))
         labels = [own for _, own, _ in pods(found)]
         if any(not any(selects(chosen, own) for own in labels) for chosen in _selectors(part)):
@@ -252,7 +252,7 @@ def _dangling(part: Object, found: list[Object], there: set[tuple[str, str]], ma
 
 
 def network(found: list[Object]) -> list[str]:
-    """Who reaches what although it need not, and who does not although it must."""
+    """Connections that are allowed but not needed, or needed but not allowed."""
     roles = {labels[ROLE] for _, labels, _ in pods(found)}
     made = _services(found)
     ports = {9000, *made.values()} if made else set()
@@ -274,7 +274,7 @@ def network(found: list[Object]) -> list[str]:
 
 
 def accounts(found: list[Object]) -> list[str]:
-    """Accounts that hand out a token or cannot pull private images, and pods without one of their own."""
+    """Accounts that mount a token or cannot pull private images, and pods without their own account."""
     told = []
     for part in (one for one in found if one["kind"] == "ServiceAccount"):
         name = part["metadata"]["name"]
@@ -302,7 +302,7 @@ def problems(found: list[Object]) -> list[str]:
 
 
 def outdated(kustomization: Any) -> list[str]:
-    """The fields of a kustomization that Kustomize deprecated, and `openapi`, which breaks a SeldonDeployment."""
+    """A kustomization's deprecated fields, and `openapi`, which breaks a SeldonDeployment."""
     names = {"bases", "commonLabels", "patchesStrategicMerge", "patchesJson6902", "vars", "imageTags", "openapi"}
     found = sorted(names & set(kustomization))
     return found + ["labels without pairs"] * any("pairs" not in one for one in kustomization.get("labels", ()))

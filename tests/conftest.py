@@ -1,4 +1,4 @@
-"""Makes repositories from this template as cookiecutter would from a clone of it."""
+"""Bakes repositories from this template, as cookiecutter would from a clone."""
 
 import fcntl
 import os
@@ -37,13 +37,13 @@ Bake = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The files of a folder, but for git's."""
+    """A folder's files, without git's."""
     paths = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts)
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def changes(folder: Path, before: dict[str, bytes]) -> list[str]:
-    """The files that were made, changed or deleted; other tests would find a folder that depends on their order."""
+    """Files created, changed or deleted between two states; tests must leave shared folders unchanged."""
     after = contents(folder)
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
@@ -59,7 +59,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def checkout(template: Path, tmp_path: Path) -> Path:
-    """A copy of the template that git knows, for one test to work in."""
+    """A copy of the template in a git repository, for one test to work in."""
     folder = tmp_path / "checkout"
     shutil.copytree(template, folder)
     run(["git", "init", "--quiet"], folder)
@@ -69,7 +69,7 @@ def checkout(template: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bake(template: Path, tmp_path: Path) -> Bake:
-    """Run cookiecutter with answers; what it leaves is in `tmp_path / "out"`."""
+    """Run cookiecutter with answers; its output is in `tmp_path / "out"`."""
     (tmp_path / "out").mkdir()
 
     def run(environment: dict[str, str] | None = None, **answers: str) -> subprocess.CompletedProcess[str]:
@@ -92,7 +92,7 @@ def cookiecutter(
 
 @pytest.fixture(scope="session")
 def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
-    """The repository of a task and a server, made once; no test may write to it."""
+    """The repository for a task and a server, baked once; no test may write to it."""
     made: dict[tuple[str, str], Path] = {}
     before: dict[Path, dict[str, bytes]] = {}
 
@@ -111,7 +111,7 @@ def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def run(command: list[str], folder: Path, **environment: str) -> str:
-    """Run a command that must succeed; returns all it printed."""
+    """Run a command that must succeed; returns its output."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -126,7 +126,7 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
 
 
 def unrendered(*environments: str) -> Path:
-    """The model repository in this template, with environments that tests in several processes may ask for at once."""
+    """The unrendered model repository with these environments installed; safe to call from parallel test processes."""
     (ROOT / ".tools").mkdir(exist_ok=True)
     with (ROOT / ".tools/environments.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -11,7 +11,7 @@ from conftest import ROOT, run
 from schemas import Object
 
 MANIFESTS = ROOT / "manifests"
-FETCHES = "argocd"  # takes Argo CD's own manifests from its repository
+FETCHES = "argocd"  # downloads Argo CD's manifests
 INSTALL = "https://raw.githubusercontent.com/argoproj/argo-cd/v3.5.1/manifests/install.yaml"
 UPSTREAM = "\n---\n".join(
     f"apiVersion: v1\nkind: {kind}\nmetadata:\n  name: argocd-{name}"
@@ -36,18 +36,18 @@ def built(folder: str) -> list[Object]:
 
 @cache
 def argocd() -> list[Object]:
-    """Argo CD's folder, with what it changes in place of all that it fetches."""
+    """Argo CD's folder, with the patched objects instead of the download."""
     return changed(FETCHES, INSTALL, "install.yaml", {"install.yaml": UPSTREAM})
 
 
 @cache
 def clusters() -> list[Object]:
-    """The models' folder with the component that asks for a cluster for each environment."""
+    """The models' folder with the component for one cluster per environment."""
     return changed("models", "resources:\n", "components:\n  - clusters\nresources:\n", {})
 
 
 def changed(folder: str, old: str, new: str, files: dict[str, str]) -> list[Object]:
-    """A folder with a change to its kustomization and files beside it."""
+    """A copy of a folder with a changed kustomization and more files."""
     with tempfile.TemporaryDirectory() as name:
         copy = shutil.copytree(MANIFESTS / folder, Path(name) / folder)
         for file, content in files.items():
@@ -59,7 +59,7 @@ def changed(folder: str, old: str, new: str, files: dict[str, str]) -> list[Obje
 
 
 def only(found: list[Object], kind: str, name: str = "") -> Any:
-    """The object of a kind, and of a name; of one that is generated, its beginning up to the hash."""
+    """The object of a kind and a name; for generated names, without the hash."""
     (one,) = (each for each in found if each["kind"] == kind and _named(each, name))
     return one
 
@@ -74,5 +74,5 @@ def read(name: str) -> list[Object]:
 
 
 def applications() -> list[Object]:
-    """The Applications that a cluster of one's own gets, but for the first."""
+    """All Applications of the local cluster but the first."""
     return [one for one in built("applications") if one["kind"] == "Application"]

@@ -1,15 +1,15 @@
-"""Who reaches whom in a model's namespace, worked out from its network policies as a cluster would."""
+"""Computes the allowed connections in a model's namespace from its network policies, as a cluster would."""
 
 from schemas import Object
 
 ROLE = "app.kubernetes.io/component"
 NAMESPACE = "kubernetes.io/metadata.name"
-# What is outside of the namespace: where it is, and what it listens at.
+# Places outside of the namespace: their location and their ports.
 OUTSIDE = {
     "DNS": ("", [(53, "UDP"), (53, "TCP")]),
     "Pushgateway": ("monitoring", [(9091, "TCP")]),
-    "HTTPS": ("", [(443, "TCP")]),  # GitHub or an object store, anywhere
-    "SSH": ("", [(22, "TCP")]),  # stands for all that nobody needs
+    "HTTPS": ("", [(443, "TCP")]),  # GitHub or an object store
+    "SSH": ("", [(22, "TCP")]),  # stands for all other ports
     "another model": ("other-production", [(9000, "TCP")]),
 }
 PORTS = (22, 8000, 9000)
@@ -17,14 +17,14 @@ Flow = tuple[str, str]
 
 
 def selects(selector: Object, labels: Object) -> bool:
-    """Whether a selector, of labels and of expressions with `In`, chooses what has these labels."""
+    """Whether a selector (labels, and expressions with `In`) matches these labels."""
     assert all(one["operator"] == "In" for one in selector.get("matchExpressions", []))
     wanted = selector.get("matchLabels", {}).items() <= labels.items()
     return wanted and all(labels.get(one["key"]) in one["values"] for one in selector.get("matchExpressions", []))
 
 
 def unknown(found: list[Object]) -> list[str]:
-    """What policies say that is not understood here: else it would count as nothing."""
+    """Policy fields that this module does not support and must not ignore."""
     told = []
     for part in (one for one in found if one["kind"] == "NetworkPolicy"):
         for rule in part["spec"].get("ingress", []) + part["spec"].get("egress", []):
@@ -37,14 +37,14 @@ def unknown(found: list[Object]) -> list[str]:
 
 
 def _peer(peer: Object, role: str, namespace: str) -> bool:
-    """Whether a peer of a rule is the pods of a role in this namespace, or a place outside of it."""
+    """Whether a rule's peer matches a role's pods in this namespace, or a place outside of it."""
     if "namespaceSelector" in peer:
         return bool(namespace) and selects(peer["namespaceSelector"], {NAMESPACE: namespace})
     return bool(role) and selects(peer.get("podSelector", {}), {ROLE: role})
 
 
 def _allowed(policies: list[Object], role: str, way: str, other: tuple[str, str], port: tuple[int, str]) -> bool:
-    """Whether the pods of a role may send to (Egress) or take from (Ingress) another; what no policy selects, may."""
+    """Whether a role's pods may send to (Egress) or receive from (Ingress) another; without a policy they may."""
     chosen = [one for one in policies if way in one["policyTypes"] and selects(one["podSelector"], {ROLE: role})]
     peers = "to" if way == "Egress" else "from"
     return not chosen or any(
@@ -56,7 +56,7 @@ def _allowed(policies: list[Object], role: str, way: str, other: tuple[str, str]
 
 
 def flows(found: list[Object], roles: set[str]) -> set[Flow]:
-    """Each pair of a role, or the outside, and what it may connect to."""
+    """All allowed connections, as pairs of source and target."""
     policies = [one["spec"] for one in found if one["kind"] == "NetworkPolicy"]
     inside = {
         (source, f"{target}:{port}")

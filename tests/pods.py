@@ -1,4 +1,4 @@
-"""The pods that rendered manifests ask for, and what they ask for beyond the restricted pod security standard."""
+"""The pods of rendered manifests, and their violations of the restricted pod security standard."""
 
 from collections.abc import Iterator
 
@@ -19,9 +19,9 @@ SECCOMP = {"type": "RuntimeDefault"}
 
 
 def pods(found: list[Object]) -> Iterator[tuple[str, Object, Object]]:
-    """The name, the labels and the specification of each pod that would run.
+    """Name, labels and specification of each pod that would run.
 
-    That of a SeldonDeployment without its securityContext, which the operator replaces (seldon-core#4711).
+    A SeldonDeployment's pod has no securityContext here, since the operator replaces it (seldon-core#4711).
     """
     for part in found:
         if part["kind"] == "SeldonDeployment":
@@ -38,12 +38,12 @@ def pods(found: list[Object]) -> Iterator[tuple[str, Object, Object]]:
 
 
 def containers(spec: Object) -> list[Object]:
-    """The containers of a pod, those that begin before the others included."""
+    """A pod's containers, init containers included."""
     return [*spec.get("initContainers", []), *spec["containers"]]
 
 
 def restricted(found: list[Object]) -> list[str]:
-    """What does not hold of that standard, or of ours beyond it: a user, no token, limits, a root that is only read."""
+    """Violations of that standard and of ours: a user, no token, limits, a read-only root."""
     told = []
     for name, _, spec in pods(found):
         if spec.get("automountServiceAccountToken") is not False:

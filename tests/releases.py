@@ -1,4 +1,4 @@
-"""Repositories in which environments run a release, as their own code writes it, and what their overlays render."""
+"""Repositories whose environments run a release, written by their own code, and their rendered overlays."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ present, candidate = decision(images[0], "2020.01.01-aaaaaaa"), decision(images[
 beside = (candidate, component.Placed(share=int(share))) if int(share) else ()
 sys.stdout.write(component.text(present, *beside))
 """
-# As the first version of the template wrote it; its images understand the commands of manifests/base.
+# Written by the template's first version; its images understand the commands in manifests/base.
 FIRST = """apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
 labels:
@@ -49,7 +49,7 @@ images:
 
 @cache
 def written(share: int = 0) -> str:
-    """The component of a release, with a candidate that gets a share of the requests, as the repository writes it."""
+    """A release's component as the repository writes it, with a candidate for a share of the requests."""
     command = [".venv/github/bin/python", "-c", WRITE, *IMAGES.values(), CANDIDATE, str(share)]
     return run(command, unrendered("github"))
 

@@ -1,4 +1,4 @@
-"""Schemas of what a cluster takes, their objects closed: what the API server would refuse, or drop without a word."""
+"""Schemas of a cluster's objects, closed, to find fields that the API server would refuse or silently drop."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from conftest import ROOT
 
 SCHEMAS = ROOT / os.environ.get("SCHEMAS", "../shared/schemas")
 SELDON = SCHEMAS / "seldondeployment-v1-openapi-1.17.1.json"
-VERSION = "1.35"  # of Kubernetes: the newest that kubernetes-validate, Argo CD 3.5 and Seldon's operator 1.19 all know
+VERSION = "1.35"  # the newest that kubernetes-validate, Argo CD 3.5 and Seldon's operator 1.19 all support
 Object = dict[str, Any]
 
 
 def fields(found: list[Object]) -> list[str]:
-    """Where objects depart from the schema of their kind.
+    """Where objects violate their kind's schema.
 
-    Argo CD's kinds are left out; a SeldonDeployment is, where SCHEMAS has no schema of it.
+    Skips Argo CD's kinds, and SeldonDeployments if SCHEMAS has no schema for them.
     """
     told = []
     for one in found:
@@ -36,7 +36,7 @@ def fields(found: list[Object]) -> list[str]:
 
 
 def native(found: list[Object]) -> list[str]:
-    """What is wrong with objects of Kubernetes' own kinds; a kind that it does not have is wrong, too."""
+    """Errors in objects of Kubernetes' own kinds; an unknown kind is an error too."""
     told = []
     for one in found:
         try:
@@ -52,7 +52,7 @@ def seldondeployment() -> Object:
 
 
 def custom(schema: Object) -> Object:
-    """The schema of a custom resource, whose metadata are Kubernetes' own."""
+    """A custom resource's schema, with Kubernetes' own metadata."""
     return {
         **schema,
         "properties": {**schema["properties"], "metadata": {"x-kubernetes-preserve-unknown-fields": True}},
@@ -61,7 +61,7 @@ def custom(schema: Object) -> Object:
 
 @cache
 def definition(kind: str) -> Object:
-    """The schema of one of Argo CD's kinds; the test is skipped where there is none."""
+    """The schema of one of Argo CD's kinds; skips the test if there is none."""
     path = SCHEMAS / f"argocd-v3.5.1-{kind.lower()}-crd.yaml"
     if not path.is_file():
         pytest.skip(f"{path} is not there; set SCHEMAS to a folder with Argo CD's definitions")
@@ -70,7 +70,7 @@ def definition(kind: str) -> Object:
 
 
 def faults(value: Any, schema: Object, path: str = "") -> list[str]:
-    """Where a value departs from a schema whose objects are closed."""
+    """Where a value violates a closed schema."""
     if schema.get("x-kubernetes-preserve-unknown-fields") or (value is None and schema.get("nullable")):
         return []
     if schema.get("x-kubernetes-int-or-string"):
@@ -103,13 +103,13 @@ def _object(value: Object, schema: Object, path: str) -> list[str]:
 
 @cache
 def documented() -> dict[str, Object]:
-    """The kinds of fields.yaml, each with the schema of its `spec`."""
+    """The kinds in fields.yaml, each with the schema of its `spec`."""
     known = yaml.safe_load((Path(__file__).parent / "fields.yaml").read_text())
     return {kind: _schema(spec) for kind, spec in known.items()}
 
 
 def _schema(known: Any) -> Object:
-    """What fields.yaml says, as a schema."""
+    """A description from fields.yaml, as a schema."""
     if isinstance(known, str):
         return {"type": {"text": "string", "number": "integer", "truth": "boolean"}[known]}
     if isinstance(known, list):

@@ -1,4 +1,4 @@
-"""How the workflows are written: rights, pins, and that their linters find what is wrong."""
+"""The workflows' text: permissions, pins, and that their linters find mistakes."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from hub.runner import CODE, actions
 FOLDER = ROOT / PROJECT / ".github"
 FILES = sorted((FOLDER / "workflows").iterdir())
 LONGEST = 135
-# All that a step runs beside verbs of the Makefile.
+# Everything that steps run besides the Makefile's verbs.
 OTHERS = {
     'cosign sign --yes "$SERVE@$SERVE_DIGEST" "$MONITOR@$MONITOR_DIGEST"',
     'echo "$NUMBER" > build/number',
@@ -68,7 +68,7 @@ def test_what_runs_the_code_of_a_pull_request_has_no_secret_and_cannot_write() -
     assert "secrets." not in text
     assert "write" not in "".join(str(job.get("permissions")) for job in read(FILES[1])["jobs"].values())
     assert all("pull_request_target" not in read(path)["on"] for path in FILES)
-    # The half that may write runs the main branch's code, and the half that runs a template's hooks may not write.
+    # The job that may write runs main's code; the job that runs a template's hooks may not write.
     report = read(FOLDER / "workflows/report.yaml")
     assert all("ref" not in step.get("with", {}) for step in report["jobs"]["comment"]["steps"])
     assert read(FOLDER / "workflows/upgrade.yaml")["jobs"]["render"]["permissions"] == {"contents": "read"}
@@ -121,7 +121,7 @@ def test_the_linters_find_what_is_wrong(old: str, new: str, linter: str, tmp_pat
 
 
 def test_the_token_is_the_apps_or_else_that_of_the_run() -> None:
-    """Read, not run: act hands the outputs of an inner action to the outer one whatever the outer one says."""
+    """Read, not run: act passes an inner action's outputs to the outer one unconditionally."""
     action = read(FOLDER / "actions/bot/action.yaml")
     assert action["outputs"]["token"]["value"] == "${{ steps.app.outputs.token || github.token }}"
     (step,) = action["runs"]["steps"]

@@ -1,4 +1,4 @@
-"""What Argo CD says of a model's health, and what it tells the model's repository on GitHub."""
+"""Argo CD's health checks for a model, and its notifications to the model's repository on GitHub."""
 
 import json
 import re
@@ -15,13 +15,13 @@ from schemas import definition
 
 
 def judged(lua: str, status: str) -> Any:
-    """The health that a check gives, run by the Lua 5.1 that Argo CD's interpreter implements."""
+    """The result of a health check, run by Lua 5.1, which Argo CD's interpreter implements."""
     known = f"obj = {{ metadata = {{ generation = 2 }}, status = {status} }}"
     return LuaRuntime().execute(f"{known}\nlocal function check()\n{lua}\nend\nreturn check().status")
 
 
 def health_of(kind: str, status: str) -> Any:
-    """The health that Argo CD, as it is set up, gives an object of a kind."""
+    """The health that Argo CD reports with our settings."""
     return judged(only(argocd(), "ConfigMap", "argocd-cm")["data"][f"resource.customizations.health.{kind}"], status)
 
 
@@ -63,7 +63,7 @@ def test_an_application_is_as_healthy_as_what_is_in_it(status: str, health: str)
 
 
 def reported(*conditions: tuple[str, str, int]) -> str:
-    """The status of a route of which one gateway has reported."""
+    """A route's status as reported by one gateway."""
     texts = [
         f'{{ type = "{kind}", status = "{status}", observedGeneration = {generation} }}'
         for kind, status, generation in conditions
@@ -79,7 +79,7 @@ def reported(*conditions: tuple[str, str, int]) -> str:
         ("{ parents = {} }", "Progressing"),
         ("{ parents = { {} } }", "Progressing"),
         (reported(("Accepted", "True", 2), ("ResolvedRefs", "True", 2)), "Healthy"),
-        (reported(("Accepted", "True", 1), ("ResolvedRefs", "True", 1)), "Progressing"),  # of what it was before
+        (reported(("Accepted", "True", 1), ("ResolvedRefs", "True", 1)), "Progressing"),  # of its previous generation
         (reported(("Accepted", "False", 2), ("ResolvedRefs", "True", 2)), "Progressing"),
         (reported(("Accepted", "True", 2), ("ResolvedRefs", "False", 2)), "Progressing"),  # else it fails the try
         ('{ parents = { { conditions = { { type = "Accepted", status = "True" } } } } }', "Healthy"),
@@ -102,11 +102,11 @@ def test_a_sync_ends_and_has_the_time_for_all_its_tries() -> None:
         tries = (retry["limit"] + 1) * (int(smoke) + rollout) + retry["limit"] * 20
         assert tries <= int(data["controller.sync.timeout.seconds"])
         assert retry["backoff"] == {"duration": "20s"}
-        assert retry["refresh"] is True  # the second takes what git has by then
+        assert retry["refresh"] is True  # the second try reads git again
 
 
 def test_what_argo_cd_heals_by_itself_is_not_told() -> None:
-    """A sync of single resources, which runs no smoke test: Argo CD has its list in the operation."""
+    """A partial sync, which runs no smoke test: the operation lists its resources."""
     for event in ("verified", "failed"):
         (trigger,) = settings()[f"trigger.{event}"]
         assert "len(app.status.operationState.operation.sync?.resources ?? []) == 0" in trigger["when"]
@@ -123,7 +123,7 @@ def settings(name: str = "argocd/notifications.yaml") -> dict[str, Any]:
 
 
 def dangling(found: dict[str, Any]) -> list[str]:
-    """Triggers, templates and services that are named but not there, or there but never named."""
+    """Triggers, templates and services that are named but missing, or defined but never named."""
     there = {key for key in found if key != "subscriptions"}
     used = {f"service.{one}" for entry in found["subscriptions"] for one in entry["recipients"]}
     used |= {f"trigger.{one}" for entry in found["subscriptions"] for one in entry["triggers"]}
@@ -161,7 +161,7 @@ def test_a_payload_that_is_no_json_is_found(old: str) -> None:
 
 
 def test_triggers_ask_for_states_that_argo_cd_has() -> None:
-    """Those of an operation and of a health, in gitops-engine; a word that is none of them never notifies."""
+    """The phases and health states in gitops-engine; any other word would never notify."""
     for event, states in (
         ("verified", ["Succeeded", "Healthy"]),
         ("failed", ["Error", "Failed"]),
@@ -199,13 +199,13 @@ def test_a_digest_is_that_of_an_image_that_the_release_built(event: str) -> None
 @pytest.mark.parametrize("event", ["verified", "failed"])
 def test_beside_a_candidate_the_digest_is_the_release_s(event: str) -> None:
     payload = settings()[f"template.{event}"]["github"]["repositoryDispatch"]["client_payload"]
-    assert '{{- if and (contains "-serve@" .) (not $serve) -}}{{- $serve = ' in payload  # the first, and stays
-    assert "{{ or $serve $monitor | toJson }}" in payload  # the monitor's only where there is no other
+    assert '{{- if and (contains "-serve@" .) (not $serve) -}}{{- $serve = ' in payload  # the first digest counts
+    assert "{{ or $serve $monitor | toJson }}" in payload  # the monitor's only without another
 
 
 def test_a_sync_that_applied_nothing_can_fail_too() -> None:
     (trigger,) = settings()["trigger.failed"]
-    assert "images" not in trigger["when"]  # what the API server refuses at once is not among the resources of a sync
+    assert "images" not in trigger["when"]  # a sync does not list resources that the API server rejects
 
 
 def test_a_deployment_never_merges_or_waits_for_checks() -> None:

@@ -1,4 +1,4 @@
-"""What holds for a repository that was made from the template."""
+"""Properties of a baked repository."""
 
 import os
 import re
@@ -74,7 +74,7 @@ def test_a_repository_with_seldons_wrapper_serves_with_it(baked: Baked) -> None:
 
 
 def test_each_image_has_an_environment_of_its_own() -> None:
-    """The service and the monitor import what they need from their own lock, and nothing of training."""
+    """Service and monitor import only packages of their own locks, none of training."""
     repository = unrendered("serve", "monitor")
     absent = "import importlib.util as u; print([n for n in {names} if u.find_spec(n)])"
     for name, module, names in [
@@ -95,7 +95,7 @@ def test_make_lists_its_verbs_and_installs_uv_where_it_is_missing(baked: Baked, 
 
 
 def test_a_bake_takes_at_most_two_seconds(bake: Bake) -> None:
-    """Of the processor, as it waits for nothing else: the machine may have other work."""
+    """CPU seconds, since other work may slow the machine."""
 
     def used() -> float:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)

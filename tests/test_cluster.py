@@ -115,7 +115,7 @@ esac"""
     assert done.returncode == 0, done.stderr
     assert (scripts.parent / "looks").read_text() == "\n" * 4
     assert "applications --all argocd.argoproj.io/refresh=normal" in (scripts.parent / "asked").read_text()
-    assert done.stdout.splitlines()[-1].startswith("cluster: up: export KUBECONFIG=")
+    assert done.stdout.splitlines()[-1].startswith("cluster: ready: export KUBECONFIG=")
     published = ["git", "show", "main:manifests/policy/images.yaml"]
     assert "localhost:5001/acme/" in run(published, scripts.parent / ".tools/cluster/git/platform.git")
     (server,) = [line for line in (scripts.parent / "docker").read_text().splitlines() if "daemon" in line]

@@ -1,4 +1,4 @@
-"""The environments' names stand once, in `promote.order` of the configuration; what must repeat them agrees with it."""
+"""The environments' names are defined once, in the configuration's `promote.order`; all copies agree with it."""
 
 import re
 from typing import Any

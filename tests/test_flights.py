@@ -1,4 +1,4 @@
-"""The example data hold nothing that was not known when the flight left."""
+"""The example data contain only what was known at departure."""
 
 from conftest import PROJECT, ROOT, run, unrendered
 

@@ -1,4 +1,4 @@
-"""The fake GitHub refuses what GitHub refuses, so that a workflow that is refused there is red here."""
+"""The fake GitHub refuses the same calls as GitHub."""
 
 import json
 import os
@@ -17,7 +17,7 @@ REPOSITORY = "http://api.github.localhost/repos/acme/late-flights"
 
 
 class Caller:
-    """Calls the fake with the rights of a token."""
+    """Calls the fake with a token's permissions."""
 
     def __init__(self, folder: Path) -> None:
         run(["git", "init", "--quiet", "--bare", str(folder / "remote")], folder)

@@ -1,4 +1,4 @@
-"""What the images hold: what they import, no more, and what reads an old release must still run."""
+"""The images hold exactly what they import, and old releases still run with the new base."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from folders import only
 from image import contents
 from releases import FIRST, objects, shared, switched_on, written
 
-# What each image runs, beside the command line itself.
+# The modules that each image runs besides the command line.
 ROOMS = {
     "serve": ("lifecycle.serving.seldon", "lifecycle.serving.serve", "lifecycle.serving.smoke"),
     "monitor": ("lifecycle.github.degraded", "lifecycle.reporting.watch"),
@@ -53,7 +53,7 @@ def test_the_context_of_a_build_holds_what_the_dockerfile_copies() -> None:
 
 
 def commands(repository: Path, environment: str = "production") -> dict[str, list[str]]:
-    """What each container of the jobs of an environment runs, by its name."""
+    """The command of each container in an environment's jobs, by container name."""
     found = objects(repository, environment)
     smoke = only(found, "Job", "smoke")["spec"]["template"]["spec"]["containers"]
     monitor = only(found, "CronJob", "monitor")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
@@ -80,7 +80,7 @@ def test_a_release_of_the_first_version_keeps_its_commands_with_todays_base(rele
 
 
 def test_a_candidate_and_the_release_beside_it_have_each_their_own_commands(released: Path) -> None:
-    """A release of the first version answers, and one of today is tried beside it."""
+    """A release of the first version, with one of today as its candidate."""
     shared(released)
     path = released / "manifests/overlays/production/release/kustomization.yaml"
     document = yaml.safe_load(path.read_text())
@@ -96,7 +96,7 @@ def test_a_candidate_and_the_release_beside_it_have_each_their_own_commands(rele
 
 
 def test_todays_release_renders_with_the_base_of_the_first_version(released: Path) -> None:
-    """As when the upgrade is reverted and the release stays."""
+    """Happens when an upgrade is reverted and the release stays."""
     base = released / "manifests/base/monitor.yaml"
     lines = base.read_text().splitlines(keepends=True)
     begin = next(index for index, line in enumerate(lines) if line.startswith("          annotations:"))

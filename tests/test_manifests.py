@@ -1,4 +1,4 @@
-"""What a cluster would get of a baked repository, before and after a release."""
+"""A baked repository's rendered manifests, before and after a release."""
 
 import json
 import re
@@ -17,7 +17,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from model import log
+from lifecycle.serving import log
 folder, now = Path(sys.argv[1]), datetime(2020, 1, 1, 23, 30, tzinfo=UTC)
 for one in (log.predictions(folder, SimpleNamespace(version="2020.01.01-aaaaaaa"), 1), log.labels(folder, 1)):
     one.append(b"{}\\n", now)
@@ -96,7 +96,7 @@ def test_a_promotion_is_a_copy_that_renders_alike(production: Path) -> None:
 
 
 def test_overlays_are_short() -> None:
-    """All of them but for what machines write."""
+    """Without the files that machines write."""
     for environment in ENVIRONMENTS:
         files = (ROOT / PROJECT / "manifests/overlays" / environment).glob("*.yaml")
         assert sum(len(path.read_text().splitlines()) for path in files) <= 20
@@ -112,14 +112,14 @@ def test_the_platform_lets_models_come_from_one_organisation_only() -> None:
 
 
 def pod(document: dict[str, Any]) -> Any:
-    """The pod that a SeldonDeployment, a Deployment or a CronJob asks for."""
+    """The pod specification of a SeldonDeployment, a Deployment or a CronJob."""
     if document["kind"] != "SeldonDeployment":
         return document["spec"].get("jobTemplate", document)["spec"]["template"]["spec"]
     return document["spec"]["predictors"][0]["componentSpecs"][0]["spec"]
 
 
 def shipping(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The shipper's container and its configuration: the ConfigMap that is mounted where the container looks."""
+    """The shipper's container, and its configuration from the mounted ConfigMap."""
     by_name = {document["metadata"]["name"]: document for document in yaml.safe_load_all(text)}
     spec = pod(documents(text)["Deployment"])
     (container,) = spec["containers"]
@@ -132,7 +132,7 @@ def shipping(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def expanded(text: str, pattern: str) -> str:
-    """A text whose variables have the values that the overlay names."""
+    """A text with its variables replaced by the overlay's values."""
     return re.sub(pattern, lambda match: STORE[match[1]], text)
 
 
@@ -147,7 +147,7 @@ def test_an_overlay_ships_its_log_by_one_line_and_one_config_map(shipped: Path) 
     before = set(documents(render(shipped, "staging"))) | set(documents(render(shipped, "dev")))
     found = documents(render(shipped, "production"))
     assert "Deployment" not in before
-    assert found["Deployment"]["spec"]["replicas"] == 1  # each of several would ship every line
+    assert found["Deployment"]["spec"]["replicas"] == 1  # a second shipper would ship every line again
     assert found["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}
     assert {"name": "predictions", "persistentVolumeClaim": {"claimName": "predictions"}} in pod(found["Deployment"])[
         "volumes"
@@ -186,7 +186,7 @@ def test_the_monitor_reads_what_was_shipped(shipped: Path) -> None:
     arguments = [expanded(one, r"\$\((\w+)\)") for one in pod(documents(text)["CronJob"])["containers"][0]["args"]]
     assert arguments == ["--predictions", "s3://acme-predictions/late-flights/production"]
     monitor = (shipped / "Dockerfile").read_text().rpartition("AS monitor")[2]
-    assert '"--predictions", "/predictions"]' in monitor  # which the arguments are added to
+    assert '"--predictions", "/predictions"]' in monitor  # the arguments are appended to it
     assert "CMD" not in monitor
 
 
@@ -230,7 +230,7 @@ def test_a_line_is_not_forgotten_before_the_store_has_it(shipped: Path) -> None:
     assert source["max_line_bytes"] > served["bytes"]
     assert source["fingerprint"] == {"strategy": "checksum"}
     assert source["read_from"] == "beginning"
-    assert not {"ignore_older_secs", "ignore_checkpoints"} & set(source)  # both would pass over lines
+    assert not {"ignore_older_secs", "ignore_checkpoints"} & set(source)  # either would skip lines
     for sink in vector["sinks"].values():
         assert sink["retry_strategy"] == {"type": "all"}
         assert "buffer" not in sink

@@ -1,4 +1,4 @@
-"""What Argo CD takes for a model: whose repositories, where they go, and what they may bring."""
+"""Argo CD's rules for models: their repositories, destinations and allowed kinds."""
 
 import copy
 import re
@@ -10,7 +10,7 @@ from schemas import definition, faults
 
 
 def kinds() -> set[tuple[str, str]]:
-    """Every group and kind in the manifests of a model's repository."""
+    """Every group and kind in a model repository's manifests."""
     found = set()
     for path in (ROOT / PROJECT / "manifests").rglob("*.yaml"):
         text = re.sub(r"<< cookiecutter\.\w+(\|\w+)? >>", "x", path.read_text())
@@ -27,7 +27,7 @@ def test_a_project_allows_what_models_are_made_of_and_no_more() -> None:
     assert kinds() == allowed
     assert {(one["group"], one["kind"]) for one in spec["clusterResourceWhitelist"]} == {("", "Namespace")}
     names = [to["namespace"] for to in spec["destinations"]]
-    assert [one["name"] for one in spec["clusterResourceWhitelist"]] == names  # and no other namespace, as kube-system
+    assert [one["name"] for one in spec["clusterResourceWhitelist"]] == names  # no other namespace, such as kube-system
     assert not {kind for _, kind in allowed} & {
         "Secret",
         "Role",
@@ -53,7 +53,7 @@ def test_models_are_the_repositories_of_the_organisation_with_the_topic_that_set
     provider, git = spec["generators"][0]["matrix"]["generators"]
     (allowed,) = only(built("models"), "AppProject")["spec"]["sourceRepos"]
     assert allowed == f"https://github.com/{provider['scmProvider']['github']['organization']}/*"
-    (topic,) = re.findall(r'(?m)^TOPIC = "(.+?)"', (ROOT / PROJECT / "github/setup.py").read_text())
+    (topic,) = re.findall(r'(?m)^TOPIC = "(.+?)"', (ROOT / PROJECT / "lifecycle/github/setup.py").read_text())
     assert provider["scmProvider"]["filters"] == [{"labelMatch": f"^{topic}$"}]
     (directory,) = git["git"]["directories"]
     found = {path.name for path in (ROOT / PROJECT).glob(directory["path"])}
@@ -86,7 +86,7 @@ def test_a_service_outlives_the_loss_of_a_topic_and_of_github() -> None:
 def test_300_repositories_stay_below_what_github_answers_in_an_hour() -> None:
     text = (MANIFESTS / "models/repositories.yaml").read_text()
     (seconds,) = map(int, re.findall(r"requeueAfterSeconds: (\d+)", text))
-    assert "pathsExist" not in text  # a further call for each repository
+    assert "pathsExist" not in text  # one more API call per repository
     branches, pages = 300, 300 / 100
     assert (branches + pages) * 3600 / seconds < 5000 / 4
 
@@ -110,4 +110,4 @@ def test_an_environment_may_have_a_cluster_of_its_own() -> None:
     allowed = [entry["namespace"] for entry in only(clusters(), "AppProject")["spec"]["destinations"]]
     assert allowed == ["*-dev", "*-staging", "*-production"]
     known = definition("ApplicationSet")["properties"]["spec"]["properties"]["generators"]["items"]
-    assert faults(inner, known) == []  # a matrix within a matrix is not checked by the API server
+    assert faults(inner, known) == []  # the API server does not check a nested matrix

@@ -1,4 +1,4 @@
-"""Alerts and dashboard: they ask for what the code exposes, and alerts are raised when they should be."""
+"""Alerts and dashboard query metrics that the code exposes, and alerts fire when they should."""
 
 import ast
 import copy
@@ -27,7 +27,7 @@ OTHERS = {
 
 @cache
 def exposed() -> dict[str, set[str]]:
-    """The series of a model's service and of its monitor, with their labels, read from the code that makes them."""
+    """The service's and the monitor's series with their labels, read from the code."""
     found: dict[str, set[str]] = {}
     endings = {
         "Counter": ["_total"],
@@ -69,7 +69,7 @@ def expressions() -> Iterator[str]:
 
 
 def unknown(expression: str) -> list[str]:
-    """The series that an expression asks for and nothing exposes, and their labels that do not exist."""
+    """Series and labels in an expression that the code does not expose."""
     known = {**exposed(), **OTHERS}
     names = re.findall(r"\b(?:model|kube|push|process)_\w+", re.sub(r'"[^"]*"', '""', expression))
     found = [name for name in names if name not in known]
@@ -110,7 +110,7 @@ def test_metrics_are_read_from_the_code_as_the_service_prints_them() -> None:
     code = """
 from pathlib import Path
 from types import SimpleNamespace
-from model.telemetry import Telemetry
+from lifecycle.serving.telemetry import Telemetry
 model = SimpleNamespace(classes=(), metadata={"name": "x"}, version="x", task="x", sha256="x")
 print(Telemetry(SimpleNamespace(model=model, runtime="x"), Path(".")).text().decode())
 """
@@ -155,7 +155,7 @@ def test_every_alert_says_what_to_do() -> None:
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
-    """A folder with the rules as Prometheus reads them, and what they are tested with."""
+    """A folder with the rules in Prometheus' format, and their tests."""
     if shutil.which("promtool") is None:
         if os.environ.get("CI"):
             pytest.fail("promtool is not installed, without which no alert is tested; install Prometheus.")

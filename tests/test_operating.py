@@ -1,4 +1,4 @@
-"""How often the gates that we ship are right."""
+"""How often the default gates decide correctly."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from conftest import ROOT, run, unrendered
 
 
 def test_at_10000_rows_equal_and_better_models_pass_and_worse_ones_do_not() -> None:
-    """Over 200 seeded repetitions; `scripts/operating` prints the table for other numbers of rows."""
+    """In 200 seeded repetitions; `scripts/operating` prints the table for other row counts."""
     unrendered("train")
     said = run(["scripts/operating", "10000"], ROOT, OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", "1"))
     assert "Margins: roc_auc 0.01, f1 0.03; worse and better by 0.02 ROC AUC; 200 repetitions." in said

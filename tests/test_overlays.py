@@ -1,4 +1,4 @@
-"""Every overlay of each task and server, before and after a release, with each component, against schemas and rules."""
+"""Checks every overlay of each task and server, before and after a release, with each component."""
 
 import copy
 import shutil
@@ -287,11 +287,11 @@ def test_the_secret_that_comes_from_elsewhere_is_the_one_that_is_read(released: 
     made = only(found, "ExternalSecret")["spec"]["target"]["name"]
     for spec in (only(found, "Deployment")["spec"], only(found, "CronJob")["spec"]["jobTemplate"]["spec"]):
         sources = spec["template"]["spec"]["containers"][0]["envFrom"]
-        assert {"secretRef": {"name": made, "optional": True}} in sources  # optional, so nothing else would tell
+        assert {"secretRef": {"name": made, "optional": True}} in sources  # optional, so no other check notices
 
 
 def test_names_and_replicas_reach_into_a_seldondeployment(released: Path) -> None:
-    """As an overlay may write them: a prefix, generated ConfigMaps and Secrets, a fixed number of replicas."""
+    """In an overlay: a prefix, generated ConfigMaps and Secrets, a fixed number of replicas."""
     path = released / "manifests/overlays/staging/kustomization.yaml"
     overlay = yaml.safe_load(path.read_text())
     base = "/spec/predictors/0/componentSpecs/0"
@@ -343,7 +343,7 @@ def test_the_service_writes_to_a_volume_of_its_group(released: Path) -> None:
     assert only(found, "Job", "volume")["metadata"]["annotations"]["argocd.argoproj.io/hook"] == "Sync"  # not after it
     spec = job(found, "volume")
     assert spec["securityContext"]["fsGroup"] == group
-    assert "securityContext" not in pod(found)  # which the operator would replace
+    assert "securityContext" not in pod(found)  # the operator would replace it
     (made,) = spec["containers"]
     assert made["volumeMounts"] == [one for one in container(found)["volumeMounts"] if one["name"] == "predictions"]
     shell = ["sh", "-c", made["args"][0].replace("/predictions", str(released / "log"))]
@@ -377,8 +377,8 @@ def test_a_canary_is_the_model_with_another_image_and_a_share_of_the_requests(re
     found = objects(shared(released, 30), "production")
     main, canary = only(found, "SeldonDeployment")["spec"]["predictors"]
     route = only(found, "HTTPRoute")
-    assert route["metadata"]["annotations"] == {"argocd.argoproj.io/sync-wave": "1"}  # once the candidate is ready
-    assert "annotations" not in only(objects(released, "staging"), "HTTPRoute")["metadata"]  # a drop does not wait
+    assert route["metadata"]["annotations"] == {"argocd.argoproj.io/sync-wave": "1"}  # after the candidate is ready
+    assert "annotations" not in only(objects(released, "staging"), "HTTPRoute")["metadata"]  # removal does not wait
     (rule,) = route["spec"]["rules"]
     assert [main["traffic"], canary["traffic"]] == [70, 30] == [to["weight"] for to in rule["backendRefs"]]
     images = [part["componentSpecs"][0]["spec"]["containers"][0].pop("image") for part in (main, canary)]
@@ -403,7 +403,7 @@ def test_the_smoke_test_proves_the_digest_of_the_candidate_too(released: Path) -
     main, canary = only(objects(shared(released), "production"), "Job", "smoke")["spec"]["template"]["spec"][
         "containers"
     ]
-    assert [main] == before  # first, because Argo CD tells its digest: see notifications.yaml of the platform
+    assert [main] == before  # first: notifications.yaml reports its digest
     assert canary["image"] == CANDIDATE
     assert canary["env"] == [{"name": "IMAGE", "value": CANDIDATE}]
     assert [main["args"][1], canary["args"][1]] == ["http://late-flights-main:9000", "http://late-flights-canary:9000"]
@@ -419,7 +419,7 @@ def test_a_candidate_leaves_the_pods_of_the_release_as_they_are(released: Path) 
     after = objects(shared(released), "production")
     main = predictor(after)
     assert main.pop("traffic") == 90
-    assert main == predictor(before)  # else Seldon would start them afresh
+    assert main == predictor(before)  # otherwise Seldon would recreate them
     assert only(after, "CronJob")["spec"] == only(before, "CronJob")["spec"]
 
 
@@ -431,7 +431,7 @@ def test_production_has_two_pods_and_dev_one(released: Path) -> None:
 
 
 def test_pods_that_share_a_volume_of_one_node_are_on_it(released: Path) -> None:
-    """And where several nodes may write it they are spread: a rollout on the other node would wait for ever."""
+    """With ReadWriteMany they are spread instead."""
     for environment, node in (("dev", True), ("staging", False), ("production", False)):
         found = objects(released, environment)
         modes = only(found, "PersistentVolumeClaim")["spec"]["accessModes"]
@@ -446,14 +446,14 @@ def test_pods_that_share_a_volume_of_one_node_are_on_it(released: Path) -> None:
         ((kind, (term,)),) = spec["affinity"]["podAffinity"].items()
         assert kind == "requiredDuringSchedulingIgnoredDuringExecution"
         followed = [labels[ROLE] for labels, _ in mounting if selects(term["labelSelector"], labels)]
-        # Each follows itself, too, or the first could not start.
+        # Each also matches its own affinity; otherwise the first could not start.
         assert sorted(followed) == ["serve", "serve", "shipper", "volume"]
 
 
 def test_the_shipper_waits_for_the_secret_that_is_brought(released: Path) -> None:
     path = released / "manifests/overlays/production/kustomization.yaml"
     before = path.read_text()
-    for components, optional in ((["shipping"], True), (["shipping", "secrets"], False)):  # a role may do without
+    for components, optional in ((["shipping"], True), (["shipping", "secrets"], False)):  # a role needs none
         path.write_text(before)
         found = only(objects(switched_on(released, *components), "production"), "Deployment")
         (shipper,) = found["spec"]["template"]["spec"]["containers"]

@@ -1,4 +1,4 @@
-"""The pages that people open, in a real browser without a network."""
+"""HTML pages in a real browser, without a network."""
 
 import os
 from pathlib import Path
@@ -36,7 +36,7 @@ def _browser() -> None:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The HTML report of each task's decision record and monitor's summary that the model repository keeps."""
+    """The HTML reports of the decision records and monitor's summaries that the model repository keeps per task."""
     folder = tmp_path_factory.mktemp("reports")
     repository = unrendered("train", "monitor")
     made = {}
@@ -64,7 +64,7 @@ def test_a_report_opens_without_a_network_and_fits(name: str, plots: int, width:
 
 
 def test_what_is_wrong_with_a_page_is_noticed(reports: dict[str, Path], tmp_path: Path) -> None:
-    """A plot that is not drawn, a script that fails, a picture from elsewhere, a table that is too wide."""
+    """A missing plot, a failing script, a remote picture, a table that is too wide."""
     broken = tmp_path / "broken.html"
     text = reports["regression"].read_text()
     wide = '<p style="width: 900px">wide</p><img src="https://example.org/x.png"><script>nothing()</script>'

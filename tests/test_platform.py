@@ -1,4 +1,4 @@
-"""What a cluster gets before any model: it builds, is valid and pinned, and Argo CD follows it."""
+"""The platform's manifests build, are valid and pinned, and Argo CD follows them."""
 
 import copy
 import json
@@ -44,7 +44,7 @@ def test_every_folder_builds_without_a_network(folder: str) -> None:
 
 def test_argo_cd_builds_with_our_own_beside_it() -> None:
     data = {one["metadata"]["name"]: one.get("data", {}) for one in argocd() if one["kind"] == "ConfigMap"}
-    assert {one["kind"] for one in argocd()} == {"ConfigMap", "Namespace"}  # the Secret is left to who makes it
+    assert {one["kind"] for one in argocd()} == {"ConfigMap", "Namespace"}  # a person creates the Secret
     assert set(data) == {"argocd-cm", "argocd-cmd-params-cm", "argocd-notifications-cm"}
     customised = {key.removeprefix("resource.customizations.") for key in data["argocd-cm"]}
     assert customised == {
@@ -156,7 +156,7 @@ def sources(application: Object) -> list[Object]:
 
 
 def unpinned(found: list[Object]) -> list[str]:
-    """What may change without a commit: images, charts and revisions without a version, and what has no project."""
+    """What may change without a commit (unpinned images, charts, revisions), and Applications without a project."""
     loose = []
     for one in found:
         if one["kind"] == "Application":
@@ -204,7 +204,7 @@ def test_argo_cd_is_pinned() -> None:
 
 
 def refused(project: Object, found: list[Object]) -> list[str]:
-    """What a project does not let its Applications take or write to."""
+    """Sources and destinations of Applications that their project forbids."""
     told, spec = [], project["spec"]
     for one in found:
         name, to = one["metadata"]["name"], one["spec"]["destination"]
@@ -257,7 +257,7 @@ def test_each_cluster_gets_the_operators_that_one_cluster_has() -> None:
     assert template["source"]["repoURL"] == only(read("bootstrap.yaml"), "Application")["spec"]["source"]["repoURL"]
     operators = {one["metadata"]["name"] for one in built("applications/operators")}
     assert operators | {"argocd", "mlflow", "models"} == {one["metadata"]["name"] for one in applications()}
-    for one in built("applications/operators"):  # with the name of the cluster behind it, a release would be another
+    for one in built("applications/operators"):  # a cluster suffix would rename the Helm release
         assert all("releaseName" in source["helm"] for source in sources(one) if "chart" in source)
         where = [to for to in only(built("applications"), "AppProject")["spec"]["destinations"] if to["server"] == "*"]
         assert one["spec"]["destination"]["namespace"] in {to["namespace"] for to in where}
@@ -312,7 +312,7 @@ def test_each_part_comes_after_what_it_needs() -> None:
     assert found["cert-manager"] < found["monitoring"]
     assert [name for name in found if found[name] >= found["models"]] == ["models"]
     settings = only(argocd(), "ConfigMap", "argocd-cm")["data"]
-    assert "resource.customizations.health.argoproj.io_Application" in settings  # else no wave waits
+    assert "resource.customizations.health.argoproj.io_Application" in settings  # otherwise no sync wave waits
 
 
 def test_the_operator_is_the_last_one_that_is_free_in_production() -> None:

@@ -1,4 +1,4 @@
-"""What a cluster admits: expressions of policies, evaluated on a release's pods and on pods that must be refused."""
+"""The admission policies' expressions, evaluated on a release's pods and on pods that must be refused."""
 
 import copy
 import re
@@ -20,7 +20,7 @@ def policy(name: str) -> Any:
 
 
 def refusals(spec: Any, known: dict[str, Any]) -> list[str]:
-    """The messages with which a policy refuses an object; none where it admits it, or does not look at it."""
+    """A policy's messages on an object; none if it admits or ignores it."""
     environment = celpy.Environment()
     found = {name: json_to_cel(value) for name, value in known.items()}
 
@@ -134,7 +134,7 @@ def test_a_namespace_of_a_model_keeps_its_labels(
 
 
 def signed(spec: Any, images: list[str], by_release: set[str]) -> bool:
-    """Whether the policy of signatures admits a pod with these images, of which a release signed some."""
+    """Whether the signature policy admits a pod with these images, some of them signed by a release."""
 
     def verify(image: Any, attestors: Any) -> Any:
         assert list(attestors) == ["release"]
@@ -175,7 +175,7 @@ def test_signatures_are_asked_for_of_each_image_of_a_release() -> None:
             )
             == []
         )
-    assert spec["matchConstraints"]["resourceRules"][0]["resources"] == ["pods"]  # with more Kyverno is never ready
+    assert spec["matchConstraints"]["resourceRules"][0]["resources"] == ["pods"]  # with more, Kyverno is never ready
 
 
 def test_a_pod_is_looked_at_in_the_namespaces_that_models_get() -> None:

@@ -1,4 +1,4 @@
-"""What holds for the template's own files, unrendered."""
+"""Properties of the template's own files, unrendered."""
 
 import json
 import re

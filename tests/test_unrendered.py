@@ -1,4 +1,4 @@
-"""The model repository as it stands in this template. Apart from test_bake.py, so that another process may take it."""
+"""The unrendered model repository; separate from test_bake.py so that another process can run it."""
 
 import re
 
@@ -6,8 +6,8 @@ from conftest import run, unrendered
 
 
 def test_the_unrendered_repository_passes_its_tests() -> None:
-    """Beside what a fresh repository tests, those of the servers that it has not installed."""
+    """Includes tests of servers that a fresh repository has not installed."""
     said = run(["make", "test", "TESTS=-rs"], unrendered("dev", "seldon", "serve", "skops"))
     assert re.search(r"\d+ passed.* in ", said)
-    # What only root can do, and what needs a browser, is skipped where there is none; a server that is missing is not.
+    # Tests may be skipped for lack of root or a browser, not for a missing server.
     assert re.findall(r"SKIPPED .*not installed.*", said) == []

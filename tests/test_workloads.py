@@ -1,4 +1,4 @@
-"""The platform's own pods, MLflow with its database and the pushgateway: what they may, and who reaches them."""
+"""The platform's own pods (MLflow, its database, the Pushgateway): their permissions, and who reaches them."""
 
 import copy
 import json
@@ -12,12 +12,12 @@ from folders import MANIFESTS, NAMESPACE, built, only
 from pods import pods, restricted
 from schemas import Object
 
-# Made by hand before: see the first lines of the file.
+# Created by hand first; see the top of the file.
 BY_HAND = frozenset({("Secret", "database"), ("Secret", "store")})
 
 
 def lacking(found: list[Object]) -> list[str]:
-    """What a pod that others ask needs beside: a probe, and all that it names."""
+    """What a pod that serves requests lacks: a probe, objects that it names."""
     told = [
         f"{name} has no readinessProbe"
         for name, _, spec in pods(found)
@@ -112,7 +112,7 @@ def test_mlflow_asks_the_database_where_it_listens() -> None:
 
 
 def anyone(found: list[Object]) -> list[str]:
-    """The policies that let in pods which they do not name."""
+    """Policies that admit pods without naming them."""
     policies = [one for one in found if one["kind"] == "NetworkPolicy"]
     loose = []
     for one in policies:
@@ -145,7 +145,7 @@ def test_a_policy_that_lets_anyone_in_is_found(folder: str, name: str) -> None:
 def test_monitors_may_tell_the_pushgateway_what_they_found() -> None:
     policy = only(built("monitoring"), "NetworkPolicy")["spec"]
     labels = [peer["namespaceSelector"]["matchLabels"] for peer in policy["ingress"][0]["from"][1:]]
-    assert labels == [NAMESPACE]  # which every namespace of a model has
+    assert labels == [NAMESPACE]  # a label of every model's namespace
     assert policy["ingress"][0]["ports"] == [{"port": 9091, "protocol": "TCP"}]
 
 

@@ -1,1 +1,1 @@
-"""A GitHub on loopback: its interface, its runners and the actions of others, as far as the workflows use them."""
+"""A fake GitHub on loopback: the parts of its API, runners and third-party actions that the workflows use."""

@@ -1,4 +1,4 @@
-"""Runs workflows as GitHub would: which ones an event starts, on which commit, with which token and rights."""
+"""Runs workflows as GitHub would: an event chooses workflow, commit, token and permissions."""
 
 import fnmatch
 import json
@@ -20,12 +20,12 @@ NAME = "acme/late-flights"
 HOST = "github.localhost"
 PERSON = {"login": "ann", "type": "User"}
 LIMIT = 300  # seconds for a run
-EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's empty tree, for what was there before a first push
+EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's empty tree, the state before a first push
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run of a workflow: how it and each of its jobs ended, and what they printed."""
+    """A finished workflow run: its conclusion, its jobs' conclusions, and their output."""
 
     number: int
     workflow: str
@@ -35,7 +35,7 @@ class Run:
 
 
 class Hub:
-    """A repository on the fake GitHub, and a working copy of a person's."""
+    """A repository on the fake GitHub, and a person's working copy."""
 
     def __init__(self, folder: Path, venv: Path, **variables: str) -> None:
         self.folder, self.venv, self.variables = folder, venv, variables
@@ -54,18 +54,18 @@ class Hub:
         self._server.server_close()
 
     def start(self, repository: Path) -> None:
-        """Publish a baked repository as it is."""
+        """Publish a baked repository unchanged."""
         self.git("clone", "--quiet", "--bare", str(repository), str(self.remote), cwd=self.folder)
         self.git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=self.remote)
         self.check_out()
 
     def check_out(self) -> None:
-        """Make the person's working copy."""
+        """Clone the person's working copy."""
         self.git("clone", "--quiet", self.address, str(self.work), cwd=self.folder)
         self._age()
 
     def _age(self) -> None:
-        """Make the locks older than the environments that all repositories share."""
+        """Date the locks before the shared environments, so that make does not reinstall them."""
         for lock in (self.work / "locks").glob("*.txt"):
             os.utime(lock, (0, 0))
 
@@ -74,7 +74,7 @@ class Hub:
         return f"https://{HOST}/{NAME}.git"
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What programs need to take this for GitHub, and nothing of the person who runs the tests."""
+        """An environment in which programs use this fake GitHub, without the developer's own settings."""
         config = {
             f"url.file://{self.remote}.insteadOf": self.address,
             "user.name": "Ann",
@@ -98,7 +98,7 @@ class Hub:
             "HTTP_PROXY": address,
             "HUB": str(self.folder),
             "HUB_CODE": str(CODE),
-            "OMP_NUM_THREADS": "1",  # several runs at once take many times as long with more
+            "OMP_NUM_THREADS": "1",  # more threads slow down parallel runs several times
             "PATH": f"{CODE / 'bin'}:{os.environ['PATH']}",
             "VENV": str(self.venv),
             **more,
@@ -124,7 +124,7 @@ class Hub:
         assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done
 
-    # What people do
+    # People's actions
 
     def edit(
         self, branch: str, changes: Mapping[str, str], message: str, replace: tuple[str, str] | None = None
@@ -148,7 +148,7 @@ class Hub:
         return self.git("rev-parse", "HEAD")
 
     def open(self, branch: str, title: str, body: str = "") -> int:
-        """Open a pull request of a branch of this repository, and let its checks run."""
+        """Open a pull request from a branch of this repository, and run its checks."""
         api = server.Api(self.state)
         sha = self.state.git("rev-parse", f"refs/heads/{branch}")
         number: int = api.add(title, body, branch, sha, NAME, PERSON)["number"]
@@ -156,7 +156,7 @@ class Hub:
         return number
 
     def fork(self, branch: str, sha: str, title: str) -> int:
-        """Open a pull request from a fork that holds the commit `sha`, without running anything."""
+        """Open a pull request from a fork at the commit `sha`, without running anything."""
         self.state.git("update-ref", f"refs/forks/mallory/{branch}", sha)
         api = server.Api(self.state)
         user = {"login": "mallory", "type": "User"}
@@ -164,7 +164,7 @@ class Hub:
         return number
 
     def checks(self, number: int, report: bool = True) -> Run:
-        """Run pull-request.yaml on the merge of a pull request's head and main, then report.yaml."""
+        """Run pull-request.yaml on the merge of a pull request with main, then report.yaml."""
         pull = self.state.head(self.state.pulls[number])
         main = self.state.git("rev-parse", "refs/heads/main")
         tree = self.state.git("merge-tree", "--write-tree", main, pull["head"]["sha"]).split("\n")[0]
@@ -202,7 +202,7 @@ class Hub:
         return self.run("report.yaml", "workflow_run", event, self.main())
 
     def merge(self, number: int) -> list[Run]:
-        """Merge a pull request whose last commit is green, as a person; returns the runs that this starts."""
+        """Merge a green pull request, as a person; returns the runs that it starts."""
         pull = self.state.head(self.state.pulls[number])
         assert pull["state"] == "open", pull["state"]
         assert self.state.pulls[number].get("checks") == (pull["head"]["sha"], "success"), "it is not green"
@@ -217,7 +217,7 @@ class Hub:
         return self.pushed(before)
 
     def pushed(self, before: str) -> list[Run]:
-        """The runs that a push to main starts, by the paths of the workflows."""
+        """Run the workflows that a push to main starts, by their paths."""
         after = self.main()
         names = self.state.git("diff", "--name-only", before, after).split("\n")
         first = before == EMPTY
@@ -230,7 +230,7 @@ class Hub:
         return started
 
     def dispatch(self, kind: str, payload: Mapping[str, Any]) -> list[Run]:
-        """The runs that a repository_dispatch starts, which Argo CD or the monitor sends."""
+        """Run the workflows for a repository_dispatch, as Argo CD or the monitor sends it."""
         event = {"action": kind, "client_payload": dict(payload)}
         return [
             self.run(name, "repository_dispatch", event, self.main())
@@ -241,7 +241,7 @@ class Hub:
     def by_hand(self, workflow: str, **inputs: str) -> Run:
         return self.run(workflow, "workflow_dispatch", {"inputs": inputs}, self.main())
 
-    # What GitHub does
+    # GitHub's actions
 
     def main(self) -> str:
         return self.state.git("rev-parse", "refs/heads/main")
@@ -254,7 +254,7 @@ class Hub:
     def run(
         self, workflow: str, event: str, payload: dict[str, Any], sha: str, actor: str = "ann", fork: bool = False
     ) -> Run:
-        """Run a workflow of a commit with `act`, on this machine itself; remote actions are stand-ins."""
+        """Run a commit's workflow with `act` on this machine; stand-ins replace remote actions."""
         with self._count:
             number = self.state.number()
         folder = self.folder / f"run-{number}"
@@ -309,7 +309,7 @@ class Hub:
 
 
 def starts(names: list[str], paths: list[str], ignored: list[str]) -> bool:
-    """Whether a push of these files starts a workflow: one is among its paths, and one is not among those it ignores.
+    """Whether a push of these files starts a workflow: one matches `paths`, and one does not match `paths-ignore`.
 
     Source: GitHub Docs, Workflow syntax, on.<push|pull_request>.<paths|paths-ignore>; `*` does not match a slash.
     """
@@ -321,7 +321,7 @@ def starts(names: list[str], paths: list[str], ignored: list[str]) -> bool:
 
 
 def actions(folder: Path) -> set[str]:
-    """The remote actions, each with its commit, that the workflows below a folder use."""
+    """The remote actions, with their commits, that a folder's workflows use."""
     texts = [path.read_text() for path in folder.rglob("*.yaml")]
     found = (line.partition("uses:")[2].split("#")[0].strip() for text in texts for line in text.splitlines())
     return {name for name in found if "@" in name}

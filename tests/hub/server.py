@@ -1,7 +1,7 @@
-"""Answers the calls to GitHub that the workflows make, and refuses what GitHub refuses.
+"""Answers the workflows' calls to GitHub, and refuses what GitHub refuses.
 
-`gh` speaks plain HTTP to the host github.localhost; this is the proxy through which it does, so any port will do. The
-state is one document, which tests read.
+`gh` speaks plain HTTP to the host github.localhost, through this server as its proxy, on any port. Tests read the
+state, which is one document.
 """
 
 import json
@@ -26,7 +26,7 @@ class Refused(Exception):  # noqa: N818 - an answer
 
 
 class State:
-    """What GitHub keeps of one repository."""
+    """GitHub's state of one repository."""
 
     def __init__(self, remote: Path, name: str) -> None:
         self.lock = threading.RLock()
@@ -63,7 +63,7 @@ class State:
         return self.count
 
     def head(self, pull: dict[str, Any]) -> dict[str, Any]:
-        """A pull request as GitHub shows it: its head is what the branch points to now."""
+        """A pull request as GitHub returns it, with the branch's current commit as its head."""
         origin = pull["head"]["repo"]["full_name"]
         space = "refs/heads/" if origin == self.name else f"refs/forks/{origin.partition('/')[0]}/"
         sha = self.git("rev-parse", "--verify", "--quiet", f"{space}{pull['head']['ref']}") or pull["head"]["sha"]
@@ -81,7 +81,7 @@ def longest(body: dict[str, Any]) -> None:
 
 
 class Api:
-    """The calls; each takes the path's parts, the query and the body, after its rights were checked."""
+    """The API's calls; each takes the path's parts, the query and the body, after a permission check."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -162,7 +162,7 @@ class Api:
     def change(self, _: str, query: dict[str, str], body: dict[str, Any]) -> Any:
         assert self.state.repository is not None
         if body.get("allow_auto_merge") and self.state.repository["private"] and self.state.plan == "free":
-            body = {**body, "allow_auto_merge": False}  # GitHub says nothing
+            body = {**body, "allow_auto_merge": False}  # GitHub gives no error
         self.state.repository.update(body)
         return self.state.repository
 
@@ -315,7 +315,7 @@ class Api:
 
 
 def allows(rights: dict[str, str], needed: str) -> bool:
-    """Whether a token may do it: `write` also reads, and an administrator may do everything."""
+    """Whether a token has the permission: `write` includes `read`, and an administrator may do everything."""
     name, _, level = needed.partition(":")
     held = rights.get(name, rights.get("all", ""))
     return held == "write" or (level == "read" and held == "read")

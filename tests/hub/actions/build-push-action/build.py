@@ -1,4 +1,4 @@
-"""An archive of the files that the Dockerfile copies, the same for the same files; prints its digest."""
+"""Writes a reproducible archive of the files that the Dockerfile copies; prints its digest."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Fetches one commit, or all branches when the depth is 0, and leaves no credentials."""
+"""Fetches one commit, or all branches if the depth is 0, and keeps no credentials."""
 
 import os
 import subprocess
@@ -20,5 +20,5 @@ else:
     git("fetch", "--quiet", "origin", "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
     git("fetch", "--quiet", "origin", wanted)
 git("checkout", "--quiet", "--force", *(["-B", ref] if ref else ["--detach"]), "FETCH_HEAD")
-for lock in Path("locks").glob("*.txt"):  # older than the environments that all runs share
+for lock in Path("locks").glob("*.txt"):  # older than the shared environments
     os.utime(lock, (0, 0))

@@ -1,4 +1,4 @@
-"""Copies one artifact to a folder, or all to folders of their names; another run's only with a token."""
+"""Copies one artifact to a folder, or all to folders named for them; other runs need a token."""
 
 import os
 import shutil

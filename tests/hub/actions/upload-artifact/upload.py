@@ -1,4 +1,4 @@
-"""Copies what the patterns match below the folder that all of it shares, as the real action does."""
+"""Copies the matched files, relative to their common folder, like the real action."""
 
 import os
 import shutil
