@@ -135,6 +135,17 @@ def test_a_scaler_before_trees_is_noticed() -> None:
         assert found.holds(1e-5) is holds, found
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_an_estimator_that_needs_only_old_operators_is_converted(binary: Trained, sparse: bool) -> None:
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse, dtype="float32")
+    encode = ColumnTransformer([("numbers", SCALED, ["number"]), ("categories", one_hot, ["colour"])])
+    table = rows()
+    fitted = Pipeline([("encode", encode), ("last", LogisticRegression())])
+    fitted.fit(table[["number", "colour"]], table["outcome"] > 0)
+    versions = {one.domain: one.version for one in conversion.convert(fitted, binary.settings).opset_import}
+    assert versions[""] == conversion.OPERATORS
+
+
 def test_an_estimator_that_can_be_served_in_no_way_is_refused_and_leaves_the_earlier_model(
     binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,9 @@ from sklearn.pipeline import Pipeline
 
 from lifecycle.config import Config
 
+# The operator set. Without it skl2onnx takes the oldest that its own nodes need, and those added below need 13.
+OPERATORS = 21
+
 
 class ConversionError(ValueError):
     """The reason why an estimator cannot become an ONNX graph."""
@@ -23,7 +26,7 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     regression = settings.task == "regression"
     options = {} if regression else {"zipmap": False}
     try:
-        model: ModelProto = skl2onnx.to_onnx(fitted, initial_types=columns, options=options)
+        model: ModelProto = skl2onnx.to_onnx(fitted, initial_types=columns, options=options, target_opset=OPERATORS)
     except Exception as error:  # skl2onnx passes on any exception of its converters
         raise ConversionError(" ".join(str(error).split())[:200]) from error
     graph = model.graph
