@@ -28,10 +28,10 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-def test_there_are_seven_and_a_tree_says_what_each_does() -> None:
+def test_there_are_seven_and_the_docs_say_what_each_does() -> None:
     names = [path.stem for path in FILES]
     assert names == ["promote", "pull-request", "release", "report", "retrain", "rollback", "upgrade"]
-    text = (ROOT / PROJECT / "README.md").read_text()
+    text = (ROOT / PROJECT / "docs/github.md").read_text()
     assert all(f"| `{name}` |" in text for name in names)
 
 

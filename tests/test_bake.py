@@ -44,7 +44,7 @@ def test_the_answers_are_kept_and_the_configuration_is_that_of_the_task(task: st
     assert (answers["task"], answers["project_slug"]) == (task, "late-flights")
     settings = yaml.safe_load((repository / "config.yaml").read_text())
     assert (settings["task"], settings["name"]) == (task, "late-flights")
-    left = [name for name in files(repository) if not name.endswith(".parquet")]
+    left = [name for name in files(repository) if not name.endswith((".parquet", ".png"))]
     assert [name for name in left if "<< cookiecutter" in (repository / name).read_text()] == []
 
 
