@@ -1,4 +1,4 @@
-"""What stands at which path: both protocols, probes, metrics and the description, as an ASGI application."""
+"""The ASGI application: routes for both protocols, probes, metrics and the API description."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ from lifecycle.serving.service import UNROUTED, Answer, Service
 
 
 def application(service: Service, environment: Mapping[str, str]) -> ASGIApp:
-    """The routes of a service; `environment` holds what Seldon's operator says of the container."""
+    """The routes of a service; `environment` holds the variables that Seldon's operator sets."""
     predictor = service.predictor
 
     def predict(_: Scope, head: Head, content: bytes) -> Answer:
@@ -71,9 +71,9 @@ def application(service: Service, environment: Mapping[str, str]) -> ASGIApp:
             service.known(request.path_params["name"], request.path_params.get("version"))
 
     async def refused(request: Request, error: Any) -> Response:
-        """A refusal in the form of the protocol that was spoken."""
-        told = UNROUTED[error.status_code] if isinstance(error, HTTPException) else error
-        answer = service.refuse(told, "v2" if request.scope["path"].startswith("/v2") else "seldon")
+        """A refusal in the request's own protocol."""
+        refusal = UNROUTED[error.status_code] if isinstance(error, HTTPException) else error
+        answer = service.refuse(refusal, "v2" if request.scope["path"].startswith("/v2") else "seldon")
         return Response(answer.content, answer.status, getattr(error, "headers", None), "application/json")
 
     seldons, feedbacks = Post(service, "seldon", predict), Post(service, "feedback", feedback)
@@ -116,7 +116,7 @@ def application(service: Service, environment: Mapping[str, str]) -> ASGIApp:
     rest.router.redirect_slashes = False
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        """What is asked most skips Starlette's routing, which takes as long as the model."""
+        """Dispatch the most frequent requests directly: Starlette's routing takes as long as the model."""
         quick = posts.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         await (quick or rest)(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""The prediction log: one JSON line for each answered row, on disk before the answer leaves."""
+"""The prediction log: one JSON line per answered row, written before the reply is sent."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from lifecycle.documents import log as layout
 
 
 class LogFile:
-    """Appends to `hour=…/` in a folder: one file for each process and hour, a new one when it has grown to `largest`.
+    """Appends to `hour=…/` in a folder: one file per process and hour, and a new one after `largest` bytes.
 
-    No two processes share a file, and a file is never written to after its hour.
+    Processes never share a file, and no file grows after its hour.
     """
 
     def __init__(self, folder: Path, largest: int) -> None:
@@ -25,9 +25,9 @@ class LogFile:
         self._lock = Lock()
 
     def append(self, lines: bytes, now: datetime) -> None:
-        """Write whole lines with one call, so that a killed process leaves at most one torn line at the end.
+        """Write whole lines in one call: a killed process leaves at most one torn line, the last.
 
-        Raises OSError when they cannot be written; the next lines then begin a new file.
+        Raises OSError when the write fails; the next lines then start a new file.
         """
         hour = layout.hour(now)
         with self._lock:
@@ -62,19 +62,19 @@ class LogFile:
 
 
 def predictions(folder: Path, model: Model, largest: int) -> LogFile:
-    """The log of what one model version answered."""
+    """The log of one model version's answers."""
     return LogFile(folder / layout.answers(model.version), largest)
 
 
 def labels(folder: Path, largest: int) -> LogFile:
-    """The log of what came true."""
+    """The log of labels received as feedback."""
     return LogFile(folder / layout.LABELS, largest)
 
 
 def lines(
     request: str, model: Model, columns: Mapping[str, Sequence[Any]], answers: list[dict[str, Any]], now: datetime
 ) -> bytes:
-    """The lines of one request: the context (time, key) and the features that came in, and what went out."""
+    """The lines of one request: its context (time, key), its features and the answer."""
     context = [(name, columns[name]) for name in model.context if name in columns]
     absent = [None] * len(answers)
     features = [(column.name, columns.get(column.name, absent)) for column in model.columns]
@@ -95,7 +95,7 @@ def lines(
 
 
 def truths(request: str, labels: Sequence[Any], now: datetime) -> bytes:
-    """The lines of one request's labels, in order of its rows."""
+    """The lines of one request's labels, in row order."""
     logged = now.isoformat()
     records = [{"request": request, "row": row, "label": label, "logged": logged} for row, label in enumerate(labels)]
     return b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])

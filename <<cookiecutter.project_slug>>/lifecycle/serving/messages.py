@@ -1,4 +1,4 @@
-"""Reads and writes the bodies of Seldon's protocol; knows no server.
+"""Reads and writes message bodies of Seldon's protocol, independent of the server.
 
 Source: https://docs.seldon.io/projects/seldon-core/en/v1/reference/apis/external-prediction.html
 """
@@ -26,16 +26,16 @@ def decode(content: bytes | bytearray | str) -> dict[str, Any]:
 
 
 def identity(message: dict[str, Any]) -> str | None:
-    """The identity that the caller gives the request; raises RequestError when it is no text."""
+    """The request's identity if the caller set one; raises RequestError unless it is a string."""
     meta = message.get("meta")
     found = meta.get("puid") if isinstance(meta, dict) else None
     if found is not None and not isinstance(found, str):
-        raise RequestError("body", "meta.puid is not a text; leave it out or send a text.")
+        raise RequestError("body", "meta.puid is not a string; send a string or leave it out.")
     return found
 
 
 def columns(message: dict[str, Any]) -> Columns:
-    """The columns of a message, each with a value for every row; raises RequestError where there are none."""
+    """The columns of a message, each with a value for every row; raises RequestError if it has none."""
     if (rows := message.get("jsonData")) is not None:
         return _objects(rows) if isinstance(rows, list) else _columns(rows)
     block = message.get("data")
@@ -43,15 +43,15 @@ def columns(message: dict[str, Any]) -> Columns:
         raise RequestError("body", f"The body has neither jsonData nor data; {WANTED}")
     names = block.get("names")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise RequestError("body", f"data.names is not a list of names, one for each column; {WANTED}")
+        raise RequestError("body", f"data.names is not a list of column names; {WANTED}")
     if len(set(names)) != len(names):
-        raise RequestError("column", "data.names has a column twice; name each once.")
+        raise RequestError("column", "data.names lists a column twice; list each column once.")
     read, form = (_tensor, "tensor") if "tensor" in block else (_table, "ndarray")
     return dict(zip(names, read(block.get(form), len(names)), strict=True))
 
 
 def _objects(rows: list[Any]) -> Columns:
-    """Columns of a list of rows; those that all have the same columns are read at once."""
+    """Columns from a list of rows, with a fast path for rows that all have the same columns."""
     if not rows:
         raise RequestError("shape", "jsonData has no row; send at least one.")
     for index, row in enumerate(rows):
@@ -65,24 +65,24 @@ def _objects(rows: list[Any]) -> Columns:
         pass
     every = dict.fromkeys(name for row in rows for name in row)
     if not every:
-        raise RequestError("column", "Row 0 has no column; name and value of each are needed.")
+        raise RequestError("column", "Row 0 has no columns; send the name and value of each column.")
     return {name: [row.get(name) for row in rows] for name in every}
 
 
-def _columns(found: Any) -> Columns:
-    """An object of columns as it came; every column has a value for each row."""
-    if not isinstance(found, dict) or not found or not all(isinstance(values, list) for values in found.values()):
+def _columns(block: Any) -> Columns:
+    """Columns sent as an object; all must have the same number of values."""
+    if not isinstance(block, dict) or not block or not all(isinstance(values, list) for values in block.values()):
         raise RequestError(
             "shape", "jsonData is neither a list of rows nor an object of columns, each a list of values."
         )
-    count = len(next(iter(found.values())))
-    if odd := [name for name, values in found.items() if len(values) != count]:
+    count = len(next(iter(block.values())))
+    if odd := [name for name, values in block.items() if len(values) != count]:
         raise RequestError(
-            "shape", f"The column {named(odd[0])} of jsonData has another number of rows than the first; align it."
+            "shape", f"The column {named(odd[0])} of jsonData has more or fewer rows than the first; align them."
         )
     if not count:
         raise RequestError("shape", "jsonData has no row; send at least one.")
-    return found
+    return block
 
 
 def _table(rows: Any, width: int) -> Iterable[Sequence[Any]]:
@@ -100,15 +100,15 @@ def _tensor(block: Any, width: int) -> Iterable[Sequence[Any]]:
     shape, values = (block.get("shape"), block.get("values")) if isinstance(block, dict) else (None, None)
     if not isinstance(shape, list) or not isinstance(values, list) or len(shape) != 2 or shape[1] != width:
         raise RequestError(
-            "shape", f"data.tensor is not values with a shape of rows and {width} columns, as data.names has."
+            "shape", f"data.tensor is not values with the shape [rows, {width}], one column for each of data.names."
         )
     if type(shape[0]) is not int or shape[0] < 1 or shape[0] * width != len(values):
-        raise RequestError("shape", f"data.tensor has {len(values)} values, which do not fill the shape {shape}.")
+        raise RequestError("shape", f"data.tensor has {len(values)} values, which do not fit the shape {shape}.")
     return [values[index::width] for index in range(width)]
 
 
 def answer(message: dict[str, Any], found: Predictions, predictor: Predictor, meta: dict[str, Any]) -> bytes:
-    """The answer in the form in which the rows came; with `data`, the labels stand among the tags."""
+    """The answer in the request's own form; with `data`, the labels are in the tags."""
     if message.get("jsonData") is not None:
         return orjson.dumps({"jsonData": predictor.answers(found), "meta": meta})
     classes = predictor.model.classes
@@ -126,20 +126,20 @@ def answer(message: dict[str, Any], found: Predictions, predictor: Predictor, me
 
 
 def truth(message: dict[str, Any]) -> tuple[str, list[Any]]:
-    """The request and its rows' labels of a feedback message; raises RequestError where one is lacking."""
-    response, told = message.get("response"), message.get("truth")
+    """The request's identity and its rows' labels in a feedback message; raises RequestError if either is missing."""
+    response, block = message.get("response"), message.get("truth")
     meta = response.get("meta") if isinstance(response, dict) else None
     request = meta.get("puid") if isinstance(meta, dict) else None
     if not isinstance(request, str) or not request:
         raise RequestError("body", "The feedback names no request; send the answer's meta.puid in response.meta.puid.")
-    if not isinstance(told, dict):
+    if not isinstance(block, dict):
         raise RequestError(
-            "body", "The feedback has no truth; send truth.jsonData or truth.data.ndarray with a label a row."
+            "body", "The feedback has no truth; send truth.jsonData or truth.data.ndarray with one label per row."
         )
-    labels = told.get("jsonData")
-    if labels is None and isinstance(told.get("data"), dict):
-        tensor = told["data"].get("tensor")
-        labels = tensor.get("values") if isinstance(tensor, dict) else told["data"].get("ndarray")
+    labels = block.get("jsonData")
+    if labels is None and isinstance(block.get("data"), dict):
+        tensor = block["data"].get("tensor")
+        labels = tensor.get("values") if isinstance(tensor, dict) else block["data"].get("ndarray")
     if isinstance(labels, list):
         labels = [label[0] if isinstance(label, list) and len(label) == 1 else label for label in labels]
     if not isinstance(labels, list) or not labels:

@@ -1,4 +1,4 @@
-"""Reads and writes the bodies of the Open Inference Protocol with its binary tensors; knows no server.
+"""Reads and writes message bodies of the Open Inference Protocol, binary tensors included, independent of the server.
 
 Source: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md and, for
 binary tensors, https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
@@ -32,7 +32,7 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class Inference:
-    """A request: one column a tensor, and by name the outputs that are wanted, true for a binary one."""
+    """A request: one column per tensor, and the requested outputs by name, true for binary ones."""
 
     identity: str | None
     columns: Columns
@@ -47,7 +47,7 @@ def outputs(predictor: Predictor) -> dict[str, str]:
 
 
 def metadata(predictor: Predictor) -> dict[str, Any]:
-    """The model as the protocol describes one."""
+    """The model's metadata in the protocol's form."""
     inputs = [(column.name, "BYTES" if column.type == "category" else "FP32") for column in predictor.model.columns]
 
     def tensors(pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ def metadata(predictor: Predictor) -> dict[str, Any]:
 
 
 def read(content: bytes, header: bytes | None, predictor: Predictor) -> Inference:
-    """A request from its body, of which `header` bytes are JSON and the rest binary tensors; raises RequestError."""
+    """Parse a body: `header` bytes of JSON (None: all), then binary tensors; raises RequestError."""
     head = len(content)
     if header is not None:
         head = int(header) if header.isdigit() and len(header) < 12 else head + 1
@@ -79,7 +79,9 @@ def read(content: bytes, header: bytes | None, predictor: Predictor) -> Inferenc
     for tensor in tensors:
         name = tensor.get("name") if isinstance(tensor, dict) else None
         if not isinstance(name, str) or name in found:
-            raise RequestError("body", "An input has no name of its own; name each tensor once, after its column.")
+            raise RequestError(
+                "body", "An input has no name, or a repeated one; name each tensor once, after its column."
+            )
         found[name], binary = _values(tensor, named(name), binary)
     if len(binary):
         raise RequestError(
@@ -90,7 +92,7 @@ def read(content: bytes, header: bytes | None, predictor: Predictor) -> Inferenc
         raise RequestError("shape", "The inputs have different numbers of rows, or none; give each column every row.")
     identity = body.get("id")
     if identity is not None and not isinstance(identity, str):
-        raise RequestError("body", "The id is not a text; leave it out or send a text.")
+        raise RequestError("body", "The id is not a string; send a string or leave it out.")
     return Inference(identity, found, _wanted(body, predictor))
 
 
@@ -102,7 +104,7 @@ def _parameters(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def _values(tensor: dict[str, Any], name: str, binary: memoryview) -> tuple[list[Any], memoryview]:
-    """A column's values and the binary data after them."""
+    """A column's values, and the binary data that remain."""
     shape, datatype = tensor.get("shape"), tensor.get("datatype")
     if not (isinstance(shape, list) and shape and all(type(size) is int and size >= 0 for size in shape)):
         raise RequestError("shape", f"The input {name} has no shape; a column has the shape [rows] or [rows, 1].")
@@ -122,7 +124,7 @@ def _values(tensor: dict[str, Any], name: str, binary: memoryview) -> tuple[list
     else:
         if type(size) is not int or not 0 <= size <= len(binary):
             raise RequestError(
-                "shape", f"The input {name} has a binary_data_size that the body does not hold; correct it."
+                "shape", f"The input {name} has a binary_data_size that is invalid or longer than the body; correct it."
             )
         values, binary = _unpacked(binary[:size], name, datatype), binary[size:]
     if len(values) != shape[0]:
@@ -131,11 +133,11 @@ def _values(tensor: dict[str, Any], name: str, binary: memoryview) -> tuple[list
 
 
 def _unpacked(content: memoryview, name: str, datatype: str) -> list[Any]:
-    """Values from their bytes; a text stands behind its length in four bytes."""
+    """Values from their bytes; each text follows its length in four bytes."""
     if datatype != "BYTES":
         if len(content) % np.dtype(DTYPES[datatype]).itemsize:
             raise RequestError(
-                "shape", f"The input {name} has {len(content)} bytes, which are no whole {datatype} values."
+                "shape", f"The input {name} has {len(content)} bytes, not a whole number of {datatype} values."
             )
         values: list[Any] = np.frombuffer(content, DTYPES[datatype]).tolist()
         return values
@@ -147,7 +149,9 @@ def _unpacked(content: memoryview, name: str, datatype: str) -> list[Any]:
                 raise ValueError
             texts.append(str(content[place + 4 : end], "utf-8"))
         except ValueError:
-            raise RequestError("value", f"The input {name} has a text that is cut or not UTF-8; correct it.") from None
+            raise RequestError(
+                "value", f"The input {name} has a text that is truncated or not UTF-8; correct it."
+            ) from None
         place = end
     return texts
 
@@ -161,14 +165,14 @@ def _wanted(body: dict[str, Any], predictor: Predictor) -> dict[str, bool]:
     if not isinstance(asked, list) or not all(isinstance(output, dict) for output in asked):
         raise RequestError("body", "outputs is not a list of objects with a name; correct it, or leave it out.")
     if unknown := [output.get("name") for output in asked if output.get("name") not in list(known)]:
-        raise RequestError("body", f"The output {shown(unknown[0])} is unknown; there are {', '.join(known)}.")
+        raise RequestError("body", f"The output {shown(unknown[0])} is unknown; the model has {', '.join(known)}.")
     return {output["name"]: _parameters(output).get("binary_data", every) is True for output in asked}
 
 
 def answer(
     inference: Inference, found: Predictions, predictor: Predictor, parameters: dict[str, Any]
 ) -> tuple[bytes, int | None]:
-    """The body of an answer and, when tensors are binary, how many of its bytes are JSON."""
+    """The body of an answer and, when tensors are binary, the number of its JSON bytes."""
     values: dict[str, list[Any]] = {"prediction": [row["prediction"] for row in predictor.answers(found)]}
     if found.probabilities is not None:
         columns = found.probabilities.T.tolist()
@@ -199,5 +203,5 @@ def _packed(values: list[Any], datatype: str) -> bytes:
 
 
 def refusal(error: RequestError, _: int) -> bytes:
-    """An error as the protocol has it."""
+    """An error in the protocol's form."""
     return orjson.dumps({"error": str(error)})

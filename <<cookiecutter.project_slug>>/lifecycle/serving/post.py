@@ -1,4 +1,4 @@
-"""Takes the body of a POST request within its limits, and sends the answer to it."""
+"""Reads the body of a POST request within the limits, and sends the answer."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from lifecycle.artifact.predictor import RequestError
 from lifecycle.serving.service import Answer, Service
 
-FORM = b"application/x-www-form-urlencoded"  # in which Seldon's own client sends a message, as the field `json`
+FORM = b"application/x-www-form-urlencoded"  # Seldon's own client sends messages in its field `json`
 FIELD = re.compile(rb"(?:^|&)json=([^&]*)")
 TYPES = (b"application/json", b"application/octet-stream", FORM)
 
@@ -17,7 +17,7 @@ type Head = Mapping[bytes, bytes]
 
 
 class Post:
-    """An ASGI endpoint that hands a body within the limits to `answer`; without Starlette's request it is quicker."""
+    """An ASGI endpoint that passes a body within the limits to `answer`; faster without Starlette's Request."""
 
     def __init__(self, service: Service, protocol: str, answer: Callable[[Scope, Head, bytes], Answer]) -> None:
         self._service, self._protocol, self._answer = service, protocol, answer
@@ -29,24 +29,24 @@ class Post:
         except RequestError as error:
             answer = self._service.refuse(error, self._protocol)
         kind = b"application/json" if answer.header is None else b"application/octet-stream"
-        told = [(b"content-type", kind), (b"content-length", str(len(answer.content)).encode())]
+        headers = [(b"content-type", kind), (b"content-length", str(len(answer.content)).encode())]
         if answer.header is not None:
-            told.append((b"inference-header-content-length", str(answer.header).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": told})
+            headers.append((b"inference-header-content-length", str(answer.header).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.content})
 
     async def _body(self, head: Head, receive: Receive) -> bytes:
         limit = self._service.limits.bytes
         kind = head.get(b"content-type", TYPES[0]).partition(b";")[0].strip().lower()
         if kind not in TYPES or head.get(b"content-encoding", b"identity") != b"identity":
-            raise RequestError("content_type", "The body is not plain application/json; send it so, not compressed.")
+            raise RequestError("content_type", "The body is compressed or not JSON; send plain application/json.")
         content, more = b"", True
         if int(head.get(b"content-length", 0)) > limit:
             raise self._service.too_large()
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise RequestError("body", "The connection was closed before the body's end.")
+                raise RequestError("body", "The connection closed before the end of the body.")
             content += message.get("body", b"")
             more = message.get("more_body", False)
             if len(content) > limit:

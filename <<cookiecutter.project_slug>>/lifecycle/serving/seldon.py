@@ -1,6 +1,6 @@
 """Answers HTTP requests with Seldon's Python wrapper, for `serve.server: seldon-core`.
 
-seldon-core from 1.18 on is under the Business Source License: its use in production needs a licence from Seldon.
+seldon-core 1.18 and later is under the Business Source License: production use needs a licence from Seldon.
 """
 
 import os
@@ -19,8 +19,8 @@ from lifecycle.serving.service import UNROUTED, Answer, Service
 if TYPE_CHECKING:
     from flask import Blueprint
 
-# Tried: gRPC keeps a stopped container from ending; passed-through bodies are twice as quick; a second thread lets
-# requests in flight end.
+# Found by trial: gRPC keeps a stopped container alive; passing bodies through is twice as fast; a second thread lets
+# requests in flight finish.
 TUNED = {
     "FILTER_METRICS_ACCESS_LOGS": "true",
     "GRPC_WORKERS": "0",
@@ -28,14 +28,14 @@ TUNED = {
     "PAYLOAD_PASSTHROUGH": "true",
     "SELDON_LOG_LEVEL": "WARNING",
 }
-# What the wrapper has for other kinds of graph units than a model.
+# The wrapper's paths for graph units that are not models.
 OTHERS = ("/transform-input", "/transform-output", "/route", "/aggregate")
 TYPES = ("", "application/json", "application/x-www-form-urlencoded")
 FEEDBACK = ("/send-feedback", "/api/v1.0/feedback", "/api/v0.1/feedback")
 
 
 class Refusal(Exception):  # noqa: N818 - it carries an answer
-    """An answer with another status than 200, which the wrapper takes only as an exception."""
+    """An answer with a status other than 200; the wrapper accepts it only as an exception."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.content)
@@ -43,7 +43,7 @@ class Refusal(Exception):  # noqa: N818 - it carries an answer
 
 
 class Seldon:
-    """The user object of the wrapper; `arguments` are those of the service, which is made in the worker."""
+    """The wrapper's user object; each worker creates its Service from `arguments`."""
 
     arguments: tuple[Path, Path, config.Serve, Mapping[str, str]]
     service: Service
@@ -52,32 +52,32 @@ class Seldon:
         self.model_error_handler = _blueprint(self)
 
     def load(self) -> None:
-        """Called in each worker: onnxruntime, when imported before the fork, hangs when the worker ends."""
+        """Called in each worker, because onnxruntime imported before the fork hangs at the worker's exit."""
         try:
             self.service = Service(*self.arguments)
         except InputError as error:
             print(f"serve: {error}", file=sys.stderr, flush=True)
-            raise SystemExit(3) from error  # of a worker that cannot start, which stops the server
+            raise SystemExit(3) from error  # gunicorn's code for a worker that cannot start; it stops the server
 
     def predict_raw(self, content: bytes | str) -> bytes:
         from flask import request
 
         sent = content.encode() if isinstance(content, str) else content
-        return _told(self.service.predict(sent, request.headers.get("Seldon-Puid")))
+        return _content(self.service.predict(sent, request.headers.get("Seldon-Puid")))
 
     def health_status_raw(self) -> dict[str, str]:
         self.service.ready()
         return {"jsonData": "healthy"}
 
 
-def _told(answer: Answer) -> bytes:
+def _content(answer: Answer) -> bytes:
     if answer.status != 200:
         raise Refusal(answer)
     return answer.content
 
 
 def _blueprint(user: Seldon) -> "Blueprint":
-    """Routes and errors that the wrapper lacks: metrics, feedback, descriptions, limits, and the statuses of HTTP."""
+    """Routes and errors that the wrapper lacks: metrics, feedback, descriptions, limits and HTTP statuses."""
     from flask import Blueprint, Response, abort, current_app, request
     from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
@@ -92,15 +92,15 @@ def _blueprint(user: Seldon) -> "Blueprint":
         if request.path in OTHERS:
             abort(404)
         limit = service.limits.bytes
-        request.max_content_length = limit + 1  # beyond it a body in chunks would be cut, and not refused
+        request.max_content_length = limit + 1  # a chunked body is cut here; the extra byte gets it refused
         plain = request.headers.get("Content-Encoding", "identity") == "identity" and request.mimetype in TYPES
         if request.method == "POST" and not plain:
-            raise RequestError("content_type", "The body is not plain application/json; send it so, not compressed.")
+            raise RequestError("content_type", "The body is compressed or not JSON; send plain application/json.")
         if len(request.get_data()) > limit:
             raise service.too_large()
         if request.path in FEEDBACK:
             content = request.form.get("json", "").encode() or request.get_data()
-            return answered(_told(service.feedback(content)))
+            return answered(_content(service.feedback(content)))
         if request.path in ("/metadata", "/api/v1.0/metadata"):
             return answered(orjson.dumps(description.seldon(service.predictor)))
         if request.path in ("/openapi.json", "/seldon.json"):
@@ -132,14 +132,14 @@ def _blueprint(user: Seldon) -> "Blueprint":
 
     @blueprint.app_errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        if isinstance(error, MethodNotAllowed):  # any path could be a file of the wrapper's, which none is
+        if isinstance(error, MethodNotAllowed):  # the wrapper's static route matches any path, but has no files
             routes = current_app.url_map.bind("")
             known = [one for one in error.valid_methods or () if routes.match(request.path, one)[0] != "static"]
             error = MethodNotAllowed(sorted(known)) if known else NotFound()
         if error.code == 413:
             return _refuse(user.service.too_large())
-        told = UNROUTED.get(error.code or 400) or RequestError("body", f"{error.name}: correct the request.")
-        answer = _refuse(told)
+        refusal = UNROUTED.get(error.code or 400) or RequestError("body", f"{error.name}: correct the request.")
+        answer = _refuse(refusal)
         if allowed := getattr(error, "valid_methods", None):
             answer.headers["Allow"] = ", ".join(allowed)
         return answer
@@ -154,14 +154,12 @@ def run(settings: config.Config, model: Path, folder: Path) -> str:
     try:
         from seldon_core import metrics, microservice
     except ImportError as error:
-        raise InputError(
-            "serve.server is seldon-core, which this environment lacks; install locks/seldon.txt."
-        ) from error
+        raise InputError("serve.server is seldon-core, but it is not installed; install locks/seldon.txt.") from error
     version = directory.load(model).version
     update = metrics.SeldonMetrics.update
 
     def only_some(self: Any, custom: list[Any], method: str) -> None:
-        """Six messages to another process are saved when there is no metric to record."""
+        """Skip six messages to another process when there is no metric to record."""
         if custom:
             update(self, custom, method)
 
@@ -180,7 +178,7 @@ def run(settings: config.Config, model: Path, folder: Path) -> str:
     try:
         microservice.main()
     except SystemExit as stop:
-        if os.getpid() != process:  # a worker, which was forked from here
+        if os.getpid() != process:  # a forked worker
             raise
         if stop.code:
             raise InputError(f"Seldon's wrapper stopped with code {stop.code}; the lines above say why.") from stop

@@ -1,4 +1,4 @@
-"""Answers HTTP requests in Seldon's protocol and in the Open Inference Protocol: Starlette on uvicorn."""
+"""Serves Seldon's protocol and the Open Inference Protocol over HTTP, with Starlette on uvicorn."""
 
 import asyncio
 import gc
@@ -17,12 +17,12 @@ from lifecycle import InputError, config
 from lifecycle.serving.application import application
 from lifecycle.serving.service import Service
 
-GRACE = 20  # seconds that requests in flight have to end after SIGTERM
+GRACE = 20  # seconds for requests in flight to finish after SIGTERM
 UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
 class Corked:
-    """A transport that sends what is written in one step of the loop, as head and body of an answer are, at once."""
+    """A transport that joins the writes of one event-loop step, such as an answer's head and body."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport, self._parts = transport, list[bytes]()
@@ -36,7 +36,7 @@ class Corked:
         self._parts.append(part)
 
     def _flush(self) -> None:
-        if self._parts and not self._transport.is_closing():  # the caller may have gone
+        if self._parts and not self._transport.is_closing():  # the client may be gone
             self._transport.write(b"".join(self._parts))
         self._parts.clear()
 
@@ -46,13 +46,13 @@ class Corked:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's, which by itself writes head and body apart; that costs a third of all time."""
+    """uvicorn's protocol with joined writes: writing head and body separately costs a third of the time."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Corked(transport))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
-        """Ignore an offer to change the protocol, such as Java's client makes: httptools would lose the body."""
+        """Ignore protocol upgrades, which Java's HTTP client offers: httptools would lose the body."""
         if b"pgrade:" in data and (self.cycle is None or not self.cycle.more_body):
             head, end, rest = data.partition(b"\r\n\r\n")
             data = UPGRADE.sub(b"", head) + end + rest
@@ -60,14 +60,14 @@ class Protocol(HttpToolsProtocol):
 
 
 def _ports(environment: Mapping[str, str], own: int) -> list[int]:
-    """Where to listen: the operator names a port for requests and another for metrics."""
+    """The ports to listen on: Seldon's operator sets one for requests and one for metrics."""
     port = environment.get("PREDICTIVE_UNIT_HTTP_SERVICE_PORT", environment.get("PREDICTIVE_UNIT_SERVICE_PORT", own))
     metrics = environment.get("PREDICTIVE_UNIT_METRICS_SERVICE_PORT", port)
     try:
         return list(dict.fromkeys([int(port), int(metrics)]))
     except ValueError as error:
         raise InputError(
-            f"A PREDICTIVE_UNIT_*_PORT of the environment is no number ({error}); correct it or leave it out."
+            f"A PREDICTIVE_UNIT_*_PORT environment variable is not a number ({error}); correct or unset it."
         ) from error
 
 
@@ -80,7 +80,7 @@ def listener(port: int) -> socket.socket:
     except OSError as error:
         found.close()
         raise InputError(
-            f"Port {port} is taken ({error.strerror}); stop what listens there, or change serve.port."
+            f"Port {port} is taken ({error.strerror}); stop its listener, or change serve.port."
         ) from error
     return found
 
@@ -105,8 +105,8 @@ def run(settings: config.Config, model: Path, folder: Path) -> str:
     )
     where = f"predictions in {folder}" if settings.serve.log.enabled else "predictions are not logged"
     print(f"serve: {service.predictor.model.version} on port {ports[0]}, {where}", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn ends on it, and then raises it again
-    gc.freeze()  # what has been loaded stays, and need not be looked through again and again
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn re-raises SIGTERM after shutdown
+    gc.freeze()  # exclude loaded objects from later collections
     server.run(listeners)
     service.close()
     return f"stopped {service.predictor.model.version}"

@@ -1,4 +1,4 @@
-"""What a request becomes: checked, predicted, logged, counted and answered; knows no server."""
+"""The life of a request, independent of the server: check, predict, log, count, answer."""
 
 import os
 import sys
@@ -15,19 +15,19 @@ from lifecycle.config import Serve
 from lifecycle.serving import log, messages, openinference
 from lifecycle.serving.telemetry import Telemetry
 
-# Statuses of refusals by their reason; the rest is 400.
+# HTTP status of a refusal by its reason; 400 for any other.
 STATUS = {"size": 413, "content_type": 415, "log": 503, "model": 404, "path": 404, "method": 405, "golden": 503}
-# What a server says where no route or no method fits.
+# Refusals of unknown paths and methods.
 UNROUTED = {
-    404: RequestError("path", "There is nothing at this path; /openapi.json says what there is."),
-    405: RequestError("method", "This path takes another method; /openapi.json says which."),
+    404: RequestError("path", "This path does not exist; /openapi.json lists the paths."),
+    405: RequestError("method", "This path does not accept this method; /openapi.json lists its methods."),
 }
-IDENTITY = 200  # the most characters of a request's identity
+IDENTITY = 200  # maximum length of a request's identity, in characters
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A body with its status; `header` is the number of its bytes that are JSON when binary tensors follow."""
+    """A body and its status; `header` is the number of JSON bytes when binary tensors follow them."""
 
     content: bytes
     status: int = 200
@@ -35,9 +35,9 @@ class Answer:
 
 
 class Service:
-    """One predictor with its log and its counters; raises InputError when the model answers its golden rows wrongly.
+    """One predictor with its log and metrics; raises InputError when the model answers its golden rows wrongly.
 
-    `environment` holds what Seldon's operator says of the container.
+    `environment` holds the variables that Seldon's operator sets.
     """
 
     def __init__(self, model: Path, folder: Path, limits: Serve, environment: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class Service:
     def infer(
         self, content: bytes, header: bytes | None, identity: str | None, name: str, version: str | None
     ) -> Answer:
-        """Answer a request of the Open Inference Protocol; `header` says how many bytes of the body are JSON."""
+        """Answer a request of the Open Inference Protocol; `header` is the number of JSON bytes in the body."""
 
         def answered() -> Answer:
             self.known(name, version)
@@ -86,7 +86,7 @@ class Service:
         return self._guarded("v2", answered)
 
     def feedback(self, content: bytes) -> Answer:
-        """Log what came true of an earlier request, for the monitor to join by the request's identity."""
+        """Log the labels of an earlier request; the monitor joins them by the request's identity."""
 
         def answered() -> Answer:
             request, truth = messages.truth(messages.decode(content))
@@ -104,13 +104,13 @@ class Service:
         for row, label in enumerate(truth):
             if classes and label not in classes:
                 raise RequestError(
-                    "value", f"Row {row} of truth is no class of the model; allowed are {', '.join(classes)}."
+                    "value", f"Row {row} of truth is not a class of the model; allowed are {', '.join(classes)}."
                 )
             if not classes and (not isinstance(label, int | float) or isinstance(label, bool)):
                 raise RequestError("value", f"Row {row} of truth is not a number; the model predicts one.")
 
     def _answered(self, columns: Columns, identity: str | None) -> tuple[str, Predictions]:
-        """Predict, then log, so that no answer leaves which is not in the log."""
+        """Predict, and log before answering."""
         request = identity or os.urandom(16).hex()
         self._check(request, len(next(iter(columns.values()))))
         found = self.predictor.predict(self.predictor.inputs(columns))
@@ -127,13 +127,17 @@ class Service:
             raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
 
     def _append(self, to: log.LogFile, lines: bytes, now: datetime) -> None:
-        """Write to the log, or do what the configuration says when that fails."""
+        """Write to the log; serve.log.failure decides whether a failure refuses the request."""
         try:
             to.append(lines, now)
         except OSError as error:
             self.telemetry.log_failures.inc()
             if not self._failed:
-                print(f"serve: the prediction log fails ({error}); free its disk.", file=sys.stderr, flush=True)
+                print(
+                    f"serve: the prediction log cannot be written ({error}); free disk space.",
+                    file=sys.stderr,
+                    flush=True,
+                )
             self._failed += 1
             if self.limits.log.failure == "refuse":
                 raise RequestError("log", "The prediction could not be logged; try again later.") from error
@@ -154,25 +158,25 @@ class Service:
         return answer
 
     def refuse(self, error: RequestError, protocol: str) -> Answer:
-        """The answer to a request that cannot be answered, in the protocol's own form."""
+        """Count a refused request, and answer in the protocol's form."""
         status = STATUS.get(error.reason, 400)
         self.telemetry.refused(protocol, error.reason, status)
         form = openinference.refusal if protocol == "v2" else messages.refusal
         return Answer(form(error, status), status)
 
     def too_large(self) -> RequestError:
-        """For a body that a server does not read to its end."""
+        """The refusal of a body over the limit, which a server stops reading."""
         return RequestError("size", f"The body is larger than {self.limits.bytes} bytes; send fewer rows at a time.")
 
     def ready(self) -> None:
-        """Raises RequestError when the golden rows come out otherwise than at training."""
+        """Raises RequestError when the golden rows are no longer answered as in training."""
         try:
             self.predictor.check()
         except InputError as error:
             raise RequestError("golden", str(error)) from error
 
     def known(self, name: str, version: str | None) -> None:
-        """Raises RequestError for another model, or another version of it, than the one that is served."""
+        """Raises RequestError unless both name and version are the served model's."""
         own = self.predictor.model
         if name not in (own.metadata["name"], self._unit) or version not in (None, own.version):
             raise RequestError("model", f"There is no such model; ask for {own.metadata['name']} {own.version}.")

@@ -1,6 +1,6 @@
-"""Proves that a service answers the golden rows as at training, and that the image of the release answered.
+"""Checks that a service answers the golden rows as in training, from the image of the release.
 
-A rollout may still be under way, so it asks until every answer in a row comes from that image, or the time is over.
+Older pods still answer during a rollout, so it asks until several answers in a row are right or time runs out.
 """
 
 import json
@@ -15,12 +15,12 @@ from lifecycle import InputError, files
 from lifecycle.artifact import directory, golden
 
 PATH = "/api/v1.0/predictions"
-IN_A_ROW = 5  # answers of the image, one after the other; the service may still send some to older pods
-PAUSE, PATIENCE = 2.0, 10.0  # seconds between tries, and for one answer
+IN_A_ROW = 5  # right answers, because some requests may still reach older pods
+PAUSE, PATIENCE = 2.0, 10.0  # seconds between attempts, and to wait for an answer
 
 
 def ask(url: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The service's answer to rows; raises InputError where it has none."""
+    """The service's answer to rows; raises InputError if there is none."""
     body = json.dumps({"meta": {"puid": f"{golden.REQUEST}{time.time_ns()}"}, "jsonData": rows}).encode()
     request = urllib.request.Request(url + PATH, body, {"Content-Type": "application/json"})  # noqa: S310
     try:
@@ -34,7 +34,7 @@ def ask(url: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def problem(answer: dict[str, Any], expected: list[dict[str, Any]], image: str, version: str) -> str:
-    """What is wrong with an answer, or nothing; `image` may be empty, where no operator says which one answers."""
+    """What is wrong with an answer, or nothing; an empty `image` allows any, as without Seldon's operator."""
     try:
         path, found = answer["meta"]["requestPath"], answer["meta"]["tags"]["version"]
         answers = answer["jsonData"]
@@ -56,7 +56,7 @@ def run(
     asked: Callable[[str, list[dict[str, Any]]], dict[str, Any]] = ask,
     pause: float = PAUSE,
 ) -> str:
-    """Ask for at most so many seconds; raises InputError with what was wrong last."""
+    """Ask for at most `seconds`; raises InputError with the last problem."""
     version = directory.load(model).version
     recorded = json.loads(files.read(model / "golden.json", "train"))
     until, right, wrong = time.monotonic() + seconds, 0, "nothing was asked"
@@ -67,8 +67,8 @@ def run(
             wrong = str(error)
         right = 0 if wrong else right + 1
         if wrong and time.monotonic() + pause > until:
-            raise InputError(f"{url} is not as it was released within {seconds:g} seconds: {wrong}")
+            raise InputError(f"{url} does not answer as released within {seconds:g} seconds: {wrong}")
         time.sleep(pause if wrong else 0)
-    return f"{version} answers {len(recorded['rows'])} golden rows as at training" + (
+    return f"{version} answers {len(recorded['rows'])} golden rows as in training" + (
         f", from {image}" if image else ""
     )

@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus."""
+"""The service's metrics for Prometheus."""
 
 import math
 import shutil
@@ -15,7 +15,7 @@ SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 
 
 class Telemetry:
-    """The counters of one process, for a predictor and the folder of its prediction log, if it has one."""
+    """The metrics of one process: its predictor and, if it logs, the prediction log's folder."""
 
     def __init__(self, predictor: Predictor, folder: Path | None) -> None:
         self._registry = CollectorRegistry()
@@ -24,24 +24,22 @@ class Telemetry:
         self._requests = Counter(
             "model_requests", "Requests by protocol and status", ("protocol", "code"), registry=own
         )
-        self._refusals = Counter("model_refusals", "Requests that were refused, by reason", ("reason",), registry=own)
+        self._refusals = Counter("model_refusals", "Refused requests by reason", ("reason",), registry=own)
         self._seconds = Histogram(
             "model_request_seconds", "Time to answer", ("protocol",), buckets=SECONDS, registry=own
         )
-        self._rows = Counter("model_rows", "Rows that were answered", registry=own)
+        self._rows = Counter("model_rows", "Answered rows", registry=own)
         if model.classes:
             classes = Counter("model_predictions", "Rows by predicted class", ("class",), registry=own)
             self._classes = [classes.labels(name) for name in model.classes]
         else:
             self._values = Summary("model_prediction", "Predicted values", registry=own)
-        self.labels = Counter("model_labels", "Rows whose truth came as feedback", registry=own)
+        self.labels = Counter("model_labels", "Rows labelled by feedback", registry=own)
         self.log_failures = Counter("model_log_failures", "Requests that could not be logged", registry=own)
         if folder is not None:
-            free = Gauge("model_log_free_bytes", "Room on the prediction log's disk", registry=own)
+            free = Gauge("model_log_free_bytes", "Free space on the prediction log's disk", registry=own)
             free.set_function(lambda: _measured(lambda: shutil.disk_usage(folder).free))
-        info = Gauge(
-            "model_info", "The model that is served", ("name", "version", "task", "runtime", "sha256"), registry=own
-        )
+        info = Gauge("model_info", "The served model", ("name", "version", "task", "runtime", "sha256"), registry=own)
         info.labels(model.metadata["name"], model.version, model.task, predictor.runtime, model.sha256).set(1)
         self._answered = {
             protocol: (self._requests.labels(protocol, "200"), self._seconds.labels(protocol))
@@ -74,7 +72,7 @@ class Telemetry:
 
 
 def _measured(measure: Callable[[], float]) -> float:
-    """NaN where the folder cannot be read now, as when its files are being taken away."""
+    """NaN while the folder cannot be read, such as during its removal."""
     try:
         return measure()
     except OSError:

@@ -73,8 +73,8 @@ def test_only_the_outputs_that_are_asked_for_are_sent(binary: Trained, tmp_path:
     [
         ({}, "no inputs"),
         ({"inputs": []}, "no inputs"),
-        ({"inputs": [1]}, "has no name of its own"),
-        ({"inputs": [NUMBER, NUMBER]}, "has no name of its own"),
+        ({"inputs": [1]}, "has no name, or a repeated one"),
+        ({"inputs": [NUMBER, NUMBER]}, "has no name, or a repeated one"),
         ({"inputs": [{**NUMBER, "shape": None}]}, "The input number has no shape"),
         ({"inputs": [{**NUMBER, "shape": [1, 2]}]}, "The input number has the shape [1, 2]"),
         ({"inputs": [{**NUMBER, "shape": [-2]}]}, "has no shape"),
@@ -86,7 +86,7 @@ def test_only_the_outputs_that_are_asked_for_are_sent(binary: Trained, tmp_path:
         ({"inputs": [NUMBER, {**COLOUR, "shape": [1], "data": ["red"]}]}, "different numbers of rows"),
         ({"inputs": [{**NUMBER, "shape": [0], "data": []}]}, "different numbers of rows, or none"),
         ({"inputs": [{**NUMBER, "name": "size"}, COLOUR]}, "unknown column size"),
-        ({"inputs": [NUMBER, COLOUR], "id": 7}, "The id is not a text"),
+        ({"inputs": [NUMBER, COLOUR], "id": 7}, "The id is not a string"),
         ({"inputs": [NUMBER, COLOUR], "parameters": 7}, "parameters is not an object"),
         ({"inputs": [NUMBER, COLOUR], "outputs": [1]}, "outputs is not a list of objects"),
         ({"inputs": [NUMBER, COLOUR], "outputs": [{"name": "x"}]}, 'The output "x" is unknown'),
@@ -103,13 +103,13 @@ def test_a_request_that_is_wrong_is_told_why(
 @pytest.mark.parametrize(
     ("datatype", "size", "content", "sentence"),
     [
-        ("FP32", 9, b"12345678", "binary_data_size that the body does not hold"),
-        ("FP32", "8", b"12345678", "binary_data_size that the body does not hold"),
-        ("FP32", 7, b"1234567", "which are no whole FP32 values"),
+        ("FP32", 9, b"12345678", "binary_data_size that is invalid or longer than the body"),
+        ("FP32", "8", b"12345678", "binary_data_size that is invalid or longer than the body"),
+        ("FP32", 7, b"1234567", "not a whole number of FP32 values"),
         ("FP32", 8, b"123456789", "1 bytes more than its tensors"),
-        ("BYTES", 6, b"\x08\x00\x00\x00ab", "cut or not UTF-8"),
-        ("BYTES", 2, b"\x08\x00", "cut or not UTF-8"),
-        ("BYTES", 5, b"\x01\x00\x00\x00\xff", "cut or not UTF-8"),
+        ("BYTES", 6, b"\x08\x00\x00\x00ab", "truncated or not UTF-8"),
+        ("BYTES", 2, b"\x08\x00", "truncated or not UTF-8"),
+        ("BYTES", 5, b"\x01\x00\x00\x00\xff", "truncated or not UTF-8"),
     ],
 )
 def test_binary_data_that_do_not_fit_are_told(

@@ -97,7 +97,7 @@ def test_the_identity_in_a_message_comes_before_the_one_in_its_head(binary: Trai
         answer = service.post(URL, json={"jsonData": ROWS, "meta": meta}, headers=head).json()
         assert answer["meta"]["puid"] == identity
     assert {line["request"] for line in logged(tmp_path)} == {"mine", "head"}
-    for puid, sentence in ((7, "meta.puid is not a text"), ("x" * 201, "more than 200 characters")):
+    for puid, sentence in ((7, "meta.puid is not a string"), ("x" * 201, "more than 200 characters")):
         wrong = service.post(URL, json={"jsonData": ROWS, "meta": {"puid": puid}})
         assert wrong.status_code == 400
         assert sentence in wrong.json()["status"]["info"]
@@ -270,12 +270,12 @@ def test_another_content_type_is_refused(
 
 def test_unknown_places_and_verbs_are_told_in_the_protocols_form(binary: Trained, tmp_path: Path) -> None:
     service = client(binary, tmp_path)
-    for url, status, sentence in (("/nowhere", 404, "nothing at this path"), (URL, 405, "another method")):
+    for url, status, sentence in (("/nowhere", 404, "path does not exist"), (URL, 405, "not accept this method")):
         told = service.get(url).json()["status"]
         assert told["code"] == status
         assert sentence in told["info"]
     assert service.get(URL).headers["Allow"] == "POST"
-    assert "nothing at this path" in service.get("/v2/nowhere").json()["error"]
+    assert "path does not exist" in service.get("/v2/nowhere").json()["error"]
     for url in ("/v2/models/other", "/v2/models/other/ready", "/v2/models/tiny/versions/3"):
         assert service.get(url).status_code == 404
         assert "ask for tiny" in service.get(url).json()["error"]
@@ -306,7 +306,7 @@ def test_a_log_that_fails_refuses_or_serves_as_configured(
     assert "could not be logged" in answers["refuse"][0].json()["status"]["info"]
     assert [answer.status_code for answer in answers["serve"]] == [200] * 3
     said = capsys.readouterr().err
-    assert said.count("the prediction log fails") == 2
+    assert said.count("the prediction log cannot be written") == 2
     assert said.count("works again after 3 failures") == 2
 
 

@@ -23,7 +23,7 @@ def asker(service: Client) -> Any:
 def test_a_service_of_the_release_passes(trained: Trained, tmp_path: Path) -> None:
     service = client(trained, tmp_path, {"PREDICTIVE_UNIT_IMAGE": IMAGE})
     said = smoke.run("http://model", IMAGE, trained.build / "model", 1, asker(service))
-    assert said.endswith(f"golden rows as at training, from {IMAGE}")
+    assert said.endswith(f"golden rows as in training, from {IMAGE}")
 
 
 def test_another_image_is_waited_for_and_then_told(binary: Trained, tmp_path: Path) -> None:
