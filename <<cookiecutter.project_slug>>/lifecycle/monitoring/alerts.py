@@ -1,4 +1,4 @@
-"""Raises an alert when a series of windows is outside of its bounds too often, and not again before a cooldown."""
+"""Raises an alert when too many recent windows of a series are out of bounds, then pauses for a cooldown."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,8 +7,7 @@ from lifecycle.documents.summary import Alert, Window
 
 
 def raised(outside: Sequence[bool], rule: AlertRule) -> list[int]:
-    """The windows at which the rule raises an alert: k of the last n are outside, and the last alert is older than
-    the cooldown."""
+    """The indices of windows that raise an alert: `windows` of the last `of` are out of bounds, after the cooldown."""
     found: list[int] = []
     for index in range(len(outside)):
         count = sum(outside[max(0, index + 1 - rule.of) : index + 1])
@@ -17,21 +16,21 @@ def raised(outside: Sequence[bool], rule: AlertRule) -> list[int]:
     return found
 
 
-def judge(found: Iterable[Window], rule: AlertRule) -> list[Alert]:
-    """Each series that can raise an alert: the rule's metrics, estimated and realised, and each column's quality.
+def judge(measured: Iterable[Window], rule: AlertRule) -> list[Alert]:
+    """The alert of each series that can raise one: the rule's metrics, estimated and realised, and data quality.
 
-    Drift raises none: with no change at all, one of seven features lies outside in a third of the windows.
+    Drift raises none: with no change at all, one of seven features is out of bounds in a third of the windows.
     """
     series: dict[tuple[str, str, str | None], list[Window]] = {}
-    for window in found:
+    for window in measured:
         performance = window.kind in ("estimated", "realised") and window.metric in rule.metrics
         if not window.reference and (performance or window.kind == "quality"):
             series.setdefault((window.kind, window.metric, window.column), []).append(window)
-    told = []
+    found = []
     for windows in series.values():
         outside = [window.outside for window in windows]
         events, count = raised(outside, rule), sum(outside[-rule.of :])
-        told.append(
+        found.append(
             Alert(
                 kind=windows[0].kind,
                 metric=windows[0].metric,
@@ -41,4 +40,4 @@ def judge(found: Iterable[Window], rule: AlertRule) -> list[Alert]:
                 raised=windows[events[-1]].end if events else None,
             )
         )
-    return told
+    return found

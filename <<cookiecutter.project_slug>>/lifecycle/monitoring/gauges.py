@@ -1,4 +1,4 @@
-"""The latest numbers of a monitor's summary, for Prometheus."""
+"""The latest values of a monitor's summary, for Prometheus."""
 
 import os
 
@@ -9,15 +9,13 @@ from lifecycle.documents.summary import Summary
 
 
 def registry(summary: Summary) -> CollectorRegistry:
-    """The latest window of each series, for Prometheus."""
+    """A registry with the latest window of each series."""
     found = CollectorRegistry()
     names = ("model", "version", "kind", "metric", "column")
-    value = Gauge("model_window", "What was measured in the latest window", names, registry=found)
-    outside = Gauge(
-        "model_window_outside", "1 when the latest window lies outside of its bounds", names, registry=found
-    )
+    value = Gauge("model_window", "Value in the latest window", names, registry=found)
+    outside = Gauge("model_window_outside", "1 when the latest window is out of bounds", names, registry=found)
     holds = Gauge("model_alert", "1 while the alert rule holds", ("model", "version"), registry=found)
-    rows = Gauge("model_logged_rows", "Predictions in the log that were read", ("model", "version"), registry=found)
+    rows = Gauge("model_logged_rows", "Predictions read from the log", ("model", "version"), registry=found)
     for window in summary.windows:
         if not window.reference and window.value is not None:
             key = (summary.name, summary.version, window.kind, window.metric, window.column or "")
@@ -29,14 +27,14 @@ def registry(summary: Summary) -> CollectorRegistry:
 
 
 def text(summary: Summary) -> bytes:
-    """The gauges as Prometheus scrapes them."""
+    """The gauges in Prometheus's text format."""
     return generate_latest(registry(summary))
 
 
 def push(summary: Summary, address: str) -> None:
-    """Hand the gauges to a Pushgateway, as a job's metrics are gone with it; raises InputError when that fails.
+    """Push the gauges to a Pushgateway, because a job's metrics end with the job; raises InputError when that fails.
 
-    They replace those of the same model, and of the same environment where POD_NAMESPACE says which it is.
+    They replace earlier gauges of the same model and, if POD_NAMESPACE is set, the same environment.
     """
     space = os.environ.get("POD_NAMESPACE")
     group = {"model": summary.name, **({"namespace": space} if space else {})}

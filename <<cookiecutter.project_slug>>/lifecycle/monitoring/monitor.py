@@ -1,4 +1,4 @@
-"""Tells whether the released model still holds: performance estimated without labels, realised where labels came."""
+"""Measures whether the released model still performs: estimated without labels, realised with them."""
 
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ REFERENCE_WINDOWS = 10
 
 
 def _reference(connection: duckdb.DuckDBPyConnection, model: Model, watching: Monitor) -> pd.DataFrame:
-    """The test rows that the model was accepted with, in windows like those of the log."""
+    """The model's test rows, cut into windows as the log is."""
     rows = frames.parquet((model.path / "reference.parquet").read_bytes()).to_pandas()
     if model.task == "multiclass_classification":
         for name in ("prediction", "label"):
@@ -41,31 +41,35 @@ def _warnings(
     analysis: int,
     watching: Monitor,
 ) -> list[str]:
-    """What a reader must know before the numbers, each in a sentence."""
-    said, where = [], " and ".join(locations)
+    """Caveats to read before the numbers, one sentence each."""
+    found, where = [], " and ".join(locations)
     unit = f"{watching.window:,} rows" if isinstance(watching.window, int) else f"a {watching.window}"
     if not counts.rows:
-        said.append(f"No prediction of {model.version} was logged in {where} in the last {watching.days} days.")
+        found.append(f"No prediction of {model.version} was logged in {where} in the last {watching.days} days.")
     elif not analysis:
-        said.append(
-            f"{counts.rows:,} predictions of {model.version} fill no window of {unit} yet; wait for more traffic."
+        found.append(
+            f"{counts.rows:,} predictions of {model.version} do not fill a window of {unit} yet; wait for more traffic."
         )
     if counts.versions and not counts.rows:
-        said.append(f"The log holds {', '.join(counts.versions)} instead; name the model directory of what is served.")
+        found.append(
+            f"The log holds {', '.join(counts.versions)} instead; name the model directory of the served version."
+        )
     if counts.unreadable:
-        said.append(f"{counts.unreadable:,} lines of the log are torn or foreign and were left out.")
+        found.append(f"{counts.unreadable:,} lines of the log are torn or malformed and were skipped.")
     if counts.future:
-        said.append(f"{counts.future:,} rows were logged later than now and were left out; correct the server's clock.")
+        found.append(
+            f"{counts.future:,} rows have a log time in the future and were skipped; correct the server's clock."
+        )
     if reference < REFERENCE_WINDOWS:
-        said.append(
+        found.append(
             f"The reference has {reference} windows of {unit}, fewer than {REFERENCE_WINDOWS}: "
             "its bounds are uncertain; lengthen split.test or shorten monitor.window."
         )
-    return said
+    return found
 
 
 def _unseen(known: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str]) -> list[str]:
-    """Features that no row has any more, as when the log is that of another schema."""
+    """A warning about features that are empty in every row of the log, such as after a change of schema."""
 
     def empty(rows: pd.DataFrame, name: str) -> bool:
         return bool((rows[name].isna() | (rows[name] == "")).all())
@@ -73,11 +77,11 @@ def _unseen(known: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str]
     gone = [name for name in features if empty(analysis, name) and not empty(known, name)]
     if not gone:
         return []
-    return [f"No row that was read has a value in {', '.join(gone)}; look whether callers send another schema."]
+    return [f"No row has a value in {', '.join(gone)}; check whether callers send another schema."]
 
 
 def _undefined(found: Sequence[Window]) -> list[str]:
-    """What could not be measured in some windows, and why."""
+    """A sentence for each metric that is undefined in some windows."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for window in found:
         if window.value is None and not window.reference:
@@ -85,13 +89,13 @@ def _undefined(found: Sequence[Window]) -> list[str]:
             columns[window.column or ""] = columns.get(window.column or "", 0) + 1
     return [
         f"The {kind} {metric}{' of ' * any(columns)}{', '.join(filter(None, columns))} is undefined in "
-        f"{max(columns.values())} windows: their rows have one class only, or no value."
+        f"{max(columns.values())} windows, where rows have only one class, or no value."
         for (kind, metric), columns in counts.items()
     ]
 
 
 def summarise(settings: Config, model: Model, locations: Sequence[str], truth: str | None, now: datetime) -> Summary:
-    """Read the log and measure each window of it; `locations` are folders or fsspec URIs, `truth` one with labels."""
+    """Read the log and measure each window; `locations` are folders or fsspec URIs, `truth` is one with labels."""
     own, begin = settings.monitor, now - timedelta(days=settings.monitor.days)
     with tempfile.TemporaryDirectory() as folder, reader.connect(Path(folder)) as connection:
         counts = reader.load(connection, locations, model, begin, now)
@@ -105,46 +109,48 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         )
         labelled = connection.execute("select count(*) from labelled").fetchone()
         windows.cut(connection, "labelled", own.window, own.sample)
-        judged = reader.rows(connection, model)
+        truths = reader.rows(connection, model)
     found: list[Window] = []
     features = [column.name for column in model.columns]
     outputs = [f"probability_{name}" for name in model.classes] or ["prediction"]
     if len(known) and len(analysis):
         found += nannyml.estimated(known, analysis, model.task, model.classes, own.metrics, features)
-        if len(judged):
-            found += nannyml.realised(known, judged, model.task, model.classes, own.metrics)
+        if len(truths):
+            found += nannyml.realised(known, truths, model.task, model.classes, own.metrics)
         found += nannyml.drift(known, analysis, features, outputs)
         found += quality.outputs(known, analysis, outputs)
         found += quality.measure(known, analysis, model, settings.data.features, own.alert.quality)
-    told = alerts.judge(found, own.alert)
-    moments = [entry.raised for entry in told if entry.holds and entry.raised]
-    said = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own)
-    said += _unseen(known, analysis, features) if len(analysis) else []
+    judged = alerts.judge(found, own.alert)
+    moments = [entry.raised for entry in judged if entry.holds and entry.raised]
+    warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own)
+    warnings += _unseen(known, analysis, features) if len(analysis) else []
     return Summary(
         name=model.metadata["name"],
         version=model.version,
         task=model.task,
-        alert=any(entry.holds for entry in told),
+        alert=any(entry.holds for entry in judged),
         raised=max(moments, default=None),
         rule=own.alert,
         log=LogCounts(**vars(counts), labelled=labelled[0] if labelled else 0),
         sampled=own.sample if sampled else None,
-        alerts=tuple(told),
-        warnings=tuple(said + _undefined(found)),
+        alerts=tuple(judged),
+        warnings=tuple(warnings + _undefined(found)),
         windows=tuple(found),
     )
 
 
 def run(settings: Config, path: Path, locations: Sequence[str], truth: str | None, now: datetime) -> Summary:
-    """What the log says of a model directory; raises InputError when it cannot be read, never for what it holds."""
+    """Monitor a model directory; raises InputError for unreadable input, never for an alert."""
     model = directory.load(path)
     if model.task != settings.task:
-        raise InputError(f"{path} is a model of {model.task}, but config.yaml says {settings.task}; name the model.")
+        raise InputError(
+            f"{path} is a model of {model.task}, but config.yaml says {settings.task}; name the right model directory."
+        )
     return summarise(settings, model, locations, truth, now)
 
 
-def told(summary: Summary) -> str:
-    """The outcome in a line, and each warning in one below it."""
+def outcome(summary: Summary) -> str:
+    """The outcome in one line, followed by one line per warning."""
     log, state = summary.log, "ALERT" if summary.alert else "no alert"
     line = f"{summary.version}: {state} on {log.rows:,} predictions, {log.labelled:,} of them labelled"
     return "\n".join([line, *(f"  {warning}" for warning in summary.warnings)])

@@ -1,8 +1,9 @@
-"""Performance and drift of windows of rows by NannyML; no other module knows it, so that it can be replaced.
+"""Performance and drift of windows, by NannyML; no other module imports it, so it can be replaced.
 
 Estimation without labels: CBPE for classification, DLE for regression
-(https://nannyml.readthedocs.io/en/stable/how_it_works/performance_estimation.html). Both see a change in the inputs,
-neither a change in what the inputs mean. Drift: Jensen-Shannon distance of one column, reconstruction error of all.
+(https://nannyml.readthedocs.io/en/stable/how_it_works/performance_estimation.html). Both notice changed inputs;
+neither notices that inputs have come to mean something else. Drift: Jensen-Shannon distance per column, reconstruction
+error over all columns.
 """
 
 import logging
@@ -18,9 +19,9 @@ from lifecycle.documents.summary import Kind, Window
 from lifecycle.monitoring import windows
 from lifecycle.tasks import Task, sign
 
-# By NannyML's name of the period, then by chunk: begin, end and rows.
+# NannyML's name of the period, then the chunk, to begin, end and rows.
 type Spans = dict[str, dict[int, dict[str, Any]]]
-# It would tell its makers of each use, and read a file .env of the folder it is in.
+# Disable usage tracking, and reading a .env file.
 os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
 
@@ -32,7 +33,7 @@ PROBLEMS: dict[Task, str] = {
 
 
 def _chunker(reference: pd.DataFrame) -> Any:
-    """Takes the windows as they were cut; NannyML drops `chunk` when it splits single columns of the reference."""
+    """Keeps the windows that were cut; NannyML drops `chunk` when it splits single columns of the reference."""
     from nannyml.chunk import Chunk, Chunker
 
     class Windows(Chunker):  # type: ignore[misc]
@@ -52,11 +53,11 @@ def _columns(task: Task, classes: Sequence[str]) -> dict[str, Any]:
     return columns
 
 
-def _quietly(calculated: Callable[[], Any]) -> pd.DataFrame:
-    """A result as a table, without the hundreds of warnings on the way."""
+def _quietly(calculate: Callable[[], Any]) -> pd.DataFrame:
+    """A result as a table, with NannyML's hundreds of warnings silenced."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        table: pd.DataFrame = calculated().to_df()
+        table: pd.DataFrame = calculate().to_df()
     return table
 
 
@@ -68,14 +69,14 @@ def estimated(
     metrics: Sequence[str],
     features: list[str],
 ) -> list[Window]:
-    """Performance that the predictions let expect; the frames hold chunk, features, prediction and probabilities."""
+    """Performance estimated from predictions; the frames hold chunk, features, prediction and probabilities."""
 
-    def calculated() -> Any:
+    def calculate() -> Any:
         import nannyml
 
         arguments = {"metrics": list(metrics), "chunker": _chunker(reference), **_columns(task, classes)}
         if task == "regression":
-            import lightgbm  # NannyML's estimator of errors
+            import lightgbm  # NannyML's error estimator
 
             lightgbm.register_logger(logging.getLogger(__name__))
             estimator = nannyml.DLE(feature_column_names=features, **arguments)
@@ -83,22 +84,22 @@ def estimated(
             estimator = nannyml.CBPE(problem_type=PROBLEMS[task], **arguments)
         return estimator.fit(reference).estimate(analysis)
 
-    return _performance("estimated", _quietly(calculated), reference, analysis, metrics)
+    return _performance("estimated", _quietly(calculate), reference, analysis, metrics)
 
 
 def realised(
     reference: pd.DataFrame, analysis: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str]
 ) -> list[Window]:
-    """Performance against the labels that have come."""
+    """Performance against the labels received so far."""
 
-    def calculated() -> Any:
+    def calculate() -> Any:
         import nannyml
 
         arguments = {"metrics": list(metrics), "chunker": _chunker(reference), **_columns(task, classes)}
         calculator = nannyml.PerformanceCalculator(problem_type=PROBLEMS[task], **arguments)
         return calculator.fit(reference).calculate(analysis)
 
-    return _performance("realised", _quietly(calculated), reference, analysis, metrics)
+    return _performance("realised", _quietly(calculate), reference, analysis, metrics)
 
 
 def _performance(
@@ -108,7 +109,7 @@ def _performance(
     analysis: pd.DataFrame,
     metrics: Sequence[str],
 ) -> list[Window]:
-    """Only a value on the worse side of its bounds is outside: a model that does better needs no one."""
+    """Windows of each metric; only a value worse than its bound is outside, because better needs no action."""
     spans = _spans(reference, analysis)
     return [
         window
@@ -118,9 +119,9 @@ def _performance(
 
 
 def drift(reference: pd.DataFrame, analysis: pd.DataFrame, features: list[str], outputs: list[str]) -> list[Window]:
-    """How far each column, and all features together, lie from the reference; never an alert, but its diagnosis."""
+    """Distance from the reference for each column, and for all features together: a diagnosis, never an alert."""
 
-    def single() -> Any:
+    def univariate() -> Any:
         import nannyml
 
         calculator = nannyml.UnivariateDriftCalculator(
@@ -131,14 +132,14 @@ def drift(reference: pd.DataFrame, analysis: pd.DataFrame, features: list[str], 
         )
         return calculator.fit(reference).calculate(analysis)
 
-    def together() -> Any:
+    def multivariate() -> Any:
         import nannyml
 
         calculator = nannyml.DataReconstructionDriftCalculator(column_names=features, chunker=_chunker(reference))
         return calculator.fit(reference).calculate(analysis)
 
     columns, metric, spans = [*features, *outputs], "jensen_shannon", _spans(reference, analysis)
-    table = _quietly(single)
+    table = _quietly(univariate)
     chunks = table["chunk"]["chunk"]
     found = [
         window
@@ -146,7 +147,7 @@ def drift(reference: pd.DataFrame, analysis: pd.DataFrame, features: list[str], 
         for window in _windows("drift", metric, column, table[column][metric], chunks, spans, -1)
     ]
     if len(features) > 1:
-        table, metric = _quietly(together), "reconstruction_error"
+        table, metric = _quietly(multivariate), "reconstruction_error"
         found += _windows("drift", metric, None, table[metric], table["chunk"], spans, -1)
     return found
 

@@ -1,4 +1,4 @@
-"""Measures the data in each window: the shares of rows without a value, unseen or out of range; the mean outputs."""
+"""Measures the data in each window: shares of missing, unseen and out-of-range values, and mean outputs."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from lifecycle.monitoring import windows
 def _wrong(
     rows: pd.DataFrame, known: pd.DataFrame, model: Model, features: Mapping[str, Feature]
 ) -> dict[tuple[str, str], pd.Series]:
-    """For each column and measure, which rows are wrong; `known` rows give the range of a number without bounds."""
+    """Which rows are wrong, by column and measure; `known` rows give the range of numbers without configured bounds."""
     found = {}
     for column in model.columns:
         values = rows[column.name]
@@ -33,7 +33,7 @@ def _wrong(
 def measure(
     reference: pd.DataFrame, analysis: pd.DataFrame, model: Model, features: Mapping[str, Feature], margin: float
 ) -> list[Window]:
-    """The shares in each window of the log; one is outside when it exceeds the reference's by more than the margin."""
+    """The shares in each window of the log; one is outside if it exceeds the reference share by over the margin."""
     usual = {key: float(np.mean(wrong)) for key, wrong in _wrong(reference, reference, model, features).items()}
     spans = windows.spans(analysis)
     found = []
@@ -57,7 +57,7 @@ def measure(
 
 
 def outputs(reference: pd.DataFrame, analysis: pd.DataFrame, columns: list[str]) -> list[Window]:
-    """The mean of each output, a probability or the value, in each window."""
+    """The mean of each output (probability or predicted value) in each window."""
     found = []
     for frame in (reference, analysis):
         spans, means = windows.spans(frame), frame.groupby("chunk")[columns].mean()

@@ -1,6 +1,6 @@
-"""Reads the prediction log, from disk and from object stores, into DuckDB: no row twice, no torn line.
+"""Reads the prediction log from disk or object stores into DuckDB, without duplicate rows and torn lines.
 
-DuckDB works in a file, so that memory stays free.
+DuckDB works in a file, to save memory.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,12 +19,12 @@ from lifecycle.artifact import golden
 from lifecycle.artifact.directory import Model
 from lifecycle.documents import log
 
-SKEW = timedelta(hours=1)  # by which another machine's clock may be ahead
+SKEW = timedelta(hours=1)  # tolerated lead of another machine's clock
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What was read: answered rows, unreadable lines, rows that stood twice or lie in the future, other versions."""
+    """What was read: answered rows, unreadable lines, duplicate rows, rows from the future, other versions."""
 
     rows: int
     unreadable: int = 0
@@ -42,12 +42,12 @@ def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             yield connection
         finally:
-            for name in connection.list_filesystems():  # which would keep the connection alive
+            for name in connection.list_filesystems():  # they would keep the connection alive
                 connection.unregister_filesystem(name)
 
 
 def quoted(name: str) -> str:
-    """A name as SQL takes it, whatever it holds."""
+    """A name quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -56,16 +56,16 @@ def _struct(fields: dict[str, str]) -> str:
 
 
 def find(connection: duckdb.DuckDBPyConnection, location: str, pattern: str) -> list[str]:
-    """The files or folders below a folder or an fsspec URI that fit a pattern, as DuckDB takes them.
+    """The paths below a folder or an fsspec URI that match a pattern, in DuckDB's notation.
 
     Raises InputError when a store cannot be read.
     """
     try:
         filesystem, root = fsspec.url_to_fs(location)
         found = sorted(filesystem.glob(f"{root.rstrip('/')}/{pattern}"))
-    except Exception as error:  # each kind of store raises exceptions of its own
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"{location} cannot be read ({said}); correct it, or its credentials.") from error
+    except Exception as error:  # each store raises its own exceptions
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{location} cannot be read ({reason}); correct it, or its credentials.") from error
     if "://" not in location:
         return found
     if not connection.filesystem_is_registered(filesystem.protocol[0]):
@@ -74,7 +74,7 @@ def find(connection: duckdb.DuckDBPyConnection, location: str, pattern: str) -> 
 
 
 def _since(paths: Iterable[str], begin: datetime) -> list[str]:
-    """The files of the hours from `begin` on; those before are not opened."""
+    """The files of the hours since `begin`; earlier files are not opened."""
     first = log.hour(begin)
     return [path for path in paths if log.begun(path) >= first]
 
@@ -82,10 +82,10 @@ def _since(paths: Iterable[str], begin: datetime) -> list[str]:
 def load(
     connection: duckdb.DuckDBPyConnection, locations: Sequence[str], model: Model, begin: datetime, now: datetime
 ) -> Counts:
-    """Fill the table `log` with what the model answered, and `answered` with its rows' id, time, request and row.
+    """Fill the table `log` with the model's answers, and `answered` with the id, time, request and row of each.
 
-    A row's time is its own, if it came with one, else that of its answer. Those of the smoke test are left out. Raises
-    InputError for an unreadable store.
+    A row's time is its own, or else the time of its answer. Rows of the smoke test are skipped. Raises InputError for
+    an unreadable store.
     """
     files, versions = [], set()
     for location in locations:
@@ -125,7 +125,7 @@ def load(
 
 
 def _read(connection: duckdb.DuckDBPyConnection, table: str, files: list[str], columns: dict[str, str]) -> None:
-    """A table of JSON lines; a line that is none, such as a torn one, becomes a row of nulls."""
+    """A table of JSON lines; an invalid line, such as a torn one, becomes a row of nulls."""
     if not files:
         fields = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
         connection.execute(f"create or replace table {table} ({fields})")
@@ -137,17 +137,17 @@ def _read(connection: duckdb.DuckDBPyConnection, table: str, files: list[str], c
             {"files": files, "columns": columns},
         )
     except duckdb.IOException as error:
-        said = " ".join(str(error).split())[:300]
-        raise InputError(f"The log cannot be read ({said}); restore the file, or take it away.") from error
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"The log cannot be read ({reason}); restore or remove the file.") from error
 
 
 def labels(
     connection: duckdb.DuckDBPyConnection, locations: Sequence[str], folder: str | None, model: Model, begin: datetime
 ) -> None:
-    """Fill the table `labels` with request, row and label: what came as feedback, and what a folder holds.
+    """Fill the table `labels` with request, row and label, from feedback and from a folder.
 
-    The last word on a row counts, and that of the folder, read in order of its files' names, after all feedback.
-    Raises InputError when the folder holds no label, a line that is none, or a label that the model does not have.
+    The latest label wins; the folder, read in order of file names, overrides feedback. Raises InputError for a folder
+    without labels, an invalid line, or a label that the model does not have.
     """
     columns = {"request": "VARCHAR", "row": "BIGINT", "label": "JSON", "logged": "TIMESTAMPTZ"}
     feedback = [path for location in locations for path in find(connection, location, log.pattern(log.LABELS))]
@@ -163,7 +163,7 @@ def labels(
     ).fetchone()
     if wrong and wrong[0]:
         raise InputError(
-            f"The labels in {folder} have {wrong[0]:,} lines that are no JSON object with request, row and label; "
+            f"The labels in {folder} have {wrong[0]:,} lines that are not JSON objects with request, row and label; "
             "correct them."
         )
     connection.execute(
@@ -183,13 +183,15 @@ def labels(
         {"classes": list(model.classes)} if model.classes else {},
     ).fetchall()
     if odd:
-        raise InputError(f"The labels hold {', '.join(label for (label,) in odd)}, but each is {wanted}; correct them.")
+        raise InputError(
+            f"The labels hold {', '.join(label for (label,) in odd)}, but each must be {wanted}; correct them."
+        )
 
 
 def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
-    """The log's rows in the table `cut`, as the monitor takes them: chunk, time, features, prediction, label if any.
+    """The log's rows in the table `cut`: chunk, time, features, prediction, and label if any.
 
-    Of two classes, prediction and label are the codes 0 and 1; of more, their names.
+    Prediction and label are codes 0 and 1 for two classes, and class names for more.
     """
     features = [
         f"coalesce(features.{quoted(column.name)}, '') as {quoted(column.name)}"

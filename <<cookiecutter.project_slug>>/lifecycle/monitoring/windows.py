@@ -1,20 +1,19 @@
-"""Cuts rows into windows in order of their time: so many rows each, or a period each; only whole windows count."""
+"""Cuts rows, ordered by time, into windows of a fixed number of rows or one period each; only whole windows count."""
 
 from typing import Any
 
 import duckdb
 import pandas as pd
 
-SMALLEST = 100  # rows of a period, below which it tells nothing
+SMALLEST = 100  # fewest rows of a period that is worth measuring
 SEED = 0
 
 
 def cut(connection: duckdb.DuckDBPyConnection, table: str, window: int | str, sample: int) -> None:
     """Fill the table `cut` with the rows of `table` (id, time, request, row) that lie in whole windows.
 
-    It adds `chunk`, the window counted from 0, and `size`, how many rows the window has. Of a window with more than
-    `sample` rows a seeded sample of that many is taken. The first and the last period are left out: nothing says that
-    they are whole.
+    It adds `chunk`, the window's number from 0, and `size`, its number of rows. Windows larger than `sample` rows are
+    sampled with a seed. The first and the last period are left out, because they may be partial.
     """
     if isinstance(window, int):
         place = "(row_number() over (order by time, request, row) - 1) // $window"
@@ -30,13 +29,13 @@ def cut(connection: duckdb.DuckDBPyConnection, table: str, window: int | str, sa
         kept as (select * exclude (place), dense_rank() over (order by place) - 1 as chunk from sized where {whole})
         select * from kept
         qualify row_number() over (partition by chunk order by hash(request, row, {SEED}), request, row) <= $sample
-        """,  # noqa: S608 - our own words
+        """,  # noqa: S608 - our own strings
         {"window": window, "sample": sample},
     )
 
 
 def spans(frame: pd.DataFrame) -> dict[int, dict[str, Any]]:
-    """By chunk: its `begin` and `end`, the first and last moment, and how many `rows` were looked at."""
+    """By chunk: `begin` and `end`, its first and last time, and `rows`, the number of rows read."""
     times = frame.groupby("chunk")["time"].agg(["min", "max", "size"])
     return {
         int(chunk): {"begin": begin.isoformat(), "end": end.isoformat(), "rows": int(rows)}

@@ -1,1 +1,1 @@
-"""How a decision and a monitor's summary read: words, charts and pages."""
+"""Words, charts and pages for decisions and the monitor's summaries."""

@@ -1,7 +1,7 @@
-"""Draws charts as Mermaid text, which GitHub renders in a comment without an image anywhere.
+"""Draws charts as Mermaid text, which GitHub renders in a comment without a hosted image.
 
-`xychart-beta` has no error bars and no legend, takes no missing value, no exponent and no empty label, and reads `#`
-and `;` itself.
+`xychart-beta` has no error bars or legend, accepts no missing value, exponent or empty label, and interprets `#` and
+`;`.
 """
 
 import re
@@ -13,7 +13,7 @@ LETTERS = 24
 
 
 def label(text: object) -> str:
-    """Text from data as a label: other signs than the harmless become a dot, as does an empty text; it is cut."""
+    """Text from data as a label: replace unsafe characters, or an empty text, with "·", and shorten."""
     plain = " ".join(re.sub(r"[^\w .,:/()+-]", "·", str(text)).split()) or "·"
     return plain if len(plain) <= LETTERS else f"{plain[: LETTERS - 1]}…"
 
@@ -28,7 +28,7 @@ def xychart(
     horizontal: bool = False,
     zero: bool = True,
 ) -> str:
-    """A fenced chart of the first 12 bars, with lines over them; the axis spans what is drawn, with 0 or without."""
+    """A fenced chart of the first 12 bars with lines over them; `zero` makes the axis include 0."""
     series = [list(values)[:LABELS] for values in (bars, *lines)]
     drawn = [value for values in series for value in values] + [0.0] * zero
     low, high = min(drawn), max(drawn)

@@ -1,4 +1,4 @@
-"""What the monitor's report says, section by section, and the report as Markdown for an issue and as a page."""
+"""The monitor's report, section by section, as Markdown for an issue and as a page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +9,8 @@ from lifecycle.reporting import pages, trends
 from lifecycle.reporting.pages import Section, Table
 
 BLIND = (
-    "The estimate needs no labels: it sees that the inputs have become harder to tell apart. It cannot see that they "
-    "have come to mean something else (concept drift); only labels show that, so compare it with the realised values "
-    "as they arrive."
+    "The estimate needs no labels. It sees when inputs become harder to predict from, but not when they come to mean "
+    "something else (concept drift). Only labels show that: compare the estimate with realised values as they arrive."
 )
 WHOLE = "build/monitor/report.html"
 
@@ -21,12 +20,12 @@ def verdict(summary: Summary) -> str:
 
 
 def setting(summary: Summary) -> list[str]:
-    """What was looked at, and what a reader must know before the numbers."""
+    """What was read, when it alerts, and the warnings."""
     log, rule = summary.log, summary.rule
-    sampled = f" Of larger windows {summary.sampled:,} rows were sampled." if summary.sampled else ""
+    sampled = f" Larger windows were sampled to {summary.sampled:,} rows." if summary.sampled else ""
     return [
-        f"{log.rows:,} predictions were logged, {log.labelled:,} of them have a label.{sampled} An alert needs "
-        f"{rule.windows} of the last {rule.of} windows outside of their bounds, on the worse side.",
+        f"{log.rows:,} predictions were logged, {log.labelled:,} of them have a label.{sampled} An alert is raised "
+        f"when {rule.windows} of the last {rule.of} windows are worse than their bound.",
         *summary.warnings,
     ]
 
@@ -48,8 +47,8 @@ def _alerts(summary: Summary) -> Section:
         if entry.holds or entry.raised or entry.kind != "quality"
     ]
     quiet = sum(entry.kind == "quality" and not entry.raised for entry in summary.alerts)
-    lines = [f"{quiet} more measures of data quality never raised one."] if quiet else []
-    return Section("Alerts", lines, [Table(("", "kind", "of", "windows outside", "last raised"), rows, True)])
+    lines = [f"{quiet} other data-quality measures never raised an alert."] if quiet else []
+    return Section("Alerts", lines, [Table(("", "kind", "series", "windows out of bounds", "last raised"), rows, True)])
 
 
 def _latest(windows: Sequence[Window]) -> tuple[str, str, str, str, str]:
@@ -61,7 +60,7 @@ def _latest(windows: Sequence[Window]) -> tuple[str, str, str, str, str]:
         _number(last.value) or "undefined",
         f"{_number(last.low)} to {_number(last.high)}",
         last.end[:16],
-        "outside" if last.outside else "",
+        "out of bounds" if last.outside else "",
     )
 
 
@@ -81,8 +80,8 @@ def _outputs(summary: Summary) -> Section:
     return Section("Outputs", tables=[Table(("mean of", "reference", "latest window"), rows)] if rows else [])
 
 
-def _measured(summary: Summary, title: str, kind: Kind, said: str) -> Section:
-    """Series with an upper bound: those that are most often outside, then those closest to it, come first."""
+def _measured(summary: Summary, title: str, kind: Kind, note: str) -> Section:
+    """Series with an upper bound, ordered by windows out of bounds, then by closeness to the bound."""
     found = []
     for name, windows in trends.series(summary, kind).items():
         own = [window for window in windows if not window.reference]
@@ -92,15 +91,15 @@ def _measured(summary: Summary, title: str, kind: Kind, said: str) -> Section:
             cells = (name, _number(last.value) or "undefined", _number(last.high), f"{outside} of {len(own)}")
             found.append(((-outside, -near), cells))
     rows = [cells for _, cells in sorted(found)]
-    table = Table(("column", "latest window", "upper bound", "windows outside"), rows)
-    return Section(title, [said], [table] if rows else [])
+    table = Table(("column", "latest window", "upper bound", "windows out of bounds"), rows)
+    return Section(title, [note], [table] if rows else [])
 
 
 def _log(summary: Summary) -> Section:
     log = summary.log
     lines = [
-        f"Read: {log.rows:,} rows. Left out: {log.repeated:,} that stood twice, {log.unreadable:,} unreadable lines, "
-        f"{log.future:,} from the future."
+        f"Read: {log.rows:,} rows. Skipped: {log.repeated:,} duplicates, {log.unreadable:,} unreadable lines, "
+        f"{log.future:,} rows from the future."
     ]
     if log.versions:
         lines.append(f"Other versions in the log: {', '.join(log.versions)}.")
@@ -109,9 +108,11 @@ def _log(summary: Summary) -> Section:
 
 def sections(summary: Summary) -> list[Section]:
     """Every section, always in the same order."""
-    drift = "Drift alone raises no alert: in a third of quiet windows some column drifts. It is diagnosis."
+    drift = (
+        "Drift is for diagnosis and raises no alert: without any change, some column drifts in a third of the windows."
+    )
     quality = (
-        "Shares of rows: missing, unseen in training, out of range. The bound is the reference's share and a margin."
+        "Shares of rows: missing, unseen in training, out of range. The bound is the reference share plus a margin."
     )
     return [
         _alerts(summary),

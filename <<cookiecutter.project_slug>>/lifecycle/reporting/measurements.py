@@ -1,4 +1,4 @@
-"""What a report says of the measurements in a decision, section by section."""
+"""The sections of a report on the measurements in a decision."""
 
 from lifecycle.documents import record
 from lifecycle.documents.record import Evaluation, Measure
@@ -16,7 +16,7 @@ def value(measures: dict[str, Measure], metric: str) -> str:
 
 
 def _intervals(evaluation: Evaluation) -> list[str]:
-    """The first metric of every model and slice, with the ends of its interval."""
+    """A chart of the first metric of every model and slice, with the ends of its interval."""
     metric = METRICS[evaluation.task][0]
     champion = {"champion": evaluation.champion.metrics} if evaluation.champion else {}
     places = {"candidate": evaluation.metrics, **champion, "baseline": evaluation.baseline}
@@ -27,7 +27,7 @@ def _intervals(evaluation: Evaluation) -> list[str]:
     points = list(found.values())
     return [
         charts.xychart(
-            f"{metric}: bars, with lines through the ends of their intervals",
+            f"{metric} as bars, with lines through the ends of the intervals",
             list(found),
             [point.value for point in points],
             [[point.low for point in points], [point.high for point in points]],
@@ -56,10 +56,10 @@ def metrics(decision: record.Decision) -> Section:
 
 
 def slices(decision: record.Decision) -> Section:
-    """The metrics that gates judge in each part of each slice, and how differently groups are treated."""
+    """The gated metrics of each part of each slice, and fairness between groups."""
     evaluation = decision.evaluation
     if not evaluation.slices:
-        return Section("Slices", ["config.yaml names none."])
+        return Section("Slices", ["config.yaml names no slices."])
     shown = METRICS[evaluation.task][:1] + tuple(
         dict.fromkeys(
             str(verdict.gate["metric"]) for verdict in decision.gates if verdict.gate["kind"] in ("slice", "gap")
@@ -87,7 +87,7 @@ def slices(decision: record.Decision) -> Section:
 
 
 def calibration(decision: record.Decision) -> Section:
-    """Whether probabilities hold, what is confused with what, how far values lie apart."""
+    """How reliable probabilities are, which classes are confused, how large residuals are."""
     evaluation = decision.evaluation
     lines, tables, drawn = [], [], []
     if bins := evaluation.calibration:
@@ -96,7 +96,7 @@ def calibration(decision: record.Decision) -> Section:
         tables.append(Table(("predicted probability", "observed share", "rows"), rows))
         drawn.append(
             charts.xychart(
-                "Calibration: bars are what came true, the line what was predicted",
+                "Calibration: bars are observed shares, the line is predicted probabilities",
                 [f"{part.predicted:.2f}" for part in bins],
                 [part.observed for part in bins],
                 [[part.predicted for part in bins]],
@@ -113,16 +113,16 @@ def calibration(decision: record.Decision) -> Section:
         quantiles = [(f"{float(at) * 100:g} %", f"{value:.4g}") for at, value in residuals.quantiles.items()]
         tables.append(Table(("quantile of truth - prediction", ""), quantiles))
         bands = [(f"{c.nominal:.0%}", f"± {c.width:.4g}", f"{c.observed:.1%}") for c in residuals.coverage]
-        tables.append(Table(("of the earlier half within", "band", "of the later half within"), bands))
+        tables.append(Table(("earlier half within the band", "band", "later half within the band"), bands))
     return Section("Calibration", lines, tables, drawn)
 
 
 def explanation(decision: record.Decision) -> Section:
-    """Which features the model needs."""
+    """Which features the model depends on."""
     evaluation = decision.evaluation
     found = evaluation.importance
     if not found:
-        return Section("Explanation", ["Not measurements."])
+        return Section("Explanation", ["Not measured."])
     metric = METRICS[evaluation.task][0]
     rows = [(name, f"{part.mean:.4f} ± {part.deviation:.4f}") for name, part in found.items()]
     chart = charts.xychart(
@@ -138,11 +138,11 @@ def explanation(decision: record.Decision) -> Section:
 
 
 def data(decision: record.Decision) -> Section:
-    """What the model learnt from and was tested on."""
+    """The training and test data."""
     evaluation = decision.evaluation
     data = evaluation.data
     if data is None:
-        return Section("Data", ["Not measurements."])
+        return Section("Data", ["Not measured."])
     targets = list(data.train.target)
     periods = [
         (name, " until ".join(span), f"{part.rows:,}", *(f"{part.target[key]:.4g}" for key in targets))
@@ -157,7 +157,7 @@ def data(decision: record.Decision) -> Section:
     ]
     return Section(
         "Data",
-        ["Drift is the Jensen-Shannon distance of the test from the training rows: 0 alike, 1 nothing in common."],
+        ["Drift is the Jensen-Shannon distance between training and test rows: 0 identical, 1 nothing in common."],
         [
             Table(("", "period", "rows", *(f"target {key}" for key in targets)), periods),
             Table(("feature", "drift", "missing in train", "missing in test"), features),
@@ -166,7 +166,7 @@ def data(decision: record.Decision) -> Section:
 
 
 def cost(decision: record.Decision) -> Section:
-    """What a prediction costs."""
+    """The latency and size of the served model."""
     evaluation = decision.evaluation
     rows = [("one row", f"{evaluation.latency:.3g} ms")]
     if evaluation.batch:

@@ -1,4 +1,4 @@
-"""What a page is made of, and how it becomes text that opens without a network."""
+"""The parts of a page, and their rendering as Markdown or as HTML that opens offline."""
 
 import html
 import re
@@ -14,12 +14,12 @@ from lifecycle.documents import limits
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-ROWS, CELL = 30, 300  # of a table or list, and of a text in it, in Markdown
+ROWS, CELL = 30, 300  # limits in Markdown: rows of a table, characters of a cell or line
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a head; `whole` when no row may be cut to save space."""
+    """Rows of text under a head; a `whole` table is never shortened."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -37,18 +37,18 @@ class Section:
 
 
 def plain(text: object) -> str:
-    """Markdown of text that may come from data: it can neither end a table cell, nor be HTML, nor name a person."""
+    """Untrusted text as Markdown: it cannot end a table cell, be HTML or mention a person."""
     escaped = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", " ".join(str(text).split()))
     return html.escape(escaped, quote=False).replace("@", "&#64;").replace("#", "&#35;")
 
 
 def cut(text: str, longest: int) -> str:
-    """Text of at most so many characters; an ellipsis where it was cut."""
+    """Text of at most `longest` characters, with an ellipsis if it was cut."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of `model/templates`; HTML is escaped, Markdown escapes with the filter `plain`."""
+    """Fill a file of `templates/`; HTML is escaped, Markdown escapes with the filter `plain`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -64,14 +64,14 @@ def render(template: str, **values: Any) -> str:
 def markdown(
     verdict: str, setting: Sequence[str], sections: Sequence[Section], whole: str, limit: int = limits.BODY
 ) -> str:
-    """A report for a comment or an issue, at most `limit` characters; `whole` names the page that has all of it.
+    """A report for a comment or an issue, at most `limit` characters; `whole` names the full page.
 
-    Long tables end with how many rows they lack. If that is not enough, whole sections are left out, the longest
-    first, and named; the first is kept.
+    Long tables are shortened. If that is not enough, sections are left out, the longest first, and listed; the first
+    section always stays.
     """
     left_out: list[str] = []
 
-    def cut() -> str:
+    def rendered() -> str:
         found = [section for section in sections if section.title not in left_out]
         return render(
             "report.md",
@@ -85,13 +85,13 @@ def markdown(
         )
 
     first = sections[0].title
-    lengths = {part.split("\n", 1)[0]: len(part) for part in cut().split("\n### ")[1:]}
+    lengths = {part.split("\n", 1)[0]: len(part) for part in rendered().split("\n### ")[1:]}
     for title in sorted(lengths.keys() - {first}, key=lambda name: -lengths[name]):
-        if len(text := cut()) <= limit:
+        if len(text := rendered()) <= limit:
             return text
         left_out.append(title)
-    note = f"\n\n_{first}: the rest was cut here; {whole} has all of it._\n"
-    text = cut()
+    note = f"\n\n_{first} is cut here; {whole} has the full report._\n"
+    text = rendered()
     return text if len(text) <= limit else text[: limit - len(note)].rsplit("\n", 1)[0] + note
 
 
@@ -115,7 +115,7 @@ def page(
 
 
 def fragments(figures: "list[go.Figure]") -> list[str]:
-    """Plots as HTML; the first carries the plotting library, so that the page needs no network."""
+    """Plots as HTML; the first includes the plotting library, so that the page opens offline."""
     for figure in figures:
         figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 60, "b": 40}, title_font_size=14)
         figure.update_layout(height=figure.layout.height or 380)

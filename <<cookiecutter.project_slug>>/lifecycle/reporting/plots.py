@@ -1,4 +1,4 @@
-"""Draws the decision record's contents as interactive plots for the HTML report."""
+"""Draws the decision record as interactive plots for the HTML report."""
 
 import html
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ DRIFTING = 30  # features
 
 
 def _distances(points: Sequence[record.Measure]) -> dict[str, list[float]]:
-    """Intervals as plotly draws them, by their distance from the points."""
+    """Intervals in plotly's form, as distances from the points."""
     return {
         "array": [point.high - point.value for point in points],
         "arrayminus": [point.value - point.low for point in points],
@@ -27,7 +27,7 @@ def _tall(rows: int) -> int:
 
 
 def intervals(evaluation: record.Evaluation) -> go.Figure:
-    """Each metric of candidate, champion and baseline with its interval, each in an axis of its own."""
+    """Each metric of candidate, champion and baseline with its interval, on its own axis."""
     columns = [("candidate", CANDIDATE, evaluation.metrics), ("baseline", BASELINE, evaluation.baseline)]
     if evaluation.champion:
         columns.insert(1, ("champion", CHAMPION, evaluation.champion.metrics))
@@ -96,11 +96,11 @@ def calibration(bins: tuple[record.Bin, ...]) -> go.Figure:
 
 
 def coverage(residuals: record.Residuals) -> go.Figure:
-    """Bands made on the earlier half of the test rows, tried on the later half."""
+    """Bands fitted on the earlier half of the test rows, checked on the later half."""
     return _diagonal(
         "Coverage of bands around the prediction",
-        "share of the earlier rows within",
-        "share of the later rows within",
+        "share of earlier rows within the band",
+        "share of later rows within the band",
         [part.nominal for part in residuals.coverage],
         [part.observed for part in residuals.coverage],
         [f"prediction ± {part.width:.4g}" for part in residuals.coverage],
@@ -199,7 +199,7 @@ def drift(data: record.DataProfile) -> go.Figure:
 
 
 def sections(evaluation: record.Evaluation) -> dict[str, list[go.Figure]]:
-    """The plots of each section of the report, as far as the evaluation has what they show."""
+    """The plots of each section of the report, where the evaluation has the data."""
     plots: dict[str, list[go.Figure]] = {"Metrics": [intervals(evaluation)]}
     if evaluation.champion:
         plots["Metrics"].append(differences(evaluation.champion))

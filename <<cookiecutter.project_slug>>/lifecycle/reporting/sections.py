@@ -1,4 +1,4 @@
-"""What a report says of a decision, section by section, whichever way it is rendered."""
+"""The sections of a report on a decision, independent of its format."""
 
 from collections.abc import Callable, Iterable
 
@@ -18,7 +18,7 @@ def verdict(decision: record.Decision) -> str:
 
 
 def setting(evaluation: Evaluation) -> list[str]:
-    """On what the decision rests."""
+    """What the decision is based on."""
     begin, end = evaluation.origin.test
     against = evaluation.champion
     return [
@@ -41,7 +41,7 @@ def _gates(decision: record.Decision) -> Section:
         rows.append(
             (
                 f"{SIGNS[verdict.outcome]} {verdict.outcome}",
-                verdict.title + (" (warns only)" if verdict.gate.get("severity") == "warn" else ""),
+                verdict.title + (" (warning only)" if verdict.gate.get("severity") == "warn" else ""),
                 verdict.found,
                 measurements.value(champion, metric) if judged and champion else "",
                 measurements.value(evaluation.baseline, metric) if judged else "",
@@ -80,7 +80,7 @@ def _changes(decision: record.Decision) -> Section:
     lines.append(f"Parameters: {'; '.join(parameters) or 'the same'}.")
     lines.append(f"Packages: {'the same' if new.lock == old.lock else 'another lock file'}.")
     if champion.code is None:
-        lines.append("Code: unknown, because this clone does not have the champion's commit.")
+        lines.append("Code: unknown, because this clone lacks the champion's commit.")
     elif champion.code.changed == 0:
         lines.append("Code: the same.")
     else:
@@ -101,10 +101,10 @@ def _lineage(decision: record.Decision) -> Section:
     ]
     rows.append(("gates", decision.policy, *([""] if evaluation.champion else [])))
     commit = evaluation.origin.commit
-    again = f"git checkout {commit[:12]} && make pipeline" if commit else "make pipeline"
-    lines = [f"To reproduce it: {again}" + (f" CHAMPION=<model of {origins[1].version}>" if len(origins) > 1 else "")]
+    command = f"git checkout {commit[:12]} && make pipeline" if commit else "make pipeline"
+    lines = [f"To reproduce it: {command}" + (f" CHAMPION=<model of {origins[1].version}>" if len(origins) > 1 else "")]
     if evaluation.origin.dirty:
-        lines.append("It was trained with changes that are in no commit.")
+        lines.append("It was trained with uncommitted changes.")
     return Section("Lineage", lines, [Table(("", "candidate", *(["champion"] if evaluation.champion else [])), rows)])
 
 

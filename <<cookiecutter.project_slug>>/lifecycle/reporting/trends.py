@@ -1,4 +1,4 @@
-"""Draws what the monitor found over time, as interactive plots for its page and as Mermaid charts for an issue."""
+"""Draws the monitor's measurements over time, as interactive plots for its page and Mermaid charts for an issue."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ RED, GREY = "#cf222e", "#8c959f"
 
 
 def series(summary: Summary, kind: Kind) -> dict[str, list[Window]]:
-    """The windows of each metric or column of a kind, in order of time, reference windows first."""
+    """The windows of each metric or column of a kind, ordered by time, reference windows first."""
     found: dict[str, list[Window]] = {}
     for window in summary.windows:
         if window.kind == kind:
@@ -23,7 +23,7 @@ def series(summary: Summary, kind: Kind) -> dict[str, list[Window]]:
 
 
 def name(window: Window | object) -> str:
-    """A series' name: its metric for the whole model, its column or its column's measure else."""
+    """A series' name: a metric of the whole model, a column, or a measure of a column."""
     kind, metric, column = (getattr(window, key) for key in ("kind", "metric", "column"))
     if kind == "quality":
         return f"{column}: {str(metric).replace('_', ' ')}"
@@ -35,7 +35,7 @@ def _begin(windows: Iterable[Window]) -> str | None:
 
 
 def performance(metric: str, groups: dict[str, list[Window]]) -> go.Figure:
-    """Estimated and realised values of one metric, with their bounds; windows that are outside are marked."""
+    """Estimated and realised values of one metric, with their bounds; windows out of bounds are marked."""
     figure = go.Figure()
     for kind, windows in groups.items():
         line = {"color": COLOURS[kind]}
@@ -49,19 +49,17 @@ def performance(metric: str, groups: dict[str, list[Window]]) -> go.Figure:
         figure.add_scatter(
             x=[window.end for window in outside],
             y=[window.value for window in outside],
-            name=f"{kind}, outside",
+            name=f"{kind}, out of bounds",
             mode="markers",
             marker={"color": RED, "size": 11, "symbol": "diamond" if kind == "estimated" else "circle-open"},
         )
     if begin := _begin(window for windows in groups.values() for window in windows):
         figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
-    return figure.update_layout(
-        title=f"{metric} (left of the line: the test rows)", legend={"orientation": "h", "y": -0.2}
-    )
+    return figure.update_layout(title=f"{metric} (test rows left of the line)", legend={"orientation": "h", "y": -0.2})
 
 
 def heat(title: str, groups: dict[str, list[Window]]) -> go.Figure:
-    """Each series as a row of windows of the log: 1 at its bound, darker beyond."""
+    """One row of windows per series, as value / bound: 1 is at the bound, beyond is darker."""
     ends = sorted({window.end for windows in groups.values() for window in windows if not window.reference})
     rows, texts = [], []
     for windows in groups.values():
@@ -81,7 +79,7 @@ def heat(title: str, groups: dict[str, list[Window]]) -> go.Figure:
             colorscale=[[0, "#ffffff"], [0.5, "#f6d5a8"], [1, RED]],
             zmin=0,
             zmax=2,
-            colorbar={"title": {"text": "of its bound", "side": "right"}},
+            colorbar={"title": {"text": "value / bound", "side": "right"}},
         )
     )
     figure.update_yaxes(autorange="reversed", type="category")
@@ -112,14 +110,14 @@ def plots(summary: Summary) -> dict[str, list[go.Figure]]:
     if outputs := series(summary, "output"):
         found["Outputs"] = [lines("Mean output of each window", outputs)]
     if drift := series(summary, "drift"):
-        found["Drift"] = [heat("Drift, as a part of its bound", drift)]
+        found["Drift"] = [heat("Drift relative to its bound", drift)]
     if quality := series(summary, "quality"):
-        found["Data quality"] = [heat("Share of wrong values, as a part of its bound", quality)]
+        found["Data quality"] = [heat("Share of wrong values relative to its bound", quality)]
     return found
 
 
 def chart(metric: str, kind: str, windows: Sequence[Window]) -> str:
-    """The last windows of a metric as bars, with the bound on its worse side as a line; nothing where none has both."""
+    """The last windows of a metric as bars, with its worse bound as a line; nothing if no window has both."""
     side = "low" if sign(metric) > 0 else "high"
     last = [window for window in windows if window.value is not None and getattr(window, side) is not None]
     last = last[-charts.LABELS :]

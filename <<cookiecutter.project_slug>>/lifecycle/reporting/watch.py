@@ -1,4 +1,4 @@
-"""The verb `monitor`: reads the log, then writes what was found as documents, pages and gauges."""
+"""The verb `monitor`: reads the log, then writes documents, pages and gauges."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,8 +21,7 @@ def run(
 ) -> str:
     """Write `monitor/` under `build`: summary.json, report.md, report.html and metrics.prom.
 
-    The gauges are also pushed to an address, if there is one. Raises InputError when a part of that fails, never for
-    what was found.
+    Gauges are also pushed to `address`, if given. Raises InputError when a step fails, never for an alert.
     """
     summary = monitor.run(settings, model, locations, labels, now)
     with files.replaced(build / "monitor") as folder:
@@ -31,4 +30,4 @@ def run(
         findings.write(summary, folder)
     if address is not None:
         gauges.push(summary, address)
-    return monitor.told(summary)
+    return monitor.outcome(summary)

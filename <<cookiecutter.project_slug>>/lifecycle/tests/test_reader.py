@@ -223,9 +223,9 @@ def test_the_last_word_on_a_label_counts(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"request": "a", "row": 0}', "have 1 lines that are no JSON object with request, row and label"),
-        ("not json", "have 1 lines that are no JSON object"),
-        ('{"request": "a", "row": 0, "label": "maybe"}', "hold maybe, but each is one of no, yes; correct them"),
+        ('{"request": "a", "row": 0}', "have 1 lines that are not JSON objects with request, row and label"),
+        ("not json", "have 1 lines that are not JSON objects"),
+        ('{"request": "a", "row": 0, "label": "maybe"}', "hold maybe, but each must be one of no, yes; correct them"),
         (None, "holds no"),
     ],
 )
@@ -248,7 +248,7 @@ def test_labels_of_a_regression_are_numbers(connection: duckdb.DuckDBPyConnectio
     reader.labels(connection, [], str(tmp_path / "good"), model, NOW)
     assert [float(label) for _, _, label in told(connection)] == [1.5, -2.0]
     write(tmp_path / "bad", "1.jsonl", ("a", 0, "much"))
-    with pytest.raises(InputError, match="hold much, but each is a number"):
+    with pytest.raises(InputError, match="hold much, but each must be a number"):
         reader.labels(connection, [], str(tmp_path / "bad"), model, NOW)
 
 

@@ -98,7 +98,7 @@ def test_what_changed_in_data_features_parameters_packages_and_code_is_said() ->
         "Code: 2 files in 3 commits: config.yaml, model/data.py.",
         "Commits: Add size, Tune and 1 more.",
     ]
-    assert changes({})[-1] == "Code: unknown, because this clone does not have the champion's commit."
+    assert changes({})[-1] == "Code: unknown, because this clone lacks the champion's commit."
 
 
 def test_tables_are_whole(trained: Trained) -> None:
@@ -189,7 +189,7 @@ def test_200_slices_and_500_features_fit_and_what_was_cut_is_said(decision: reco
 def test_a_report_that_is_too_long_leaves_out_sections_and_says_which(decision: record.Decision) -> None:
     text = report.markdown(large(decision, 200, 500, gates=180))
     assert len(text) <= limits.BODY
-    said = re.search(r"_Left out here to fit into a comment: (.+). build/report.html has all of it._", text)
+    said = re.search(r"_Left out to fit into a comment: (.+). build/report.html has the full report._", text)
     assert said
     left_out = said[1].split(", ")
     assert re.findall("^### (.*)$", text, flags=re.M) == [name for name in HEADINGS if name not in left_out]
@@ -200,7 +200,7 @@ def test_a_report_that_is_too_long_leaves_out_sections_and_says_which(decision: 
 def test_too_many_gates_are_cut_at_a_row_and_it_is_said(decision: record.Decision) -> None:
     text = report.markdown(large(decision, 1, 1, gates=1000))
     assert len(text) <= limits.BODY
-    assert text.endswith("\n\n_Gates: the rest was cut here; build/report.html has all of it._\n")
+    assert text.endswith("\n\n_Gates is cut here; build/report.html has the full report._\n")
     assert text.count("\n| ✅ pass |") > 100
 
 
@@ -248,6 +248,6 @@ def test_the_baseline_and_the_champion_stand_beside_a_metric_not_beside_a_slice(
     assert [row[1:5] for row in rows] == [
         ("floor roc_auc", "", "0.9", "0.5"),
         ("slice colour roc_auc", "", "", ""),
-        ("parity (warns only)", "", "", ""),
+        ("parity (warning only)", "", "", ""),
     ]
     assert verdicts[1].title == "slice colour roc_auc"
