@@ -1,4 +1,4 @@
-"""The `kustomization.yaml` of a release: its images, the commands that they understand, a candidate's share."""
+"""The `kustomization.yaml` of a release: its images, the commands they understand, a candidate's share."""
 
 import json
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ type Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Commands:
-    """What the jobs in manifests/ call in the images of a release."""
+    """The commands that the jobs in manifests/ run in a release's images."""
 
     smoke: tuple[str, ...]
     degraded: str
 
 
-# An image understands the commands of its own time, whatever manifests/ has become since. The first are those of
-# manifests/base, for releases that name none; a new entry is added when a command changes, and none is ever removed.
+# An image understands only the commands of its own time. The first entry is what manifests/base runs, for releases that
+# name no commands. When a command changes, append an entry; never remove one.
 COMMANDS = (
     Commands(("python", "-m", "model", "smoke"), "python -m github --build /tmp/build degraded"),
     Commands(("python", "-m", "lifecycle", "smoke"), "python -m lifecycle --build /tmp/build degraded"),
@@ -34,7 +34,7 @@ NEWEST = len(COMMANDS) - 1
 
 @dataclass(frozen=True)
 class Placed:
-    """How a release stands in an environment: the indices of its and its candidate's COMMANDS, the latter's percent."""
+    """A release's place in an environment: its and its candidate's index in COMMANDS, and the candidate's percent."""
 
     commands: int = NEWEST
     candidate: int = NEWEST
@@ -42,33 +42,33 @@ class Placed:
 
 
 def text(decision: record.Decision, candidate: record.Decision | None = None, placed: Placed | None = None) -> str:
-    """The component of a release; beside it a candidate answers `placed.share` percent of the requests."""
+    """The component of a release; a candidate beside it answers `placed.share` percent of the requests."""
     return yaml.safe_dump(_document(decision, candidate, placed or Placed()), sort_keys=False)
 
 
 def read(content: str, decision: record.Decision, candidate: record.Decision | None) -> Placed | None:
-    """How a release stands by its component; None where no release of these records means the same.
+    """A release's place as its component states it, or None if the component does not match these records.
 
-    What it means is compared, not its bytes: a release stays valid when the way to write one changes.
+    Compares meaning, not bytes: a release stays valid when its format changes.
     """
     try:
         found = _meaning(yaml.safe_load(content))
     except (yaml.YAMLError, TypeError, KeyError, AttributeError):
         return None
-    return next((way for way in _ways(candidate) if _meaning(_document(decision, candidate, way)) == found), None)
+    return next((one for one in _places(candidate) if _meaning(_document(decision, candidate, one)) == found), None)
 
 
-def stands(release: Path) -> Placed:
-    """How the release in a folder stands; raises InputError where its component is not that of its records."""
+def load(release: Path) -> Placed:
+    """The place of the release in a folder; raises InputError if its component does not match its records."""
     decision = current(release)
     candidate = current(release, CANDIDATE)
     placed = read((release / KUSTOMIZATION).read_text(), decision, candidate) if decision else None
     if placed is None:
-        raise InputError(f"{release / KUSTOMIZATION} is not that of the record beside it; restore both from git.")
+        raise InputError(f"{release / KUSTOMIZATION} does not match the record beside it; restore both from git.")
     return placed
 
 
-def _ways(candidate: record.Decision | None) -> Iterator[Placed]:
+def _places(candidate: record.Decision | None) -> Iterator[Placed]:
     for commands in range(len(COMMANDS)):
         if candidate is None:
             yield Placed(commands)
@@ -77,7 +77,7 @@ def _ways(candidate: record.Decision | None) -> Iterator[Placed]:
 
 
 def _meaning(document: Document) -> Document:
-    """A component with its patches parsed, which are text in it."""
+    """A component with its patches parsed from text."""
     patches = [{**patch, "patch": yaml.safe_load(patch["patch"])} for patch in document.get("patches", [])]
     return {**document, "patches": patches}
 
@@ -109,7 +109,7 @@ def _document(decision: record.Decision, candidate: record.Decision | None, plac
 
 
 def _commands(called: dict[str, Commands]) -> Iterator[Document]:
-    """The patches that name commands, for those that differ from the ones in manifests/base."""
+    """The patches of commands that differ from manifests/base."""
     smoke = [{"name": name, "command": list(own.smoke)} for name, own in called.items() if own != COMMANDS[0]]
     if smoke:
         yield _patch("Job", "smoke", {"spec": {"template": {"spec": {"containers": smoke}}}})
@@ -124,6 +124,6 @@ def _patch(kind: str, name: str, change: Document) -> Document:
 
 
 def _weights(kind: str, path: str, share: int) -> Document:
-    """The patch that divides the requests between the release and the candidate beside it."""
+    """The patch that splits the requests between a release and its candidate."""
     weights = [{"op": "add", "path": path.format(index), "value": w} for index, w in enumerate((100 - share, share))]
     return {"target": {"kind": kind}, "patch": json.dumps(weights)}

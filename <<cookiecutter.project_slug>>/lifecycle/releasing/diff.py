@@ -1,4 +1,4 @@
-"""Shows how what the cluster would get differs from another commit."""
+"""Shows how the rendered manifests differ from another commit."""
 
 import difflib
 import re
@@ -14,7 +14,7 @@ from lifecycle.reporting import pages
 
 
 def difference(order: tuple[str, ...], base: str) -> dict[str, str]:
-    """How each environment's manifests differ from those of a commit, as unified differences; the same are left out."""
+    """Unified diffs of each environment's manifests since a commit, without unchanged environments."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         git.extracted(base, OVERLAYS.parent, Path(folder))
@@ -31,11 +31,11 @@ def difference(order: tuple[str, ...], base: str) -> dict[str, str]:
 
 
 def markdown(differences: dict[str, str]) -> str:
-    """The differences as folded blocks; their text can end neither its block nor the fold."""
+    """The diffs as folded blocks; their text cannot end the block or the fold."""
     if not differences:
         return "The rendered manifests do not change.\n"
     if sum(map(len, differences.values())) > limits.DIFFERENCES:
-        return "The rendered manifests change by more than fits here: `make diff` shows it.\n"
+        return "The diff of the rendered manifests is too long for this page: `make diff` shows it.\n"
     parts = []
     for environment, text in differences.items():
         fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
@@ -48,7 +48,7 @@ def markdown(differences: dict[str, str]) -> str:
 
 
 def run(order: tuple[str, ...], base: str, build: Path) -> str:
-    """Write `diff.json` under `build`, and print the differences."""
+    """Write `diff.json` under `build`, and print the diffs."""
     found = difference(order, base)
     files.write_json(build / change.DIFFERENCES, found)
     sys.stdout.write("".join(f"{text}\n" for text in found.values()))

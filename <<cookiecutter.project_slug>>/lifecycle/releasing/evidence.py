@@ -10,7 +10,7 @@ SHOWN = ("Gates", "Changes", "Metrics")
 
 
 def _compared(decision: record.Decision, promotion: Promote) -> list[str]:
-    """A warning where production no longer runs the champion that the candidate was measured against."""
+    """A warning if production no longer runs the champion that the candidate was measured against."""
     production = current(folder(promotion.order[-1], promotion.order))
     runs = production.evaluation.origin.version if production else "nothing"
     champion = decision.evaluation.champion
@@ -21,10 +21,7 @@ def _compared(decision: record.Decision, promotion: Promote) -> list[str]:
 
 
 def change(kind: str, decision: record.Decision, environment: str, promotion: Promote, share: int = 100) -> Change:
-    """The pull request for a release that is about to be placed in an environment.
-
-    With less than 100 percent of the requests it is placed beside the present one.
-    """
+    """The pull request that places a release in an environment, beside the present one if `share` is under 100%."""
     target = folder(environment, promotion.order)
     before, candidate = current(target), current(target, CANDIDATE)
     was = before.version if before else "nothing"
@@ -34,25 +31,25 @@ def change(kind: str, decision: record.Decision, environment: str, promotion: Pr
     undo = "*Revert* on this page" if kind == "rollback" else f"`make rollback ENV={environment}`"
     if share < 100:
         title = f"Promote {version} to {share}% of {environment}"
-        said = f"`{environment}` gives `{version}` {share}% of its requests, and `{was}` the rest."
-        finish = f"To give it all of them: `make promote ENV={environment}`. "
+        summary = f"`{environment}` sends {share}% of its requests to `{version}` and the rest to `{was}`."
+        finish = f"To send it all requests: `make promote ENV={environment}`. "
         images, branch = {"serve": images["serve"]}, f"{branch}-{share}"
     elif candidate and was == version:
         title = f"Drop {candidate.version} from {environment}"
-        said = f"`{environment}` runs `{version}` alone."
+        summary = f"`{environment}` runs `{version}` alone."
     else:
         back = f"Roll {environment} back to {version} from {was}"
         title = back if kind == "rollback" else f"{kind.capitalize()} {version} to {environment}"
-        said = f"`{environment}` runs `{version}` instead of `{was}`."
+        summary = f"`{environment}` runs `{version}` instead of `{was}`."
     if candidate and candidate.version != version:
-        said += f" `{candidate.version}` beside it is dropped."
+        summary += f" The candidate `{candidate.version}` is dropped."
     if decision.built:
-        said += f" Its images were built anew around the model `{decision.evaluation.origin.version}`."
-    lines = [said, ""]
+        summary += f" Its images were rebuilt around the model `{decision.evaluation.origin.version}`."
+    lines = [summary, ""]
     lines += [f"- {name}: `{image}`" for name, image in images.items()]
     lines += [] if kind == "rollback" else _compared(decision, promotion)
     shown = [section for section in sections.of(decision) if section.title in SHOWN]
     verdict, setting = sections.verdict(decision), sections.setting(decision.evaluation)
     report = pages.markdown(verdict, setting, shown, RECORD, limits.REPORT)
-    lines += ["", report.strip(), "", f"{finish}To undo it once it is merged: {undo}."]
+    lines += ["", report.strip(), "", f"{finish}To undo it after the merge: {undo}."]
     return Change(title, "\n".join(lines) + "\n", branch, (target.as_posix(),))

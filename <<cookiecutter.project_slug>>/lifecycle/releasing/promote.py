@@ -1,4 +1,4 @@
-"""Copies the release of one environment to the next, as it was tested there."""
+"""Copies the tested release of one environment to the next, unchanged."""
 
 from datetime import date
 from itertools import pairwise
@@ -22,9 +22,9 @@ from lifecycle.releasing import component, evidence
 
 
 def run(environment: str, promotion: Promote, today: date, share: int = 100) -> Change:
-    """Copy the release of the environment before this one to it.
+    """Copy the release of the previous environment to this one.
 
-    With less than 100 percent of the requests it becomes a candidate beside the present release.
+    With a share below 100 percent of the requests it becomes a candidate beside the present release.
     """
     target = folder(environment, promotion.order)
     if environment == promotion.order[0]:
@@ -51,30 +51,30 @@ def run(environment: str, promotion: Promote, today: date, share: int = 100) -> 
                 f"{environment} ran {version} before and was rolled back from it; "
                 "release a newer one, or revert the commit of the rollback."
             )
-        stands = component.read((target / KUSTOMIZATION).read_text(), before, candidate)
-        if decision == candidate and stands and stands.share == share:
+        placed = component.read((target / KUSTOMIZATION).read_text(), before, candidate)
+        if decision == candidate and placed and placed.share == share:
             raise InputError(f"{environment} already gives {version} {share}% of its requests; there is nothing to do.")
     elif share < 100:
-        raise InputError(f"{environment} has no release beside which {version} could run; promote it without SHARE.")
-    for told in frozen(environment, promotion, today):
-        raise InputError(f"{told}; promote later, or change promote.freeze.")
+        raise InputError(f"{environment} has no release for {version} to run beside; promote it without SHARE.")
+    for reason in frozen(environment, promotion, today):
+        raise InputError(f"{reason}; promote later, or change promote.freeze.")
     offered = evidence.change("promote", decision, environment, promotion, share)
-    promoted, comes = (origin / RECORD).read_text(), component.stands(origin)
+    promoted, comes = (origin / RECORD).read_text(), component.load(origin)
     if before is None or before.images is None or share == 100:
         alone = component.text(decision, placed=component.Placed(comes.commands))
         place({RECORD: promoted, KUSTOMIZATION: alone}, target)
     else:
-        placed = component.Placed(component.stands(target).commands, comes.commands, share)
+        placed = component.Placed(component.load(target).commands, comes.commands, share)
         both = component.text(before, decision, placed)
         place({RECORD: (target / RECORD).read_text(), CANDIDATE: promoted, KUSTOMIZATION: both}, target)
     return offered
 
 
 def after(verified: str, digest: str, promotion: Promote, today: date, share: int | None = None) -> Change | str:
-    """Promote what was verified in an environment to the next one, or say why there is nothing to do.
+    """Promote an environment's verified release to the next one, or say why there is nothing to do.
 
-    A verification may come late or twice: a digest that the environment no longer runs is passed over. A candidate gets
-    more only from a person who names the share.
+    A verification may come late or twice: a digest that the environment no longer runs is ignored. Only a person can
+    raise a candidate's share.
     """
     decision = current(folder(verified, promotion.order))
     if verified == promotion.order[-1]:
@@ -91,17 +91,17 @@ def after(verified: str, digest: str, promotion: Promote, today: date, share: in
 
 
 def changed(since: str, promotion: Promote) -> str:
-    """The environment whose release was written between a commit and HEAD; empty where there is none.
+    """The environment whose release changed between a commit and HEAD, or nothing.
 
-    Of several the last one counts: what the earlier ones run is there to be promoted, too. Before a branch's first
-    push there is the commit of zeros, and no environment runs anything.
+    Of several, the last one counts; the others can still be promoted. A branch's first push compares with the commit
+    of zeros: then no environment has a release yet.
     """
     found = git.changed(since) if since.strip("0") else []
     return next(reversed(touched(found, promotion.order[:-1])), "")
 
 
 def _rolled_back(target: Path, content: str) -> bool:
-    """Whether an environment no longer runs what it ran by that record, or dropped it from beside its release."""
+    """Whether an environment ran this record before, as a release or as a candidate that was dropped."""
     commits = git.states(target)
     states = [(git.content(one, target / RECORD), git.content(one, target / CANDIDATE)) for one in commits]
     dropped = any(earlier == (later[0], content) and later[1] is None for later, earlier in pairwise(states))

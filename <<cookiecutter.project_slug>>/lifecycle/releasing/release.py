@@ -1,4 +1,4 @@
-"""Writes what an environment runs: the decision record and a Kustomize component that pins both images by digest."""
+"""Writes an environment's release: the decision record, and a Kustomize component that pins both images by digest."""
 
 from lifecycle import InputError, git
 from lifecycle.config import Promote
@@ -9,7 +9,7 @@ from lifecycle.releasing import component, evidence
 
 
 def run(decision: record.Decision, images: dict[str, str], environment: str, promotion: Promote) -> Change:
-    """Release a candidate that passed to an environment; raises InputError when it did not, or has no exact origin."""
+    """Release a candidate that passed; raises InputError if it was refused or was trained with uncommitted changes."""
     version = decision.evaluation.origin.version
     target = folder(environment, promotion.order)
     if not decision.passed:
@@ -23,9 +23,7 @@ def run(decision: record.Decision, images: dict[str, str], environment: str, pro
         pinned = record.Images(**images)
     except ValueError as error:
         wrong = ", ".join(f"{name.upper()}={image!r}" for name, image in images.items())
-        raise InputError(
-            f"Images are given by digest, as registry/name@sha256:<64 hex digits>, not {wrong}."
-        ) from error
+        raise InputError(f"Give images by digest, as registry/name@sha256:<64 hex digits>, not {wrong}.") from error
     released = decision.model_copy(update={"images": pinned})
     before = current(target)
     if before is not None and before.version == released.version:

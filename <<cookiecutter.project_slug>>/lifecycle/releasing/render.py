@@ -1,4 +1,4 @@
-"""Renders with Kustomize what the cluster would get of an environment."""
+"""Renders an environment's manifests with Kustomize."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from lifecycle.documents.environments import OVERLAYS
 
 
 def manifests(environment: str, root: Path = Path()) -> str:
-    """The manifests of an environment; raises InputError where Kustomize is missing or refuses them."""
+    """The manifests of an environment; raises InputError if Kustomize is missing or refuses them."""
     found = next(
         (command for command in (["kustomize", "build"], ["kubectl", "kustomize"]) if shutil.which(command[0])), None
     )

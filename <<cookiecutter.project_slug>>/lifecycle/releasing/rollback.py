@@ -1,4 +1,4 @@
-"""Restores the release that an environment had before, from the history of its folder."""
+"""Restores an environment's previous release from the history of its folder."""
 
 from lifecycle import InputError, git
 from lifecycle.config import Promote
@@ -9,9 +9,9 @@ from lifecycle.releasing import component, evidence
 
 
 def run(environment: str, promotion: Promote) -> Change:
-    """Restore the release that the environment had before it first ran the present one.
+    """Restore the release that the environment ran before the present one.
 
-    Thus a second rollback goes one further back instead of undoing the first. A candidate beside it is dropped first.
+    A second rollback goes one release further back; it does not undo the first. A candidate is dropped first.
     """
     target = folder(environment, promotion.order)
     present = current(target)
@@ -20,11 +20,11 @@ def run(environment: str, promotion: Promote) -> Change:
     path = target / RECORD
     if git.content("HEAD", target / CANDIDATE) is not None and not (target / CANDIDATE).is_file():
         raise InputError(
-            f"{target / CANDIDATE} is gone since the last commit; commit that or restore it before a rollback."
+            f"{target / CANDIDATE} is deleted since the last commit; commit that or restore it before a rollback."
         )
     if (target / CANDIDATE).is_file() and present.images:
         offered = evidence.change("rollback", present, environment, promotion)
-        without = component.text(present, placed=component.Placed(component.stands(target).commands))
+        without = component.text(present, placed=component.Placed(component.load(target).commands))
         place({RECORD: path.read_text(), KUSTOMIZATION: without}, target)
         return offered
     states = [(commit, git.content(commit, path)) for commit in git.states(target)]
@@ -42,10 +42,10 @@ def run(environment: str, promotion: Promote) -> Change:
 
 
 def failed(environment: str, digest: str, revision: str, promotion: Promote) -> Change | str:
-    """Roll back from what failed in an environment, or say why there is nothing to roll back.
+    """Roll back a failed release, or say why there is nothing to roll back.
 
-    A cluster names the commit that it synced, and the digest where it got as far as to run one. A release is to blame
-    only where the environment still runs what it ran at that commit, and nothing else of its manifests is newer.
+    The cluster reports the commit it synced and, if a pod ran, its digest. The release is to blame only if the
+    environment still runs the release of that commit, and no other change to its manifests is newer.
     """
     target = folder(environment, promotion.order)
     present = current(target)
@@ -60,6 +60,6 @@ def failed(environment: str, digest: str, revision: str, promotion: Promote) -> 
             return f"{environment} no longer runs the release of {revision}; there is nothing to roll back."
         if newest != release:
             return (
-                f"{environment} failed with other changes to its manifests than its release; correct or revert those."
+                f"{environment} failed after a change to its manifests other than its release; correct or revert that."
             )
     return run(environment, promotion)

@@ -31,11 +31,11 @@ def test_what_the_verbs_write_is_right(decision: record.Decision, repository: Gi
 @pytest.mark.parametrize(
     ("name", "old", "new", "told"),
     [
-        ("kustomization.yaml", "a" * 64, "c" * 64, "is not the one of the record beside it"),
-        ("kustomization.yaml", "resources:", "resources: []\nother:", "is not the one of the record beside it"),
+        ("kustomization.yaml", "a" * 64, "c" * 64, "does not match the record beside it"),
+        ("kustomization.yaml", "resources:", "resources: []\nother:", "does not match the record beside it"),
         ("decision.json", '"passed": true', '"passed": false', "was refused by its gates"),
         ("decision.json", '"outcome": "pass"', '"outcome": "fail"', "was refused by its gates"),
-        ("decision.json", "a" * 64, "c" * 64, "is not the one of the record beside it"),
+        ("decision.json", "a" * 64, "c" * 64, "does not match the record beside it"),
     ],
 )
 def test_an_edited_release_is_refused(
@@ -93,7 +93,7 @@ def test_one_environment_changes_at_a_time_and_nothing_beside_it(decision: recor
     release.run(decision, IMAGES, "dev", SETTINGS)
     (OVERLAYS / "dev/extra.yaml").write_text("")
     repository.commit("Release")
-    with pytest.raises(InputError, match="the release of dev changes beside other files"):
+    with pytest.raises(InputError, match="the release of dev changes together with other files"):
         audit.run(SETTINGS, base, TODAY)
     promote.run("staging", SETTINGS, TODAY)
     repository.commit("Promote")
@@ -135,7 +135,7 @@ def test_a_candidate_is_one_that_the_environment_before_ran(decision: record.Dec
     with pytest.raises(InputError, match="2020.02.02-bbbbbbb in .*production/release was refused by its gates"):
         audit.run(SETTINGS, "", TODAY)
     path.write_text(kept.replace("d" * 64, "f" * 64))
-    with pytest.raises(InputError, match="is not the one of the record beside it"):
+    with pytest.raises(InputError, match="does not match the record beside it"):
         audit.run(SETTINGS, "", TODAY)
 
 
@@ -148,7 +148,7 @@ def test_shares_that_do_not_sum_to_all_requests_are_refused(
     written = file.read_text()
     file.write_text(re.sub(rf'({path}", "value": )90', r"\g<1>50", written))
     assert file.read_text() != written
-    with pytest.raises(InputError, match="is not the one of the record beside it"):
+    with pytest.raises(InputError, match="does not match the record beside it"):
         audit.run(SETTINGS, "", TODAY)
 
 

@@ -97,15 +97,15 @@ def test_a_component_that_is_no_document_is_refused(decision: record.Decision) -
 def test_a_release_without_its_component_is_not_promoted(decision: record.Decision, repository: Git) -> None:
     release.run(decision, IMAGES, "dev", SETTINGS)
     (OVERLAYS / "dev/release/kustomization.yaml").write_text("kind: Component\n")
-    with pytest.raises(InputError, match="is not that of the record beside it; restore both from git"):
-        component.stands(OVERLAYS / "dev/release")
+    with pytest.raises(InputError, match="does not match the record beside it; restore both from git"):
+        component.load(OVERLAYS / "dev/release")
 
 
 def test_a_candidate_that_is_promoted_keeps_its_own_commands(decision: record.Decision, repository: Git) -> None:
     """A release of the first version runs in production, and one of today is tried beside it."""
     beside(decision, repository)
     target = OVERLAYS / "production/release"
-    assert component.stands(target) == Placed(share=10)
+    assert component.load(target) == Placed(share=10)
     patches = yaml.safe_load((target / "kustomization.yaml").read_text())["patches"]
     containers = json.loads(patches[0]["patch"])["spec"]["template"]["spec"]["containers"]
     assert [one["name"] for one in containers] == ["smoke", "canary"]

@@ -60,7 +60,7 @@ def test_a_difference_ends_neither_its_block_nor_its_fold() -> None:
     text = diff.markdown({"<b>": "--- a\n+++ b\n\n+````\n+</details>"})
     assert "`````diff" in text
     assert "<b>" not in text
-    assert "more than fits" in diff.markdown({"dev": "x" * 30_000})
+    assert "too long for this page" in diff.markdown({"dev": "x" * 30_000})
 
 
 def test_an_overlay_that_kustomize_refuses_is_told(kustomize: Path, repository: Git) -> None:

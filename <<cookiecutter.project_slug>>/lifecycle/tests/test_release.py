@@ -118,7 +118,7 @@ def test_a_model_without_an_exact_origin_is_not_released(
 
 @pytest.mark.parametrize("image", ["", "none", "ghcr.io/a/b:latest", "ghcr.io/a/b@sha256:abc", f"x@sha256:{'a' * 64}"])
 def test_an_image_without_a_digest_is_refused(image: str, decision: record.Decision, repository: Git) -> None:
-    with pytest.raises(InputError, match="Images are given by digest"):
+    with pytest.raises(InputError, match="Give images by digest"):
         release.run(decision, {**IMAGES, "serve": image}, "dev", SETTINGS)
 
 
@@ -319,9 +319,10 @@ def test_a_candidate_gets_a_share_of_the_requests_then_all_of_them(decision: rec
     change = promote.run("production", SETTINGS, TODAY, 10)
     assert change.title == "Promote 2020.02.02-bbbbbbb to 10% of production"
     assert (
-        "`production` gives `2020.02.02-bbbbbbb` 10% of its requests, and `2020.02.01-aaaaaaa` the rest." in change.body
+        "`production` sends 10% of its requests to `2020.02.02-bbbbbbb` and the rest to `2020.02.01-aaaaaaa`."
+        in change.body
     )
-    assert "To give it all of them: `make promote ENV=production`." in change.body
+    assert "To send it all requests: `make promote ENV=production`." in change.body
     beside = contents("production")
     assert beside["decision.json"] == alone["decision.json"]
     assert beside["candidate.json"] == contents("staging")["decision.json"]
@@ -345,7 +346,7 @@ def test_a_later_release_replaces_the_candidate_too(decision: record.Decision, r
     beside(decision, repository)
     newer(decision, repository, "2020.02.03-ccccccc")
     change = promote.run("production", SETTINGS, TODAY)
-    assert "instead of `2020.02.01-aaaaaaa`. `2020.02.02-bbbbbbb` beside it is dropped." in change.body
+    assert "instead of `2020.02.01-aaaaaaa`. The candidate `2020.02.02-bbbbbbb` is dropped." in change.body
     assert contents("production") == contents("staging")
 
 
@@ -357,7 +358,7 @@ def test_a_candidate_is_dropped_by_a_rollback_and_not_offered_again(decision: re
     change = rollback.failed("production", f"sha256:{'a' * 64}", "", SETTINGS)
     assert isinstance(change, Change)
     assert change.title == "Drop 2020.02.02-bbbbbbb from production"
-    assert "runs `2020.02.01-aaaaaaa` alone. `2020.02.02-bbbbbbb` beside it is dropped." in change.body
+    assert "runs `2020.02.01-aaaaaaa` alone. The candidate `2020.02.02-bbbbbbb` is dropped." in change.body
     assert contents("production") == alone
     repository.commit(change.title)
     for share in (10, 100):
@@ -367,7 +368,7 @@ def test_a_candidate_is_dropped_by_a_rollback_and_not_offered_again(decision: re
 
 def test_a_candidate_needs_a_release_beside_it(decision: record.Decision, repository: Git) -> None:
     release.run(decision, IMAGES, "dev", SETTINGS)
-    with pytest.raises(InputError, match=r"staging has no release beside which .* could run; promote it without SHARE"):
+    with pytest.raises(InputError, match=r"staging has no release for .* to run beside; promote it without SHARE"):
         promote.run("staging", SETTINGS, TODAY, 10)
 
 
@@ -417,7 +418,7 @@ def test_a_release_is_not_rolled_back_for_what_another_commit_changed(
     revision = repository.commit("Change a manifest")
     for digest in ("", f"sha256:{'a' * 64}"):
         told = rollback.failed("production", digest, revision, SETTINGS)
-        assert "failed with other changes to its manifests than its release" in str(told)
+        assert "failed after a change to its manifests other than its release" in str(told)
     Path("manifests/overlays/staging/other.yaml").write_text("")
     assert isinstance(rollback.failed("staging", "", repository("rev-parse", "HEAD~1"), SETTINGS), Change)
 
@@ -432,7 +433,7 @@ def test_a_candidate_that_another_one_replaced_was_not_rolled_back(decision: rec
     beside(decision, repository)
     newer(decision, repository, "2020.02.03-ccccccc")
     change = promote.run("production", SETTINGS, TODAY, 20)
-    assert "`2020.02.02-bbbbbbb` beside it is dropped." in change.body
+    assert "The candidate `2020.02.02-bbbbbbb` is dropped." in change.body
     repository.commit(change.title)
     repository.commit(rollback.run("staging", SETTINGS).title)
     repository.commit(rollback.run("production", SETTINGS).title)
@@ -457,7 +458,7 @@ def test_a_candidate_that_was_deleted_by_hand_is_said_before_a_rollback(
 ) -> None:
     beside(decision, repository)
     (OVERLAYS / "production/release/candidate.json").unlink()
-    with pytest.raises(InputError, match="candidate.json is gone since the last commit"):
+    with pytest.raises(InputError, match="candidate.json is deleted since the last commit"):
         rollback.run("production", SETTINGS)
 
 
