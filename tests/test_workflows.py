@@ -1,4 +1,4 @@
-"""Every workflow is run, on a fake GitHub: what people and clusters do, and the pull requests that come of it."""
+"""Runs every workflow on a fake GitHub: people's and clusters' actions, and the resulting pull requests."""
 
 import fcntl
 import hashlib
@@ -26,7 +26,7 @@ if shutil.which("act") is None:
 
 ENVIRONMENTS = ("dev", "staging", "production")
 RELEASE = "manifests/overlays/{}/release/"
-# A fifth of the flights, and what is measured on fewer of them.
+# A fifth of the flights, and the settings for fewer rows.
 SMALL = """
 import hashlib, pathlib, pandas
 data, config = pathlib.Path("data/flights.parquet"), pathlib.Path("config.yaml")
@@ -47,7 +47,7 @@ for before, after in changes.items():
     text = text.replace(before, after)
 config.write_text(text)
 """
-# Another data file, with a category that is hostile wherever it is shown.
+# Another data file, with a hostile category name.
 HOSTILE = "</details><script>alert(1)</script>[x](javascript:1)@acme`$(touch pwned)`|<!-- ${{ github.token }}"
 SPOIL = f"""
 import pathlib, pandas
@@ -59,7 +59,11 @@ frame.to_parquet("data/flights.parquet", index=False)
 
 
 class Base:
-    """Repositories on a fake GitHub that tests copy: one never pushed, one whose first release is in production."""
+    """Repositories on a fake GitHub for tests to copy, each a stage further than the one before.
+
+    `fresh` was never pushed. `production` runs a first release. `offered` has a second one offered to dev, which
+    `staged` runs in staging. In `forked` the checks of a fork's pull request have finished.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -71,7 +75,7 @@ class Base:
         shutil.copytree(repository, self.folder / "repository")
         names = [str(self.venv / name) for name in ("train", "github", "upgrade")]
         run(["make", f"VENV={self.venv}", *names], self.folder / "repository")
-        (self.venv / "dev/bin").mkdir(parents=True)  # what it checks is tested elsewhere
+        (self.venv / "dev/bin").mkdir(parents=True)  # tested elsewhere
         for name in ("actionlint", "mypy", "python", "ruff", "yamllint", "zizmor"):
             (self.venv / "dev/bin" / name).write_text("#!/bin/sh\n[ ! -e broken ]\n")
             (self.venv / "dev/bin" / name).chmod(0o755)
@@ -93,6 +97,18 @@ class Base:
             self.changed.append(hub.state.git("diff", "--name-only", before, hub.main()).split("\n"))
         hub.close()
         self.keep(hub, "production")
+        hub = self.copy("production", self.folder / "offered")
+        again(hub)
+        hub.close()
+        self.keep(hub, "offered")
+        hub = self.copy("offered", self.folder / "staged")
+        promoted(hub, "staging")
+        hub.close()
+        self.keep(hub, "staged")
+        hub = self.copy("production", self.folder / "forked")
+        self.forked, self.calls = forked(hub)
+        hub.close()
+        self.keep(hub, "forked")
 
     def hub(self, folder: Path) -> Hub:
         folder.mkdir()
@@ -103,7 +119,7 @@ class Base:
         (self.folder / f"{name}.state").write_bytes(pickle.dumps(state))
 
     def copy(self, name: str, folder: Path) -> Hub:
-        """A repository of one's own, as another was."""
+        """A private copy of a repository."""
         shutil.copytree(self.folder / name, folder, ignore=shutil.ignore_patterns("work", "home"), symlinks=True)
         hub = Hub(folder, self.venv)
         state = pickle.loads((self.folder / f"{name}.state").read_bytes())  # noqa: S301 - ours
@@ -114,7 +130,7 @@ class Base:
 
 @pytest.fixture(scope="session")
 def base(baked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """Built once, by whichever process comes first."""
+    """The repositories, built once by the first process that needs them."""
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
     made = Base(shared / "hub")
@@ -123,8 +139,8 @@ def base(baked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory)
         kept = shared / "hub.made"
         if not kept.exists():
             made.build(baked("binary_classification"))
-            kept.write_bytes(pickle.dumps((made.first, made.changed)))
-        made.first, made.changed = pickle.loads(kept.read_bytes())  # noqa: S301 - ours
+            kept.write_bytes(pickle.dumps((made.first, made.changed, made.forked, made.calls)))
+        made.first, made.changed, made.forked, made.calls = pickle.loads(kept.read_bytes())  # noqa: S301 - ours
     return made
 
 
@@ -137,14 +153,38 @@ def fresh(base: Base, tmp_path: Path) -> Iterator[Hub]:
 
 @pytest.fixture
 def hub(base: Base, tmp_path: Path) -> Iterator[Hub]:
-    """A repository whose first release is in production."""
+    """A repository with its first release in production."""
     hub = base.copy("production", tmp_path / "hub")
     yield hub
     hub.close()
 
 
+@pytest.fixture
+def offered(base: Base, tmp_path: Path) -> Iterator[Hub]:
+    """A repository with a second release, offered to dev."""
+    hub = base.copy("offered", tmp_path / "hub")
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def staged(base: Base, tmp_path: Path) -> Iterator[Hub]:
+    """A repository with a second release, running in staging and offered to production."""
+    hub = base.copy("staged", tmp_path / "hub")
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def fork(base: Base, tmp_path: Path) -> Iterator[Hub]:
+    """A repository with a fork's pull request, its checks finished but not yet reported."""
+    hub = base.copy("forked", tmp_path / "hub")
+    yield hub
+    hub.close()
+
+
 def opened(hub: Hub, kind: str = "") -> list[int]:
-    """The open pull requests whose branch begins with a word."""
+    """The open pull requests with this branch prefix."""
     return [
         number
         for number, pull in hub.state.pulls.items()
@@ -157,21 +197,21 @@ def comments(hub: Hub, number: int) -> list[dict[str, Any]]:
 
 
 def released(hub: Hub, environment: str, commit: str = "refs/heads/main") -> dict[str, Any]:
-    """The decision record of what an environment runs."""
+    """The decision record of an environment's release."""
     text = hub.state.git("show", f"{commit}:{RELEASE.format(environment)}decision.json")
     found: dict[str, Any] = json.loads(text)
     return found
 
 
 def rendered(hub: Hub, environment: str) -> str:
-    """What the cluster would get of an environment as it is on main."""
+    """An environment's manifests on main, as the cluster would get them."""
     with tempfile.TemporaryDirectory(dir=hub.folder) as folder:
         hub.git("clone", "--quiet", hub.address, folder, cwd=hub.folder)
         return render(Path(folder), environment)
 
 
 def again(hub: Hub, message: str = "Train longer", iterations: int = 61) -> Run:
-    """Merge another model without its review, and release it; returns the run."""
+    """Merge a changed model without review and release it; returns the run."""
     before = hub.main()
     text = (hub.work / "config.yaml").read_text()
     found = re.search(r"max_iter: \d+", text)
@@ -182,9 +222,9 @@ def again(hub: Hub, message: str = "Train longer", iterations: int = 61) -> Run:
     return done
 
 
-def promoted(hub: Hub, until: str = "production") -> None:
-    """Merge the open pull requests of the environments, up to one."""
-    for environment in ENVIRONMENTS[: ENVIRONMENTS.index(until) + 1]:
+def promoted(hub: Hub, until: str = "production", since: str = "dev") -> None:
+    """Merge the environments' open pull requests, from one environment up to another."""
+    for environment in ENVIRONMENTS[ENVIRONMENTS.index(since) : ENVIRONMENTS.index(until) + 1]:
         (number,) = opened(hub, f"{'release' if environment == 'dev' else 'promote'}/{environment}/")
         assert hub.checks(number).conclusion == "success"
         hub.merge(number)
@@ -262,7 +302,7 @@ def test_a_good_pull_request_gets_one_comment_that_is_updated(hub: Hub) -> None:
     assert len(updated["body"]) <= 65_000
     runs = hub.merge(number)
     assert [one.conclusion for one in runs] == ["success"], runs[0].log
-    assert "metrics as they were reviewed" in runs[0].log
+    assert "metrics match the review" in runs[0].log
     assert len(opened(hub, "release/dev/")) == 1
 
 
@@ -278,7 +318,7 @@ def test_a_worse_model_is_red_and_the_comment_says_by_how_much(hub: Hub) -> None
     (comment,) = comments(hub, number)
     assert "❌ Refused" in comment["body"]
     (failed,) = [line for line in comment["body"].split("\n") if line.startswith("| ❌ fail |")]
-    by = r"\| champion f1 \| -0\.\d+ \\\[-0\.\d+, -0\.\d+\\\] against the champion \| .* \| worse by less than 0\.05 "
+    by = r"\| champion f1 \| fell 0\.\d+ \(0\.\d+ to 0\.\d+\) \| .* \| less than 0\.05 below the champion "
     assert re.search(by, failed), failed
     with pytest.raises(AssertionError, match="it is not green"):
         hub.merge(number)
@@ -310,32 +350,61 @@ def test_what_was_not_reviewed_as_it_measures_is_not_released(hub: Hub) -> None:
     comment["body"] = re.sub(r'"roc_auc": [0-9.]+', '"roc_auc": 0.99', comment["body"])
     (done,) = hub.merge(number)
     assert done.conclusion == "failure"
-    assert "but 0.99 was reviewed" in done.log
+    assert "but was 0.99 in the review" in done.log
     assert opened(hub) == []
     assert len(hub.state.releases) == 1
+
+
+def test_a_patch_of_an_image_releases_the_same_model_without_training(hub: Hub) -> None:
+    before = released(hub, "production")
+    name = "lifecycle/serving/post.py"
+    hub.edit("patch", {name: (hub.work / name).read_text() + "# patched\n"}, "Patch the service")
+    number = hub.open("patch", "Patch the service")
+    done = next(one for one in reversed(hub.runs) if one.workflow == "pull-request.yaml")
+    assert set(done.jobs) == {"Changes", "Check", "Your tests", "Tests of lifecycle", "All green"}
+    (done,) = hub.merge(number)
+    assert done.conclusion == "success", done.log
+    assert set(done.jobs) == {"Changes", "Rebuild", "Images", "Offer to dev"}
+    built = f"{datetime.now(UTC):%Y.%m.%d}-{hub.main()[:7]}"
+    promoted(hub)
+    after = released(hub, "production")
+    assert after["built"] == built
+    assert after["evaluation"] == before["evaluation"]
+    assert after["images"]["serve"] != before["images"]["serve"]
+    assert [one["tag_name"] for one in hub.state.releases][-1] == built
+
+
+def test_what_is_neither_in_a_model_nor_in_an_image_releases_nothing(hub: Hub) -> None:
+    name = "lifecycle/reporting/charts.py"
+    hub.edit("words", {name: (hub.work / name).read_text() + "# words\n"}, "Say it better")
+    number = hub.open("words", "Say it better")
+    (done,) = hub.merge(number)
+    assert (done.conclusion, set(done.jobs)) == ("success", {"Changes"})
+    assert opened(hub) == []
 
 
 # 3: forks
 
 
-def forked(hub: Hub, branch: str = "improve") -> int:
-    """A pull request from a fork that trains longer."""
+def forked(hub: Hub) -> tuple[tuple[int, Run], list[str]]:
+    """A fork's pull request that trains longer, its checks, and their calls to GitHub."""
     sha = hub.edit("elsewhere", {}, "Train longer", replace=("max_iter: 60", "max_iter: 61"))
     hub.state.git("update-ref", "-d", "refs/heads/elsewhere")
-    return hub.fork(branch, sha, "Train longer")
-
-
-def test_a_fork_gets_its_comment_from_the_trusted_half_only(hub: Hub) -> None:
+    number = hub.fork("improve", sha, "Train longer")
     hub.secrets = {"BOT_PRIVATE_KEY": "key", "REGISTRY_PASSWORD": "never-shown"}
-    number = forked(hub)
     hub.state.calls.clear()
-    done = hub.checks(number, report=False)
+    return (number, hub.checks(number, report=False)), list(hub.state.calls)
+
+
+def test_a_fork_gets_its_comment_from_the_trusted_half_only(base: Base, fork: Hub) -> None:
+    number, done = base.forked
     assert done.conclusion == "success", done.log
-    assert [call for call in hub.state.calls if not call.startswith("GET")] == []
-    assert comments(hub, number) == []
-    said = hub.report(number, done)
+    assert "never-shown" not in done.log
+    assert [call for call in base.calls if not call.startswith("GET")] == []
+    assert comments(fork, number) == []
+    said = fork.report(number, done)
     assert said.conclusion == "success", said.log
-    (comment,) = comments(hub, number)
+    (comment,) = comments(fork, number)
     assert comment["user"]["login"] == "github-actions[bot]"
     assert "✅ Accepted" in comment["body"]
 
@@ -345,33 +414,32 @@ def linked(path: Path) -> None:
     path.symlink_to("/etc/hostname")
 
 
-def test_a_tampered_artefact_is_refused_and_nothing_is_posted(hub: Hub) -> None:
-    number = forked(hub)
-    done = hub.checks(number, report=False)
-    kept = hub.folder / "artifacts" / str(done.number)
-    shutil.copytree(kept, hub.folder / "kept")
+def test_a_tampered_artefact_is_refused_and_nothing_is_posted(base: Base, fork: Hub) -> None:
+    number, done = base.forked
+    kept = fork.folder / "artifacts" / str(done.number)
+    shutil.copytree(kept, fork.folder / "kept")
 
     def with_(change: Callable[[], object]) -> Run:
         shutil.rmtree(kept)
-        shutil.copytree(hub.folder / "kept", kept)
+        shutil.copytree(fork.folder / "kept", kept)
         change()
-        return hub.report(number, done)
+        return fork.report(number, done)
 
     record = kept / "evaluation/decision.json"
     for change, told in [
-        (lambda: (kept / "manifests/number").write_text("1"), "but it is of #"),
-        (lambda: (kept / "evaluation/$(touch pwned).md").write_text("x"), "which its workflow does not"),
+        (lambda: (kept / "manifests/number").write_text("1"), "but belongs to #"),
+        (lambda: (kept / "evaluation/$(touch pwned).md").write_text("x"), "which is not a file of its workflow"),
         (lambda: record.write_text(record.read_text() + " " * 10_000_000), "more than 2,000,000"),
         (lambda: record.write_text(record.read_text().replace('"passed"', '"past"')), "is damaged or foreign"),
         (lambda: (kept / "manifests/diff.json").write_text('["<script>"]'), "a diff.json that is not valid"),
-        (lambda: linked(record), "which its workflow does not"),
+        (lambda: linked(record), "which is not a file of its workflow"),
     ]:
         said = with_(change)
         assert said.conclusion == "failure"
         assert told in said.log
-    assert comments(hub, number) == []
+    assert comments(fork, number) == []
     assert with_(lambda: None).conclusion == "success"
-    assert len(comments(hub, number)) == 1
+    assert len(comments(fork, number)) == 1
 
 
 def test_a_persons_comment_is_never_taken_for_the_report(hub: Hub) -> None:
@@ -386,8 +454,8 @@ def test_a_persons_comment_is_never_taken_for_the_report(hub: Hub) -> None:
 # 5: several candidates
 
 
-def test_a_newer_candidate_supersedes_an_open_promotion(hub: Hub) -> None:
-    again(hub, iterations=61)
+def test_a_newer_candidate_supersedes_an_open_promotion(offered: Hub) -> None:
+    hub = offered
     (first,) = opened(hub, "release/dev/")
     again(hub, iterations=62)
     (second,) = opened(hub, "release/dev/")
@@ -407,8 +475,8 @@ def test_a_newer_candidate_supersedes_an_open_promotion(hub: Hub) -> None:
     assert hub.state.git("for-each-ref", "--format=%(refname)", "refs/heads/promote/staging/").count("\n") == 0
 
 
-def test_two_promotions_at_once_do_not_double(hub: Hub) -> None:
-    again(hub)
+def test_two_promotions_at_once_do_not_double(offered: Hub) -> None:
+    hub = offered
     (number,) = opened(hub, "release/dev/")
     hub.checks(number)
     hub.variables["CLUSTER_REPORTS"] = "true"
@@ -444,15 +512,13 @@ def test_a_verification_of_what_no_longer_runs_offers_nothing(hub: Hub) -> None:
     assert opened(hub) == []
 
 
-def test_a_freeze_holds_promotions_back_and_lets_rollbacks_through(hub: Hub) -> None:
-    today = datetime.now(UTC).date()
-    again(hub)
-    promoted(hub, "staging")
+def test_a_freeze_holds_promotions_back_and_lets_rollbacks_through(staged: Hub) -> None:
+    hub, today = staged, datetime.now(UTC).date()
     (open_before,) = opened(hub, "promote/production/")
     freeze = f"[{{environment: production, from: {today}, until: {today + timedelta(days=2)}, reason: sale}}]"
     before = hub.main()
     hub.edit("main", {}, "Freeze", replace=("freeze: []", f"freeze: {freeze}"))
-    assert hub.checks(open_before).jobs["Manifests"] == "failure"
+    assert hub.checks(open_before).jobs["Changes"] == "failure"
     hub.state.pulls[open_before]["state"] = "closed"
     (done,) = hub.dispatch("verified", {"environment": "staging", "digest": ""})
     assert done.conclusion == "success"
@@ -464,10 +530,10 @@ def test_a_freeze_holds_promotions_back_and_lets_rollbacks_through(hub: Hub) -> 
 # 6: failure and rollback
 
 
-def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(hub: Hub) -> None:
+def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(staged: Hub) -> None:
+    hub = staged
     first, before = released(hub, "production"), rendered(hub, "production")
-    again(hub)
-    promoted(hub)
+    promoted(hub, since="production")
     assert rendered(hub, "production") != before
     second = released(hub, "production")
     assert second != first
@@ -484,7 +550,9 @@ def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(hu
     assert pull["title"] == f"Roll production back to {versions[0]} from {versions[1]}"
     hub.dispatch("failed", payload)
     assert opened(hub) == [number]
-    assert hub.checks(number).conclusion == "success"
+    done = hub.checks(number)
+    assert done.conclusion == "success"
+    assert set(done.jobs) == {"Changes", "All green"}  # neither tests nor training
     (after,) = hub.merge(number)
     assert released(hub, "production") == first
     assert rendered(hub, "production") == before
@@ -493,18 +561,17 @@ def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(hu
     assert "was rolled back from it" in late.log
     (stale,) = hub.dispatch("failed", payload)
     assert "no longer runs sha256:" in stale.log
-    (refused,) = hub.dispatch("failed", payload | {"digest": ""})  # by the API server, before any pod
+    (refused,) = hub.dispatch("failed", payload | {"digest": ""})  # rejected by the API server, before any pod
     assert "no longer runs the release of" in refused.log
     (unknown,) = hub.dispatch("failed", {"environment": "production", "digest": "", "revision": ""})
-    assert unknown.conclusion == "failure"  # else it would be a rollback by hand
+    assert unknown.conclusion == "failure"  # otherwise it would count as a manual rollback
     assert "git does not know the commit 'none'" in unknown.log
     assert opened(hub) == []
 
 
-def test_a_candidate_gets_a_share_of_the_requests_and_is_dropped_when_it_fails(hub: Hub) -> None:
+def test_a_candidate_gets_a_share_of_the_requests_and_is_dropped_when_it_fails(staged: Hub) -> None:
+    hub = staged
     first, before = released(hub, "production"), rendered(hub, "production")
-    again(hub)
-    promoted(hub, "staging")
     (number,) = opened(hub, "promote/production/")
     done = hub.by_hand("promote.yaml", environment="staging", share="10")
     assert done.conclusion == "success", done.log
@@ -581,7 +648,7 @@ def test_a_persons_commit_on_the_retraining_branch_is_kept(hub: Hub) -> None:
     sha = hub.edit("retrain/data", {"README.md": "Mine.\n"}, "Mine")
     done = hub.by_hand("retrain.yaml")
     assert done.conclusion == "success"
-    assert "has commits of a person" in done.log
+    assert "has a person's commits" in done.log
     assert hub.state.git("rev-parse", "refs/heads/retrain/data") == sha
 
 
@@ -606,7 +673,7 @@ def test_hostile_names_and_values_do_nothing(hub: Hub) -> None:
     hub.git("push", "--quiet", "origin", "HEAD:refs/heads/spoilt")
     number = hub.fork(branch, sha, title)
     done = hub.checks(number)
-    assert done.jobs["Manifests"] == done.jobs["Check"] == "success", done.log
+    assert done.jobs["Changes"] == done.jobs["Check"] == "success", done.log
     (comment,) = comments(hub, number)
     assert "alert(1)" in comment["body"]
     for raw in ("<script", "</details><", "@acme", "[x](javascript"):
@@ -649,7 +716,7 @@ def test_where_no_one_may_open_them_the_run_is_green_and_says_what_to_do(hub: Hu
 
 @pytest.fixture
 def newer(template: Path, tmp_path: Path) -> Path:
-    """A template whose Makefile has one more line, and a README that reads otherwise."""
+    """A template with one more line in its Makefile and a changed README."""
     shutil.copytree(template, tmp_path / "newer")
     folder = tmp_path / "newer" / PROJECT
     (folder / "Makefile").write_text((folder / "Makefile").read_text() + "\nnewer: # of the newer template\n")
@@ -664,7 +731,7 @@ def test_an_upgrade_merges_the_newer_template_with_what_was_changed_here(hub: Hu
     (number,) = opened(hub, "upgrade/")
     ref = hub.state.pulls[number]["head"]["ref"]
     assert "newer: # of the newer template" in hub.state.git("show", f"refs/heads/{ref}:Makefile")
-    # What is its own stays: the data, and the releases.
+    # The repository keeps its data and releases.
     assert hub.state.git("rev-parse", f"refs/heads/{ref}:manifests/overlays/production/release") == hub.state.git(
         "rev-parse", "refs/heads/main:manifests/overlays/production/release"
     )
@@ -694,7 +761,7 @@ def test_a_template_on_one_machine_is_no_error(hub: Hub) -> None:
     assert "is a folder of one machine" in done.log
 
 
-# The place on GitHub
+# The repository's settings on GitHub
 
 
 def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: Hub) -> None:
@@ -721,4 +788,4 @@ def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: H
     told = fresh.make("doctor").stdout
     assert "variable BOT_APP_ID: pull requests of the workflows wait" in told
     fresh.state.words = {"BOT_APP_ID", "BOT_PRIVATE_KEY", "CLUSTER_REPORTS", "TEMPLATE"}
-    assert "0 things are not set up on GitHub" in fresh.make("doctor").stdout
+    assert "0 optional settings are missing on GitHub" in fresh.make("doctor").stdout

@@ -1,4 +1,4 @@
-"""Calls GitHub's REST interface through `gh`, which brings the sign-in, the host and the paging."""
+"""Calls GitHub's REST API through `gh`, which handles sign-in, host and paging."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from lifecycle.github import branches
 
 
 class RefusedError(InputError):
-    """GitHub answered with an error; `status` is HTTP's, or 0 when it was not reached."""
+    """GitHub refused a call; `status` is the HTTP status, or 0 if GitHub was not reached."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -20,12 +20,12 @@ class RefusedError(InputError):
 
 
 def host() -> str:
-    """The host that the runner, or else `gh`, works for."""
+    """The host of the runner, or else of `gh`."""
     return urlsplit(os.environ.get("GITHUB_SERVER_URL", "")).hostname or os.environ.get("GH_HOST") or "github.com"
 
 
 def gh(*arguments: str, content: str | None = None) -> str:
-    """Run `gh`; raises RefusedError with what it said."""
+    """Run `gh`; raises RefusedError with its message."""
     try:
         done = subprocess.run(  # noqa: S603
             ["gh", *arguments],  # noqa: S607
@@ -37,20 +37,20 @@ def gh(*arguments: str, content: str | None = None) -> str:
         )
     except FileNotFoundError as error:
         raise RefusedError(
-            0, "gh is not installed, which speaks to GitHub; install it from https://cli.github.com."
+            0, "GitHub's command line, gh, is not installed; install it from https://cli.github.com."
         ) from error
     if done.returncode:
-        said = " ".join(done.stderr.split()) or " ".join(done.stdout.split())
-        status = re.search(r"\(HTTP (\d{3})\)", said)
-        raise RefusedError(int(status[1]) if status else 0, f"GitHub refused `gh {' '.join(arguments[:4])}`: {said}")
+        reason = " ".join(done.stderr.split()) or " ".join(done.stdout.split())
+        status = re.search(r"\(HTTP (\d{3})\)", reason)
+        raise RefusedError(int(status[1]) if status else 0, f"GitHub refused `gh {' '.join(arguments[:4])}`: {reason}")
     return done.stdout
 
 
 def call(method: str, path: str, body: Any = None) -> Any:
-    """One call; returns the document that GitHub answers with, or None."""
+    """One call; returns the document in GitHub's answer, or None."""
     content = None if body is None else json.dumps(body)
-    said = gh("api", "--method", method, path, *([] if content is None else ["--input", "-"]), content=content)
-    return json.loads(said) if said.strip() else None
+    answer = gh("api", "--method", method, path, *([] if content is None else ["--input", "-"]), content=content)
+    return json.loads(answer) if answer.strip() else None
 
 
 def listed(path: str) -> list[Any]:
@@ -60,7 +60,7 @@ def listed(path: str) -> list[Any]:
 
 
 def repository() -> str:
-    """`owner/name` of the repository on GitHub, of the run or of the remote `origin`."""
+    """`owner/name` of the repository on GitHub, from the run or the remote `origin`."""
     if named := os.environ.get("GITHUB_REPOSITORY"):
         return named
     found = re.search(r"[:/]([^/:]+/[^/]+?)(\.git)?/?$", branches.remote())
@@ -84,7 +84,7 @@ def event() -> dict[str, Any]:
 
 
 def say(name: str, text: str) -> None:
-    """Append to a file that the runner gives, `GITHUB_OUTPUT` or `GITHUB_STEP_SUMMARY`; nothing on a laptop."""
+    """Append to the runner's `GITHUB_OUTPUT` or `GITHUB_STEP_SUMMARY`; does nothing on a laptop."""
     if path := os.environ.get(name):
         with open(path, "a") as file:  # noqa: PTH123 - the runner's
             file.write(text.rstrip("\n") + "\n")

@@ -16,7 +16,7 @@ def remote() -> str:
 
 
 def identity() -> dict[str, str]:
-    """Who commits, and when: the commit's own date is that of HEAD, so that the same change is the same commit."""
+    """Author, committer and dates of a commit; with HEAD's date, two identical changes are one commit."""
     date = git.run("show", "--no-patch", "--format=%cI", "HEAD")
     named = {f"GIT_{role}_DATE": date for role in ("AUTHOR", "COMMITTER")}
     if os.environ.get("GITHUB_ACTIONS"):
@@ -26,7 +26,7 @@ def identity() -> dict[str, str]:
 
 
 def commit(paths: list[str], message: str) -> str:
-    """A commit on HEAD of what stands in `paths` now; empty when nothing differs."""
+    """Commit the present state of `paths` on top of HEAD; empty when nothing differs."""
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.run("read-tree", "HEAD", **index)
@@ -43,7 +43,7 @@ def tip(branch: str) -> str:
 
 
 def push(made: str, branch: str) -> bool:
-    """Make a branch on the remote point to a commit; False when a person has committed to it, who keeps it."""
+    """Point a remote branch to a commit; False, and no change, when a person has committed to the branch."""
     there = tip(branch)
     if there == made:
         return True
@@ -56,6 +56,6 @@ def push(made: str, branch: str) -> bool:
     try:
         git.run(*HELPER, "push", "--quiet", f"--force-with-lease={ref}:{there}", "origin", f"{made}:{ref}")
     except InputError:
-        if tip(branch) != made:  # else another run has just pushed the same
+        if tip(branch) != made:  # otherwise another run has just pushed the same
             raise
     return True

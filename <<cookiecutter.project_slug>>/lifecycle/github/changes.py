@@ -1,4 +1,4 @@
-"""Says what a change asks for: which tests, whether the model is trained, whether its images are built anew."""
+"""Decides what a change needs: which tests, a new training, new images."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ from lifecycle.config import Promote
 from lifecycle.documents.environments import current, folder, touched
 from lifecycle.github import api
 
-# A model is trained anew by what decides how it is trained or kept.
+# These decide how a model is trained or stored: a change retrains it.
 TRAINING = ("lifecycle.training.data", "lifecycle.training.train")
 TRAINING_FILES = (".python-version", "data/", "locks/train.txt", "model/")
 TRAINING_SECTIONS = ("data", "name", "split", "task", "train")
-# A pull request shows an evaluation also where only that changes; a merge then releases nothing.
+# A change of these alone is evaluated on its pull request, but its merge releases nothing.
 EVALUATION = ("lifecycle.evaluation.evaluate", "lifecycle.evaluation.gate")
 EVALUATION_SECTIONS = ("evaluate", "gates")
-# Images are built anew around the same model by what else runs in them.
+# These also run in the images: a change rebuilds them around the same model.
 IMAGES = (
     "lifecycle.__main__",
     "lifecycle.github.degraded",
@@ -33,13 +33,13 @@ IMAGES_FILES = (
     *(f"locks/{name}.txt" for name in ("monitor", "seldon", "serve", "skops")),
 )
 IMAGES_SECTIONS = ("monitor", "serve")
-# Whose tests a change asks for.
+# A change of these runs the team's tests, or the template's.
 TEAM_FILES = ("config.yaml", "data/", "lifecycle/", "locks/", "model/", "pyproject.toml", "tests/")
 LIFECYCLE_FILES = ("lifecycle/", "locks/", "pyproject.toml")
 
 
 def asked(names: list[str], sections: set[str]) -> dict[str, bool]:
-    """What the files that differ, and the sections of config.yaml that do, ask for."""
+    """What changed files, and changed sections of config.yaml, need."""
 
     def touches(files: tuple[str, ...], modules: tuple[str, ...] = (), keys: tuple[str, ...] = ()) -> bool:
         read = _needed(modules)
@@ -57,7 +57,7 @@ def asked(names: list[str], sections: set[str]) -> dict[str, bool]:
 
 
 def _needed(modules: tuple[str, ...]) -> set[str]:
-    """What the modules read; the command line itself imports every room, and counts alone."""
+    """The files that modules import; the command line counts without its imports, as it imports every room."""
     others = [module for module in modules if module != "lifecycle.__main__"]
     return imports.needed(*others) | (
         {"lifecycle/__main__.py", "lifecycle/verbs.py"} if len(others) < len(modules) else set()
@@ -70,7 +70,7 @@ def _is(name: str, file: str) -> bool:
 
 
 def sections(base: str, path: Path) -> set[str]:
-    """The sections of config.yaml that mean something else than at the commit `base`; of one that was no YAML, all."""
+    """The sections of config.yaml whose meaning changed since the commit `base`; all if it was no valid YAML then."""
     now: dict[str, Any] = yaml.safe_load(path.read_text())
     try:
         before = yaml.safe_load(git.content(base, path) or "")
@@ -83,8 +83,8 @@ def sections(base: str, path: Path) -> set[str]:
 def run(promotion: Promote, path: Path, base: str) -> str:
     """Compare HEAD with the commit `base`; each outcome is an output of the job, true or false.
 
-    Before a branch's first push there is the commit of zeros, and all is new. Images need a released model to be built
-    around; where there is none, it is trained.
+    A branch's first push compares with the commit of zeros: everything is new. Images are rebuilt around a released
+    model; without one, the model is trained.
     """
     if not base.strip("0"):
         names = git.run("ls-files").splitlines()

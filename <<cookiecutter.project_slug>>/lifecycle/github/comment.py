@@ -1,7 +1,7 @@
-"""Posts the report of a pull request's run on it, from files that are not to be trusted.
+"""Posts the report of a run on its pull request, from untrusted files.
 
-Whoever opens a pull request decides what its run uploads. So nothing of it is run or shown as it is: the decision
-record and the differences of the manifests are parsed, and their text is rendered here.
+Whoever opens a pull request decides what its run uploads. So nothing is executed or shown verbatim: the decision record
+and the diffs of the manifests are parsed, and rendered here.
 """
 
 import json
@@ -22,14 +22,14 @@ FILES = {"decision.json": 2_000_000, "diff.json": 2_000_000, "number": 20, "repo
 
 
 def artefacts(folder: Path) -> dict[str, Path]:
-    """The files that a run uploaded, by name; raises InputError for one that is foreign, too large or a link."""
+    """The files that a run uploaded, by name; raises InputError if one is unknown, too large or a link."""
     found = {}
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
         if path.is_dir() and not path.is_symlink():
             continue
         if path.name not in FILES or path.is_symlink() or path.name in found:
             raise InputError(
-                f"The run uploaded {str(path.relative_to(folder))!r}, which its workflow does not; refused."
+                f"The run uploaded {str(path.relative_to(folder))!r}, which is not a file of its workflow; refused."
             )
         if path.stat().st_size > FILES[path.name]:
             raise InputError(
@@ -41,7 +41,7 @@ def artefacts(folder: Path) -> dict[str, Path]:
 
 
 def pull(run: dict[str, Any], number: str | None) -> dict[str, Any] | None:
-    """The open pull request whose head the run tested, or None when it moved on; `number` is what the run claims."""
+    """The open pull request whose head the run tested, or None if that has changed; `number` is the run's claim."""
     origin = run["head_repository"]["full_name"]
     head = quote(f"{origin.partition('/')[0]}:{run['head_branch']}", safe=":")
     for found in api.listed(f"{api.root()}/pulls?state=open&head={head}&per_page=100"):
@@ -49,8 +49,7 @@ def pull(run: dict[str, Any], number: str | None) -> dict[str, Any] | None:
         if same and found["head"]["sha"] == run["head_sha"]:
             if number is not None and number.strip() != str(found["number"]):
                 raise InputError(
-                    f"The run says that it is of pull request {number.strip()[:20]!r}, but it is of "
-                    f"#{found['number']}; refused."
+                    f"The run claims pull request {number.strip()[:20]!r}, but belongs to #{found['number']}; refused."
                 )
             one: dict[str, Any] = found
             return one
@@ -65,7 +64,7 @@ def _differences(path: Path) -> dict[str, str]:
 
 
 def text(files: dict[str, Path], run: dict[str, Any]) -> str:
-    """The comment, at most 65,000 characters; it begins with a line that only we read."""
+    """The comment, at most 65,000 characters; its first line is for programs."""
     shown = diff.markdown(_differences(files["diff.json"])) if "diff.json" in files else ""
     metrics: dict[str, float] = {}
     if "decision.json" in files:
@@ -76,39 +75,37 @@ def text(files: dict[str, Path], run: dict[str, Any]) -> str:
             verdict, setting, sections.of(decision), "report.html", limits.BODY - len(shown) - limits.FRAME
         )
     elif run["conclusion"] == "success":
-        report = "## The model is not touched\n\nNothing that it is trained from changes, so it was not trained.\n"
+        report = "## The model is unchanged\n\nThis change does not affect training, so the model was not retrained.\n"
     else:
-        report = "## ❌ There is no evaluation\n\nThe run failed before it: its log says where, and what to do.\n"
+        report = "## ❌ There is no evaluation\n\nThe run failed earlier: its log says where, and what to do.\n"
     seen = json.dumps({"commit": run["head_sha"], "metrics": metrics}).replace("<", "\\u003c").replace(">", "\\u003e")
     head = f"{MARK}{seen} -->\n"
-    foot = f"\n[The run, its log and the whole report]({run['html_url']}) of `{run['head_sha'][:12]}`.\n"
+    foot = f"\n[Run, log and full report]({run['html_url']}) of `{run['head_sha'][:12]}`.\n"
     return f"{head}{report}\n{shown}{foot}"
 
 
 def mine(comments: list[Any]) -> dict[str, Any] | None:
-    """The comment that was posted before; one that a person wrote is never it."""
+    """The earlier comment of a bot; never a person's."""
     return next(
         (one for one in comments if (one["body"] or "").startswith(MARK) and one["user"]["type"] == "Bot"), None
     )
 
 
 def run(build: Path) -> str:
-    """Post or update the comment for the run of the present event."""
+    """Post or update the comment for the event's run."""
     run = api.event().get("workflow_run")
     if run is None:
-        raise InputError(
-            "There is no run to report on; the workflow `report` asks for it when a pull request's run ends."
-        )
+        raise InputError("There is no run to report on; the workflow `Report` calls this when `Pull request` finishes.")
     files = artefacts(build / "artefacts")
     found = pull(run, files["number"].read_text() if "number" in files else None)
     if found is None:
-        return "the pull request is closed, or has newer commits: their run reports"
-    said = text(files, run)
+        return "the pull request is closed, or has newer commits whose run will report"
+    report = text(files, run)
     comments = f"{api.root()}/issues/{found['number']}/comments"
     before = mine(api.listed(f"{comments}?per_page=100"))
     if before is None:
-        api.call("POST", comments, {"body": said})
+        api.call("POST", comments, {"body": report})
     else:
-        api.call("PATCH", f"{api.root()}/issues/comments/{before['id']}", {"body": said})
-    api.say("GITHUB_STEP_SUMMARY", said)
-    return f"#{found['number']} {'has a comment' if before is None else 'has its comment updated'}"
+        api.call("PATCH", f"{api.root()}/issues/comments/{before['id']}", {"body": report})
+    api.say("GITHUB_STEP_SUMMARY", report)
+    return f"#{found['number']}: comment {'posted' if before is None else 'updated'}"

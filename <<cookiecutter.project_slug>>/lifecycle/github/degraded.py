@@ -1,6 +1,6 @@
-"""Tells GitHub, from a cluster, that the monitor raised an alert, so that retrain.yaml starts.
+"""Reports the monitor's alert from a cluster to GitHub, which starts retrain.yaml.
 
-There is no `gh` in the monitor's image, and its token may do nothing but this.
+The monitor's image has no `gh`, and its token is for this alone.
 """
 
 import json
@@ -14,11 +14,11 @@ from typing import Any
 from lifecycle import InputError
 from lifecycle.documents import limits
 
-PAUSE = 2.0  # seconds between looks for the monitor's summary
+PAUSE = 2.0  # seconds between checks for the monitor's summary
 
 
 def payload(summary: dict[str, Any], report: str, environment: str) -> dict[str, Any] | None:
-    """What retrain.yaml reads, or None when no alert holds; GitHub knows one that it has seen by `raised`."""
+    """The event for retrain.yaml, or None without an alert; `raised` identifies alerts that GitHub already has."""
     if not summary["alert"] or summary["raised"] is None:
         return None
     about = {"environment": environment, "version": summary["version"], "raised": summary["raised"]}
@@ -26,7 +26,7 @@ def payload(summary: dict[str, Any], report: str, environment: str) -> dict[str,
 
 
 def send(body: dict[str, Any], repository: str, token: str) -> None:
-    """Start the workflows that listen; raises InputError with what GitHub said."""
+    """Start the workflows that listen; raises InputError with GitHub's answer."""
     address = f"{os.environ.get('GITHUB_API_URL', 'https://api.github.com')}/repos/{repository}/dispatches"
     head = {"Accept": "application/vnd.github+json", "Authorization": f"Bearer {token}"}
     request = urllib.request.Request(address, json.dumps(body).encode(), head)  # noqa: S310
@@ -43,7 +43,7 @@ def send(body: dict[str, Any], repository: str, token: str) -> None:
 
 
 def run(build: Path, environment: str, seconds: float, pause: float = PAUSE) -> str:
-    """Wait so many seconds for the monitor's summary beside this, then send what it says."""
+    """Wait at most `seconds` for the monitor's summary, then send its alert."""
     path, until = build / "monitor" / "summary.json", time.monotonic() + seconds
     while not path.is_file():
         if time.monotonic() > until:
@@ -54,6 +54,6 @@ def run(build: Path, environment: str, seconds: float, pause: float = PAUSE) -> 
         return "no alert holds"
     repository, token = (os.environ.get(name, "").strip() for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN"))
     if not repository or not token:
-        raise InputError("GITHUB_REPOSITORY or GITHUB_TOKEN is not set; the Secret `github` has the latter.")
+        raise InputError("GITHUB_REPOSITORY or GITHUB_TOKEN is not set; the Secret `github` holds the token.")
     send(body, repository, token)
-    return f"the alert of {body['client_payload']['raised']} is told to {repository}"
+    return f"the alert of {body['client_payload']['raised']} was sent to {repository}"

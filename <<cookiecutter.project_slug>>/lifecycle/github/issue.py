@@ -1,4 +1,4 @@
-"""Keeps one issue about a model that degrades: opened, then updated only when the monitor raises an alert anew."""
+"""Keeps one issue about a degrading model, and updates it only for a new alert."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ def _mark(raised: str) -> str:
 
 
 def run() -> str:
-    """Take the monitor's word from the present event; without one there is no issue."""
+    """Open or update the issue for the event's alert, if there is one."""
     payload: dict[str, Any] = api.event().get("client_payload") or {}
     if not payload:
         return "no monitor raised an alert"
-    word = {name: str(payload.get(name, "")) for name in ("environment", "version", "raised", "report")}
-    environment = word["environment"][:40]
-    mark = _mark(word["raised"][:40])
+    alert = {name: str(payload.get(name, "")) for name in ("environment", "version", "raised", "report")}
+    environment = alert["environment"][:40]
+    mark = _mark(alert["raised"][:40])
     found = next(
         (
             one
@@ -30,20 +30,20 @@ def run() -> str:
         None,
     )
     if found and mark in found["body"]:
-        return f"#{found['number']} knows of the alert of {word['raised'][:40]}"
-    begin = f"The monitor of {pages.plain(environment)} raised an alert about {pages.plain(word['version'][:60])}."
-    body = f"{mark}\n{begin}\n\n{pages.cut(_inert(word['report']), limits.BODY - limits.FRAME)}\n"
+        return f"#{found['number']} already has the alert of {alert['raised'][:40]}"
+    begin = f"The monitor of {pages.plain(environment)} raised an alert about {pages.plain(alert['version'][:60])}."
+    body = f"{mark}\n{begin}\n\n{pages.cut(_inert(alert['report']), limits.BODY - limits.FRAME)}\n"
     if found is None:
         made = api.call(
             "POST", f"{api.root()}/issues", {"title": TITLE, "body": body, "labels": ["monitor", environment]}
         )
-        return f"#{made['number']} is opened"
+        return f"#{made['number']} was opened"
     api.call("PATCH", f"{api.root()}/issues/{found['number']}", {"body": body})
-    again = {"body": f"Raised again: {pages.plain(word['raised'][:40])}."}
+    again = {"body": f"Raised again: {pages.plain(alert['raised'][:40])}."}
     api.call("POST", f"{api.root()}/issues/{found['number']}/comments", again)
-    return f"#{found['number']} is updated"
+    return f"#{found['number']} was updated"
 
 
 def _inert(report: str) -> str:
-    """The monitor's report, which is Markdown of ours: without anything that names a person or hides text."""
+    """The monitor's Markdown report, with mentions of people and hidden text disabled."""
     return report.replace("<!--", "&lt;!--").replace("@", "&#64;")

@@ -1,4 +1,4 @@
-"""Offers what a verb prepared as one pull request: opened or refreshed, and the older ones of its kind closed."""
+"""Offers a prepared change as one pull request: opens or updates it, and closes older ones of its kind."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ UNTRUSTED = (
 
 
 def _monitor(environment: str) -> str:
-    """What the monitor last said of an environment, as far as GitHub knows."""
+    """A sentence on an environment's open alerts on GitHub."""
     alerts = api.listed(f"{api.root()}/issues?state=open&labels=monitor&per_page=100")
     about = [issue for issue in alerts if environment in {label["name"] for label in issue["labels"]}]
     if not about:
@@ -27,7 +27,7 @@ def _monitor(environment: str) -> str:
 
 
 def body(change: Change, differences: dict[str, str], waits: bool) -> str:
-    """The text of the pull request: what the verb wrote, how the manifests differ, what the monitor says."""
+    """The text of the pull request: the verb's text, the diff of the manifests, open alerts."""
     parts = [change.body]
     kind, *rest = change.branch.split("/")
     if kind in ("release", "promote", "rollback"):
@@ -38,7 +38,7 @@ def body(change: Change, differences: dict[str, str], waits: bool) -> str:
 
 
 def _open(change: Change, text: str) -> dict[str, Any]:
-    """The open pull request of the branch, made or brought up to date."""
+    """Open the branch's pull request, or update the open one."""
     repository = api.repository()
     owner = repository.partition("/")[0]
     base = api.call("GET", f"repos/{repository}")["default_branch"]
@@ -78,7 +78,7 @@ def _supersede(branch: str, number: int) -> list[int]:
 
 
 def run(build: Path, waits: bool) -> str:
-    """Offer `change.json`; `waits` says that GITHUB_TOKEN does it, whose pull requests start no checks."""
+    """Offer `change.json`; `waits` is true for GITHUB_TOKEN, whose pull requests start no checks."""
     change = documents.read(build)
     if change is None:
         return "there is nothing to offer"
@@ -91,7 +91,7 @@ def run(build: Path, waits: bool) -> str:
         ahead = f"{change.template}:refs/heads/template"
         git.run(*branches.HELPER, "push", "--quiet", "origin", ahead)
     if not branches.push(made, change.branch):
-        return f"{change.branch} has commits of a person and is left as it is"
+        return f"{change.branch} has a person's commits and was left unchanged"
     differences = build / documents.DIFFERENCES
     text = body(change, files.read_json(differences) if differences.is_file() else {}, waits)
     try:
@@ -109,6 +109,6 @@ def run(build: Path, waits: bool) -> str:
     api.call("POST", f"{api.root()}/issues/{pull['number']}/labels", {"labels": labels})
     closed = _supersede(change.branch, pull["number"])
     over = f"; closed {', '.join(f'#{number}' for number in closed)}, which it supersedes" if closed else ""
-    said = f"#{pull['number']} {change.title}{over}"
-    api.say("GITHUB_STEP_SUMMARY", f"{pages.plain(said)}: {pull['html_url']}")
-    return said
+    outcome = f"#{pull['number']} {change.title}{over}"
+    api.say("GITHUB_STEP_SUMMARY", f"{pages.plain(outcome)}: {pull['html_url']}")
+    return outcome

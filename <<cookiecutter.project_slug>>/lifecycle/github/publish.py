@@ -1,4 +1,4 @@
-"""Makes the GitHub release of a model: its version as tag, the report as text, report and record as files."""
+"""Creates a model's GitHub release: version as tag, report as text, report and record as files."""
 
 import os
 from pathlib import Path
@@ -9,11 +9,11 @@ from lifecycle.github import api
 
 
 def run(build: Path) -> str:
-    """Publish what `build` holds; a release that is there already is left as it is."""
+    """Publish the files in `build`, unless the release already exists."""
     version = record.decision(build / "decision.json").version
     try:
         api.call("GET", f"{api.root()}/releases/tags/{version}")
-        return f"{version} is there already"
+        return f"{version} is already published"
     except api.RefusedError as refused:
         if refused.status != 404:
             raise

@@ -1,4 +1,4 @@
-"""Finds the metrics that people saw on the pull request that a commit of the main branch came from."""
+"""Finds the metrics that reviewers saw on the pull request of a commit on the main branch."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from lifecycle.github import api, comment
 
 
 def _shown(number: int, commit: str) -> dict[str, float] | None:
-    """The metrics of the report on a pull request, if it is of that commit."""
+    """The metrics in a pull request's report, if that is about this commit."""
     posted = comment.mine(api.listed(f"{api.root()}/issues/{number}/comments?per_page=100"))
     if posted is None:
         return None
@@ -20,18 +20,18 @@ def _shown(number: int, commit: str) -> dict[str, float] | None:
 
 
 def run(build: Path) -> str:
-    """Write `reviewed.json`; it is empty for a commit that no pull request brought."""
+    """Write `reviewed.json`; it is empty for a commit without a pull request."""
     sha = os.environ.get("GITHUB_SHA", "HEAD")
     pulls = [one for one in api.listed(f"{api.root()}/commits/{sha}/pulls?per_page=100") if one["merged_at"]]
     if not pulls:
         files.write_json(build / "reviewed.json", {"metrics": {}})
-        return f"no pull request brought {sha[:12]}; there is nothing to compare with"
+        return f"{sha[:12]} has no pull request; there is nothing to compare with"
     number = pulls[-1]["number"]
     metrics = _shown(number, pulls[-1]["head"]["sha"])
     if not metrics:
         raise InputError(
-            f"#{number} was merged without a report of its last commit {pulls[-1]['head']['sha'][:12]}; "
-            "open a pull request whose report can be read before it is merged."
+            f"#{number} was merged without a report on its last commit {pulls[-1]['head']['sha'][:12]}; "
+            "open another pull request, and merge it after its report."
         )
     files.write_json(build / "reviewed.json", {"metrics": metrics})
     return f"{len(metrics)} metrics were reviewed on #{number}"

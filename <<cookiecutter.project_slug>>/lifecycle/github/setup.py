@@ -1,6 +1,6 @@
-"""Sets up the repository on GitHub: made, pushed, with topic, labels, environments and the rules of its main branch.
+"""Sets up the repository on GitHub: repository, branches, topic, labels, environments and rules of the main branch.
 
-Each call is shown; it is made only with `--apply`, and only where GitHub's answer differs, so that it can be repeated.
+Shows each call where GitHub differs, and makes it only with `--apply`. It is safe to repeat.
 """
 
 import json
@@ -14,7 +14,7 @@ from lifecycle import git
 from lifecycle.config import Promote
 from lifecycle.github import api, branches
 
-TOPIC = "mlaas-model"  # by which Argo CD finds the repository
+TOPIC = "mlaas-model"  # Argo CD finds the repository by it
 RULESET = Path(".github/ruleset.json")
 ANSWERS = Path(".cookiecutter.yaml")
 FIRST, BETWEEN, LAST = "0e8a16", "fbca04", "b60205"  # colours of the environments
@@ -33,9 +33,9 @@ ACTIONS = {"default_workflow_permissions": "read", "can_approve_pull_request_rev
 
 @dataclass(frozen=True)
 class Call:
-    """A call that brings GitHub to what is wanted; `plan` says which plans allow it, where not all do."""
+    """A call that changes one setting; `plan` names the plans that allow it, if not all do."""
 
-    says: str
+    purpose: str
     method: str
     path: str
     body: Any
@@ -43,7 +43,7 @@ class Call:
 
 
 def holds(wanted: Any, found: Any) -> bool:
-    """Whether GitHub's document has all that is wanted, in whatever order its lists are."""
+    """Whether GitHub's document has everything wanted, with its lists in any order."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(
             name in found and holds(part, found[name]) for name, part in wanted.items()
@@ -54,7 +54,7 @@ def holds(wanted: Any, found: Any) -> bool:
 
 
 def get(path: str) -> Any:
-    """A document, or None where GitHub has none or does not show it on this plan."""
+    """A document, or None if GitHub has none or hides it on this plan."""
     try:
         return api.call("GET", path)
     except api.RefusedError as refused:
@@ -70,7 +70,7 @@ def labels(order: tuple[str, ...]) -> dict[str, str]:
 
 
 def calls(name: str, order: tuple[str, ...]) -> list[Call]:
-    """What differs on GitHub from what is wanted."""
+    """The calls for settings that differ on GitHub."""
     root = f"repos/{name}"
     wanted: list[tuple[Call, Any]] = []
     now = get(root) or {}
@@ -100,7 +100,7 @@ def calls(name: str, order: tuple[str, ...]) -> list[Call]:
 
 
 def run(promotion: Promote, apply: bool) -> str:
-    """Show, or with `apply` make, every call that is needed; a plan that does not allow one is said, not an error."""
+    """Show, or with `apply` make, every call that is needed; reports calls that the plan does not allow."""
     answers = yaml.safe_load(ANSWERS.read_text())
     name = f"{answers['owner']}/{answers['project_slug']}"
     made = get(f"repos/{name}") is not None
@@ -108,8 +108,8 @@ def run(promotion: Promote, apply: bool) -> str:
     if not made:
         print(f"  POST {path}  a private repository, to which main and template are pushed")
         if not apply:
-            print("  then the promotion, labels, environments and rules of the new repository")
-            return f"{name} is not there yet; `make setup-github APPLY=yes` makes it"
+            print("  then the settings, labels, environments and rules of the new repository")
+            return f"{name} does not exist yet; `make setup-github APPLY=yes` creates it"
         api.call("POST", path, {"name": answers["project_slug"], "private": True})
     if apply:
         if not branches.remote():
@@ -120,7 +120,7 @@ def run(promotion: Promote, apply: bool) -> str:
     refused = 0
     needed = calls(name, promotion.order)
     for call in needed:
-        print(f"  {call.method} {call.path}  {call.says}: {json.dumps(call.body)[:200]}")
+        print(f"  {call.method} {call.path}  {call.purpose}: {json.dumps(call.body)[:200]}")
         try:
             if apply:
                 api.call(call.method, call.path, call.body)

@@ -59,7 +59,7 @@ def test_an_alert_starts_the_retraining(
     assert body["client_payload"]["environment"] == "production"
     assert {body["client_payload"][name] for name in ("raised", "version")} == {SUMMARY["raised"], SUMMARY["version"]}
     assert len(json.dumps(body)) < 65_535
-    assert "is told to acme/tiny" in capsys.readouterr().out
+    assert "was sent to acme/tiny" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("change", [{"alert": False}, {"raised": None}])
@@ -95,6 +95,6 @@ def test_it_waits_for_the_monitor_and_not_for_ever(build: Path, got: list[tuple[
     assert "wrote no summary within 0.05 seconds" in degraded.run(build, "production", 0.05, pause=0.01)
     late = threading.Timer(0.1, path.write_text, [text])
     late.start()
-    assert "is told to" in degraded.run(build, "production", 10, pause=0.01)
+    assert "was sent to" in degraded.run(build, "production", 10, pause=0.01)
     late.join()
     assert len(got) == 1

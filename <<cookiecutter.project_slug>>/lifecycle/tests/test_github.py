@@ -39,7 +39,7 @@ def test_a_refusal_of_github_is_one_sentence_with_its_status(
         setup.get("repos/acme/tiny")
     assert refused.value.status == 500
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(api.RefusedError, match="gh is not installed"):
+    with pytest.raises(api.RefusedError, match="gh, is not installed"):
         api.call("GET", "user")
 
 
@@ -122,7 +122,7 @@ def test_a_comment_holds_the_report_and_at_most_65000_characters(binary: Trained
     )
     gates = tuple(gate.model_copy(update={"found": "x" * 290}) for gate in decision.gates * 60)
     long = decision.model_copy(update={"evaluation": many, "gates": gates})
-    for one, words in ((decision, "✅ Accepted"), (long, "the rest was cut here")):
+    for one, words in ((decision, "✅ Accepted"), (long, "is cut here")):
         (tmp_path / "decision.json").write_text(record.dump(one))
         for text in ("", "x" * 19_000, "x" * 500_000):
             (tmp_path / "diff.json").write_text(json.dumps({"dev": text} if text else {}))
@@ -144,7 +144,7 @@ def test_without_a_run_there_is_nothing_to_comment(
 
 def test_a_comment_without_a_record_says_why(tmp_path: Path) -> None:
     assert "There is no evaluation" in said(tmp_path / "none", conclusion="failure")
-    assert "The model is not touched" in said(tmp_path / "none")
+    assert "The model is unchanged" in said(tmp_path / "none")
 
 
 def test_the_hidden_line_of_a_comment_cannot_be_ended_from_inside(binary: Trained, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_an_alert_of_the_monitor_reaches_no_one_by_name(tmp_path: Path, monkeypa
     monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
     monkeypatch.setattr(api, "listed", lambda _: [])
     monkeypatch.setattr(api, "call", call)
-    assert issue.run() == "#1 is opened"
+    assert issue.run() == "#1 was opened"
     assert len(made[0]["body"]) < 65_000
     assert "@all" not in made[0]["body"]
     assert made[0]["body"].count("<!--") == 1
@@ -235,4 +235,4 @@ def test_github_that_cannot_be_asked_is_no_failure(
     assert "has no remote on GitHub" in missing.run(SETTINGS)
     repository("config", "remote.origin.url", "git@github.com:acme/tiny.git")
     gh(tmp_path, monkeypatch, "echo 'no network' >&2; exit 1")
-    assert missing.run(SETTINGS).startswith("GitHub was not asked: GitHub refused")
+    assert missing.run(SETTINGS).startswith("GitHub could not be asked: GitHub refused")
