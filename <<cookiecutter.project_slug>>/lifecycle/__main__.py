@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lifecycle import InputError, config, failures, fresh
-from lifecycle.verbs import VERBS
+from lifecycle import InputError, config, failures
+from lifecycle.verbs import STEPS, VERBS
 
 if TYPE_CHECKING:
     from lifecycle.documents.change import Change
@@ -236,6 +236,8 @@ def _prepared(change: "Change | str", build: Path) -> str:
 
 
 def _fresh(step: Callable[[argparse.Namespace], str], options: argparse.Namespace) -> str:
+    from lifecycle import fresh
+
     champion = getattr(options, "champion", None)
     return fresh.run(options.verb, options.config, options.build, LOCK, champion, lambda: step(options))
 
@@ -289,7 +291,7 @@ def main(arguments: list[str] | None = None) -> int:
     # The function above with the verb's name.
     run: Callable[[argparse.Namespace], str] = globals()[f"_{options.verb.replace('-', '_')}"]
     with failures.told(options.verb, options.build) as outcome:
-        if said := _fresh(run, options) if options.verb in fresh.STEPS else run(options):
+        if said := _fresh(run, options) if options.verb in STEPS else run(options):
             print(f"{options.verb}: {said}")
     return outcome.code
 

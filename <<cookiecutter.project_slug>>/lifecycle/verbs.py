@@ -38,3 +38,6 @@ VERBS = {
     "setup-github": "show the GitHub settings that the repository needs; APPLY=yes applies them",
     "doctor": "check what this machine, this repository and its GitHub settings lack",
 }
+
+# The steps of the pipeline: each is skipped when nothing that it depends on has changed.
+STEPS = ("data", "train", "evaluate", "gate", "report", "register")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT, Git, Trained, document
 
-from lifecycle import InputError, fresh, imports
+from lifecycle import InputError, fresh, imports, verbs
 from lifecycle import __main__ as command
 from lifecycle.config import Config
 
@@ -24,6 +24,10 @@ WRITES = {
     "register": ["mlflow.db"],
 }
 ALL = set(fresh.STEPS)
+
+
+def test_every_step_of_the_pipeline_says_what_it_depends_on() -> None:
+    assert tuple(fresh.STEPS) == verbs.STEPS
 
 
 def runs(step: str, build: Path = BUILD, ends: Callable[[], None] = lambda: None) -> bool:
