@@ -21,7 +21,7 @@ def _docker(*arguments: str, content: str | None = None) -> str:
         done = subprocess.run(command, input=content, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError as error:
         raise InputError(
-            "docker, which extracts the model from production's image, is not installed; install it, or name a model "
+            "docker is not installed; install it to extract the model from production's image, or name a model "
             "directory as CHAMPION."
         ) from error
     if done.returncode:
