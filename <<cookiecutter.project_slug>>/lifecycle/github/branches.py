@@ -43,7 +43,7 @@ def tip(branch: str) -> str:
 
 
 def push(made: str, branch: str) -> bool:
-    """Point a remote branch to a commit; False, and no change, when a person has committed to the branch."""
+    """Point a remote branch at a commit; False, and no change, when a person has committed to the branch."""
     there = tip(branch)
     if there == made:
         return True

@@ -1,4 +1,4 @@
-"""Merges what the template renders now with HEAD, and leaves the team's files as HEAD has them."""
+"""Merges the newly rendered template into HEAD, and keeps the team's files as in HEAD."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from lifecycle import InputError, git
 from lifecycle.github import branches
 
 ANSWERS = Path(".cookiecutter.yaml")
-RECORDED = ("_version:", "_commit:")  # what the answers say of the template
+RECORDED = ("_version:", "_commit:")  # the answers' lines about the template
 
 README = "README.md"
-CODE = ("model/", "tests/")  # the template brings the first files
+CODE = ("model/", "tests/")  # the template supplies their first files
 TEAM = ("config.yaml", "data/", *CODE)
 
 
@@ -19,7 +19,7 @@ def answers(tree: str) -> str:
 
 
 def differ(earlier: str, later: str) -> bool:
-    """Whether two commits differ by more than the version and the commit of the template that they record."""
+    """Whether two commits differ in more than the template's recorded version and commit."""
     one, other = git.entries(earlier), git.entries(later)
     if {name for name in one | other if one.get(name) != other.get(name)} - {str(ANSWERS)}:
         return True
@@ -30,9 +30,9 @@ def differ(earlier: str, later: str) -> bool:
 
 
 def spared(commit: str) -> str:
-    """The template's commit, followed by one that puts the team's files back as HEAD has them.
+    """The template's commit, followed by one that restores the team's files from HEAD.
 
-    The template may delete code of its own that nobody changed, and add code under a name that is new here.
+    The template may delete its own code that nobody changed, and add code under names that are new here.
     """
     base = git.ask("merge-base", "HEAD", commit)
     if base is None:
@@ -58,7 +58,7 @@ def spared(commit: str) -> str:
 
 
 def merged(commit: str, title: str) -> tuple[str, list[str]]:
-    """The merge of HEAD and a commit; or, where people must choose, what they merge and the files in question."""
+    """The merge of HEAD and a commit; or, on conflicts, the commit to merge by hand and the files in conflict."""
     offered = spared(commit)
     tree, conflicts = git.merge("HEAD", offered)
     if conflicts:

@@ -1,7 +1,7 @@
-"""Merges a newer template: renders it with the answers of this repository onto the branch `template`, then merges that.
+"""Merges a newer template: renders it with this repository's answers onto the branch `template`, then merges that.
 
-The branch holds nothing but what templates rendered, so the merge is a true three-way one: what people changed here
-and what the template changed meet as two branches.
+The branch holds only rendered templates, so this is a true three-way merge between people's changes here and the
+template's changes.
 Cookiecutter runs the template's hooks, so this runs without a token; `offer` pushes what it made, from a bundle.
 """
 
@@ -25,7 +25,7 @@ CHANGELOG = Path(".github/CHANGELOG.md")
 
 
 def render(template: str, answers: dict[str, Any], folder: Path) -> Path:
-    """The repository as a template makes it now; raises InputError with what cookiecutter said."""
+    """Render the repository from a template; raises InputError with cookiecutter's message."""
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(folder), template]
     known = [f"{name}={value}" for name, value in answers.items() if not name.startswith("_")]
     done = subprocess.run([*command, *known], capture_output=True, text=True, check=False)  # noqa: S603
@@ -39,7 +39,7 @@ def render(template: str, answers: dict[str, Any], folder: Path) -> Path:
 
 
 def rendered(folder: Path, parent: str, message: str) -> str:
-    """A commit on `parent` of exactly the files of a folder; empty when `parent` has them already."""
+    """Commit exactly a folder's files on top of `parent`; empty when `parent` already has them."""
     with tempfile.TemporaryDirectory() as temporary:
         index = {"GIT_INDEX_FILE": str(Path(temporary) / "index")}
         git.run("--work-tree", str(folder), "add", "--all", "--force", ".", **index)
@@ -50,15 +50,15 @@ def rendered(folder: Path, parent: str, message: str) -> str:
 
 
 def changelog(text: str, since: str, until: str) -> str:
-    """The sections of a changelog that are newer than one version, up to another; newest first, as they stand there."""
+    """The sections of a changelog after version `since`, up to and including `until`, newest first."""
     sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
     wanted = [section for section in sections if since < section.partition("\n")[0].strip() <= until]
     return "\n".join(f"### {section.strip()}\n" for section in wanted)
 
 
-def told(source: str, since: str, until: str) -> str:
-    """The text of the pull request: from which version to which, and what the template's changelog says between."""
-    # Cookiecutter keeps its clone of an address there.
+def description(source: str, since: str, until: str) -> str:
+    """The text of the pull request: both versions, and the template's changelog between them."""
+    # Cookiecutter's clone of the address.
     clone = Path.home() / ".cookiecutters" / Path(source).name.removesuffix(".git")
     found = next((path for path in (Path(source) / CHANGELOG, clone / CHANGELOG) if path.is_file()), None)
     versions = f"version {since or '(none)'} to {until or '(none)'}"
@@ -71,12 +71,12 @@ def told(source: str, since: str, until: str) -> str:
 
 
 def run(build: Path, template: str) -> str:
-    """Write `change.json` and the bundle of its commits; nothing when the template has nothing new."""
+    """Write `change.json` and the bundle of its commits, unless the template has nothing new."""
     forget(build)
     (build / BUNDLE).unlink(missing_ok=True)
     answers = yaml.safe_load(ANSWERS.read_text())
     source = template or str(answers["_template"])
-    if not template and ":" not in source:  # neither an address nor an abbreviation of one, as in gh:acme/template
+    if not template and ":" not in source:  # neither a URL nor an abbreviation such as gh:acme/template
         return f"the template {source!r} is a folder of one machine; name its repository as TEMPLATE"
     names = ("refs/remotes/origin/template", "refs/heads/template")
     parent = next((name for name in names if git.ask("rev-parse", "--verify", "--quiet", name)), None)
@@ -91,7 +91,7 @@ def run(build: Path, template: str) -> str:
     if not conflicts and not merge.differ("HEAD", made):
         return f"{source} has nothing new"
     now = yaml.safe_load(merge.answers(commit)) or {}
-    body = told(source, str(answers.get("_version", "")), str(now.get("_version", "")))
+    body = description(source, str(answers.get("_version", "")), str(now.get("_version", "")))
     if conflicts:
         listed = "".join(f"- `{name}`\n" for name in conflicts)
         body += f"\nBoth sides changed these files; choose on this page, or with `git merge`:\n\n{listed}"

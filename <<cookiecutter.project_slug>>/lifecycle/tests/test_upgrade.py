@@ -215,7 +215,7 @@ def test_the_pull_request_says_which_versions_and_what_changed_between(
 
 
 def test_a_repository_older_than_versions_is_told_as_such() -> None:
-    assert "From version (none) to 2026.11.27" in upgrade.told("gh:acme/nowhere", "", "2026.11.27")
+    assert "From version (none) to 2026.11.27" in upgrade.description("gh:acme/nowhere", "", "2026.11.27")
 
 
 def test_a_branch_that_has_nothing_in_common_is_told(team: Team) -> None:
