@@ -265,7 +265,7 @@ def load(path: Path) -> Config:
         raise InputError(f"{path} does not exist; run the command in the repository's root.")
     try:
         document = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day or number that there is not
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date or number
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}; correct it there.") from error
     if not isinstance(document, dict):
         raise InputError(f"{path} is empty or holds no keys; restore it with `git checkout -- {path}`.")

@@ -19,7 +19,7 @@ def parquet(content: bytes, columns: list[str] | None = None) -> pa.Table:
     """
     try:
         return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
-    except OSError as error:  # as Arrow says that a compressed part is damaged
+    except OSError as error:  # Arrow raises it for damaged compressed data
         raise pa.ArrowInvalid(str(error)) from error
 
 

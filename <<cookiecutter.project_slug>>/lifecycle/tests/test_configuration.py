@@ -1,4 +1,4 @@
-"""`docs/configuration.md` says what `config.yaml` allows; it is written from the models that read it."""
+"""`docs/configuration.md` lists what `config.yaml` allows, generated from the models that read it."""
 
 import re
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from lifecycle.tasks import FAIRNESS, METRICS, MONITORED
 PAGE = ROOT / "docs/configuration.md"
 HEAD = """# Configuration
 
-`config.yaml` holds every number that a person may change. A verb refuses a key that is not listed here, and a value
-that is not allowed: it says which key that is, and what is allowed.
+`config.yaml` holds every setting that a person may change. Verbs refuse keys that are not listed here and values that
+are not allowed; the error names the key and what is allowed.
 
 This page is generated from `lifecycle/config.py` and `lifecycle/policy.py`.
 """
@@ -32,7 +32,7 @@ TYPES = {"string": "text", "integer": "whole number", "number": "number", "boole
 
 
 def kind(node: Node) -> str:
-    """What may stand there, in words."""
+    """The allowed type, in words."""
     if "$ref" in node:
         return "keys, see below"
     if options := node.get("anyOf"):
@@ -49,7 +49,7 @@ def kind(node: Node) -> str:
 
 
 def limits(node: Node) -> str:
-    """The limits of a value, also of one of several that are allowed."""
+    """The limits of a value, including those of its alternatives."""
     parts = [node, *node.get("anyOf", [])]
     found = [words.format(part[name]) for part in parts for name, words in LIMITS.items() if name in part]
     return ", ".join(found) if "prefixItems" not in node else ""
@@ -63,7 +63,7 @@ def default(name: str, node: Node, model: Node) -> str:
 
 
 def references(node: Node, path: str) -> Iterator[tuple[str, str]]:
-    """The models that a key leads to, each with the path of its keys."""
+    """The models that a key refers to, each with the path of its keys."""
     if "$ref" in node:
         yield node["$ref"].rsplit("/", 1)[-1], path
     for option in [*node.get("anyOf", []), *node.get("oneOf", [])]:
@@ -75,7 +75,7 @@ def references(node: Node, path: str) -> Iterator[tuple[str, str]]:
 
 
 def section(model: Node, path: str, schema: Node) -> Iterator[str]:
-    """A model's sentence and its table, then the same for those that its keys lead to."""
+    """A model's sentence and table, then those of the models that its keys refer to."""
     depth = 2 if "." not in path and ":" not in path else 3
     if path:
         yield f"{'#' * depth} {path}\n"
@@ -88,7 +88,7 @@ def section(model: Node, path: str, schema: Node) -> Iterator[str]:
     for name, node in model["properties"].items():
         if name == "gates":
             yield "## gates\n"
-            yield "A list of gates; each has a `kind`. `severity: warn` makes one that informs and does not block.\n"
+            yield "A list of gates; each has a `kind`. A gate with `severity: warn` warns instead of blocking.\n"
         for found, under in references(node, f"{path}.{name}".lstrip(".")):
             inner = schema["$defs"][found]
             kinds = inner["properties"].get("kind", {})
