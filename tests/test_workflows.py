@@ -720,8 +720,7 @@ def newer(template: Path, tmp_path: Path) -> Path:
     shutil.copytree(template, tmp_path / "newer")
     folder = tmp_path / "newer" / PROJECT
     (folder / "Makefile").write_text((folder / "Makefile").read_text() + "\nnewer: # of the newer template\n")
-    readme = (folder / "README.md").read_text()
-    (folder / "README.md").write_text(readme.replace("## Begin", "## Begin here"))
+    (folder / "README.md").write_text((folder / "README.md").read_text() + "\nNewer.\n")
     return tmp_path / "newer"
 
 
@@ -746,13 +745,12 @@ def test_an_upgrade_merges_the_newer_template_with_what_was_changed_here(hub: Hu
 
 
 def test_an_upgrade_names_the_files_that_both_sides_changed(hub: Hub, newer: Path) -> None:
-    hub.edit("main", {}, "Mine", replace=("freeze: []", "freeze: []"))
-    text = (hub.work / "README.md").read_text()
-    hub.edit("main", {"README.md": text.replace("## Begin", "## Mine")}, "Mine")
+    mine = {name: (hub.work / name).read_text() + "\nmine: # ours\n" for name in ("Makefile", "README.md")}
+    hub.edit("main", mine, "Mine")
     hub.by_hand("upgrade.yaml", template=str(newer))
     (number,) = opened(hub, "upgrade/")
-    assert "- `README.md`" in hub.state.pulls[number]["body"]
-    assert "- `Makefile`" not in hub.state.pulls[number]["body"]
+    assert "- `Makefile`" in hub.state.pulls[number]["body"]
+    assert "- `README.md`" not in hub.state.pulls[number]["body"]  # it stays as it is
 
 
 def test_a_template_on_one_machine_is_no_error(hub: Hub) -> None:
