@@ -247,15 +247,15 @@ def test_what_is_needed_says_which_way() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("difference", "sentence"),
-    [
-        (Measure(value=-0.023, low=-0.026, high=-0.02), "fell 0.023 (0.02 to 0.026)"),
-        (Measure(value=-0.01, low=-0.02, high=0), "fell 0.01 (0 to 0.02)"),
-        (Measure(value=0.001, low=-0.002, high=0.004), "rose 0.001 (-0.002 to 0.004)"),
-        (Measure(value=0, low=-0.0, high=-0.0), "unchanged (0 to 0)"),
-    ],
-)
+MOVES = [
+    (Measure(value=-0.023, low=-0.026, high=-0.02), "fell 0.023 (0.02 to 0.026)"),
+    (Measure(value=-0.01, low=-0.02, high=0), "fell 0.01 (0 to 0.02)"),
+    (Measure(value=0.001, low=-0.002, high=0.004), "rose 0.001 (-0.002 to 0.004)"),
+    (Measure(value=0, low=-0.0, high=-0.0), "unchanged (0 to 0)"),
+]
+
+
+@pytest.mark.parametrize(("difference", "sentence"), MOVES)
 def test_a_comparison_says_which_way_the_metric_moved(difference: Measure, sentence: str) -> None:
     assert gate._judged(HIGHER, evaluation(champion=against({"roc_auc": difference})))[1] == sentence
 

@@ -1,4 +1,4 @@
-"""The tests of the gates are red when a comparison in gate.py is inverted, a gate always passes, or none is asked."""
+"""The tests of the gates turn red when a comparison in gate.py is inverted, a gate always passes, or no gate runs."""
 
 import ast
 from pathlib import Path
@@ -42,13 +42,13 @@ def mutants() -> dict[str, ast.Module]:
         comparison = comparisons(tree)[index]
         comparison.ops = [INVERSE[type(comparison.ops[0])]()]
         made[f"line {original.lineno} {ast.unparse(original)} inverted"] = tree
-    kinds = [function.name for function in decisive(ast.parse(SOURCE)) if function.name not in ("_said", "decide")]
+    kinds = [function.name for function in decisive(ast.parse(SOURCE)) if function.name not in ("_judged", "decide")]
     for kind in kinds:
         tree = ast.parse(SOURCE)
         next(f for f in decisive(tree) if f.name == kind).body = ast.parse("return 'pass', '', ''").body
         made[f"{kind} always passes"] = tree
     none = ast.parse(SOURCE.replace("for gate in settings.gates:", "for gate in ():"))
-    return {**made, "no gate is asked": none}
+    return {**made, "no gate runs": none}
 
 
 def suite(binary: Trained) -> None:
@@ -64,6 +64,8 @@ def suite(binary: Trained) -> None:
     test_gate.test_groups_that_are_too_small_or_not_measured_warn()
     test_gate.test_other_slices_do_not_decide()
     test_gate.test_what_is_needed_says_which_way()
+    for move in test_gate.MOVES:
+        test_gate.test_a_comparison_says_which_way_the_metric_moved(*move)
     for rule in (test_gate.FLOOR, test_gate.CEILING, test_gate.BASELINE, test_gate.HIGHER):
         test_gate.test_a_metric_that_is_undefined_on_the_test_rows_does_not_pass(rule)
 
