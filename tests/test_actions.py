@@ -13,7 +13,7 @@ from hub.runner import CODE, actions
 
 FOLDER = ROOT / PROJECT / ".github"
 FILES = sorted((FOLDER / "workflows").iterdir())
-LONGEST = 135
+LONGEST = 170  # release.yaml, which trains or builds anew, has the most
 # Everything that steps run besides the Makefile's verbs.
 OTHERS = {
     'cosign sign --yes "$SERVE@$SERVE_DIGEST" "$MONITOR@$MONITOR_DIGEST"',
@@ -35,6 +35,11 @@ def test_there_are_seven_and_the_docs_say_what_each_does() -> None:
     assert all(f"| `{name}` |" in text for name in names)
 
 
+def words(command: str) -> set[str]:
+    """The verbs of a call of make; TESTS names which of the tests are run."""
+    return {word for word in command.split()[1:] if not word.startswith("TESTS=")}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_step_is_a_verb_or_an_action(path: Path) -> None:
     verbs = set(re.findall(r"^([a-z-]+):", (ROOT / PROJECT / "Makefile").read_text(), flags=re.M))
@@ -42,7 +47,7 @@ def test_a_step_is_a_verb_or_an_action(path: Path) -> None:
     for job in document["jobs"].values():
         for step in job["steps"]:
             if command := step.get("run"):
-                assert command in OTHERS or (command.startswith("make ") and set(command.split()[1:]) <= verbs), command
+                assert command in OTHERS or (command.startswith("make ") and words(command) <= verbs), command
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] == "false"
     assert len(path.read_text().splitlines()) <= LONGEST
@@ -101,7 +106,7 @@ def test_a_waiver_of_a_linter_has_its_reason() -> None:
         ("checkout@9c091bb21b7c1c1d1991bb908d89e4e9dddfe3e0", "checkout@v7", "zizmor"),
         ("permissions: {}", "permissions: write-all", "zizmor"),
         ("  pull_request:\n", "  pull_request_target:\n", "zizmor"),
-        ("needs: manifests", "needs: manifest", "actionlint"),
+        ("needs: changes", "needs: change", "actionlint"),
         ("steps.gate.conclusion", "steps.gates.conclusion", "actionlint"),
         ("timeout-minutes: 15", "timeout-minute: 15", "actionlint"),
     ],

@@ -15,13 +15,15 @@ PLOTS = {
 RENDER = """
 import sys
 from pathlib import Path
-from model import record, report
+from lifecycle.documents import record
+from lifecycle.reporting import report
 Path(sys.argv[2]).write_text(report.page(record.decision(Path(sys.argv[1]))))
 """
 MONITORED = """
 import sys
 from pathlib import Path
-from model import findings, summary
+from lifecycle.documents import summary
+from lifecycle.reporting import findings
 document = summary.Summary.model_validate_json(Path(sys.argv[1]).read_text())
 Path(sys.argv[2]).write_text(findings.page(document))
 """
@@ -44,7 +46,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for name in (f"{prefix}{task}" for task in TASKS):
             made[name] = folder / f"{name}.html"
             python = f".venv/{environment}/bin/python"
-            run([python, "-c", code, f"tests/records/{name}.json", str(made[name])], repository)
+            run([python, "-c", code, f"lifecycle/tests/records/{name}.json", str(made[name])], repository)
     return made
 
 

@@ -313,8 +313,7 @@ def test_a_worse_model_is_red_and_the_comment_says_by_how_much(hub: Hub) -> None
     number = hub.open("worse", "Train faster")
     done = next(one for one in reversed(hub.runs) if one.workflow == "pull-request.yaml")
     assert done.jobs["Evaluate"] == done.jobs["All green"] == "failure"
-    assert done.jobs["Check"] == done.jobs["Your tests"] == done.jobs["Changes"] == "success"
-    assert "Tests of lifecycle" not in done.jobs
+    assert done.jobs["Check"] == done.jobs["Test"] == done.jobs["Changes"] == "success"
     (comment,) = comments(hub, number)
     assert "❌ Refused" in comment["body"]
     (failed,) = [line for line in comment["body"].split("\n") if line.startswith("| ❌ fail |")]
@@ -361,10 +360,10 @@ def test_a_patch_of_an_image_releases_the_same_model_without_training(hub: Hub) 
     hub.edit("patch", {name: (hub.work / name).read_text() + "# patched\n"}, "Patch the service")
     number = hub.open("patch", "Patch the service")
     done = next(one for one in reversed(hub.runs) if one.workflow == "pull-request.yaml")
-    assert set(done.jobs) == {"Changes", "Check", "Your tests", "Tests of lifecycle", "All green"}
+    assert set(done.jobs) == {"Changes", "Check", "Test", "All green"}
     (done,) = hub.merge(number)
     assert done.conclusion == "success", done.log
-    assert set(done.jobs) == {"Changes", "Rebuild", "Images", "Offer to dev"}
+    assert set(done.jobs) == {"Changes", "Model", "Images", "Offer to dev"}
     built = f"{datetime.now(UTC):%Y.%m.%d}-{hub.main()[:7]}"
     promoted(hub)
     after = released(hub, "production")
