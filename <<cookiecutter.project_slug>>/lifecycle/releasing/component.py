@@ -1,7 +1,7 @@
 """The `kustomization.yaml` of a release: its images, the commands they understand, a candidate's share."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,11 @@ def read(content: str, decision: record.Decision, candidate: record.Decision | N
     Compares meaning, not bytes: a release stays valid when its format changes.
     """
     try:
-        found = _meaning(yaml.safe_load(content))
+        found = _meaning(yaml.safe_load(content), yaml.safe_load)
     except (yaml.YAMLError, TypeError, KeyError, AttributeError):
         return None
-    return next((one for one in _places(candidate) if _meaning(_document(decision, candidate, one)) == found), None)
+    ours = ((one, _meaning(_document(decision, candidate, one), json.loads)) for one in _places(candidate))
+    return next((one for one, meaning in ours if meaning == found), None)
 
 
 def load(release: Path) -> Placed:
@@ -76,9 +77,9 @@ def _places(candidate: record.Decision | None) -> Iterator[Placed]:
             yield from (Placed(commands, own, share) for own in range(len(COMMANDS)) for share in range(1, 100))
 
 
-def _meaning(document: Document) -> Document:
+def _meaning(document: Document, parse: Callable[[str], Any]) -> Document:
     """A component with its patches parsed from text."""
-    patches = [{**patch, "patch": yaml.safe_load(patch["patch"])} for patch in document.get("patches", [])]
+    patches = [{**patch, "patch": parse(patch["patch"])} for patch in document.get("patches", [])]
     return {**document, "patches": patches}
 
 

@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,9 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def render(template: str, **values: Any) -> str:
-    """Fill a file of `templates/`; HTML is escaped, Markdown escapes with the filter `plain`."""
+@cache
+def _environment() -> jinja2.Environment:
+    """What compiles each file of `templates/` once."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -58,7 +60,12 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"plain": plain, "cut": cut}
-    return environment.get_template(template).render(**values)
+    return environment
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a file of `templates/`; HTML is escaped, Markdown escapes with the filter `plain`."""
+    return _environment().get_template(template).render(**values)
 
 
 def markdown(

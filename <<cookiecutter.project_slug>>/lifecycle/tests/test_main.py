@@ -141,14 +141,15 @@ def test_release_promote_and_rollback_write_the_pull_requests_text(
     assert "there is nothing to roll back to" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        *("training.data", "evaluation.evaluate", "evaluation.gate", "reporting.report"),
-        *("releasing.release", "releasing.promote", "releasing.rollback"),
-    ],
-)
-def test_a_verb_does_not_wait_for_libraries_that_it_does_not_use(module: str) -> None:
-    code = f"import sys, lifecycle.{module}; print(*sorted({{'mlflow', 'skl2onnx', 'nannyml'}} & set(sys.modules)))"
+def test_a_verb_does_not_wait_for_libraries_that_it_does_not_use() -> None:
+    """Those that use the fewest first, as what one imports the next ones have."""
+    names = ["releasing.release", "releasing.promote", "releasing.rollback", "reporting.report"]
+    names += ["evaluation.gate", "training.data", "evaluation.evaluate"]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names}:\n"
+        "    importlib.import_module('lifecycle.' + name)\n"
+        "    print(name, *sorted({'mlflow', 'skl2onnx', 'nannyml'} & set(sys.modules)))\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
+    assert done.stdout.splitlines() == names

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from lifecycle.reporting import findings, watch
 SCHEMA = Path(__file__).parents[1] / "schemas" / "monitor-1.json"
 RECORDS = Path(__file__).parent / "records"
 NOW = datetime.now(UTC)
+Quiet = Callable[[Trained], tuple[Summary, Path]]
 
 
 def answered(trained: Trained, frame: pd.DataFrame, folder: Path) -> None:
@@ -62,9 +64,23 @@ def watched(trained: Trained, folder: Path, build: Path, labels: bool = True, **
     return Summary.model_validate_json((build / "monitor" / "summary.json").read_text())
 
 
-def test_performance_is_estimated_and_realised_in_whole_windows(trained: Trained, tmp_path: Path) -> None:
-    answered(trained, traffic(), tmp_path)
-    found = watched(trained, tmp_path, tmp_path / "build")
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Quiet:
+    """What the monitor says of quiet traffic with labels, and its build folder; asked once of each task's model."""
+    made: dict[str, tuple[Summary, Path]] = {}
+
+    def make(trained: Trained) -> tuple[Summary, Path]:
+        if trained.task not in made:
+            folder = tmp_path_factory.mktemp("quiet")
+            answered(trained, traffic(), folder)
+            made[trained.task] = watched(trained, folder, folder / "build"), folder / "build"
+        return made[trained.task]
+
+    return make
+
+
+def test_performance_is_estimated_and_realised_in_whole_windows(trained: Trained, quiet: Quiet) -> None:
+    found, _ = quiet(trained)
     metric = trained.settings.monitor.metrics[0]
     assert (found.log.rows, found.log.labelled) == (1000, 1000)
     for kind in ("estimated", "realised"):
@@ -78,9 +94,8 @@ def test_performance_is_estimated_and_realised_in_whole_windows(trained: Trained
     assert not found.alert
 
 
-def test_drift_outputs_and_data_quality_are_measured_for_every_column(trained: Trained, tmp_path: Path) -> None:
-    answered(trained, traffic(), tmp_path)
-    found = watched(trained, tmp_path, tmp_path / "build", labels=False)
+def test_drift_outputs_and_data_quality_are_measured_for_every_column(trained: Trained, quiet: Quiet) -> None:
+    found, _ = quiet(trained)
     outputs = {f"probability_{name}" for name in trained.settings.data.target.classes} or {"prediction"}
     columns = {kind: {w.column for w in found.windows if w.kind == kind} for kind in ("drift", "output", "quality")}
     assert columns == {
@@ -92,13 +107,12 @@ def test_drift_outputs_and_data_quality_are_measured_for_every_column(trained: T
     assert measures == {("number", "missing"), ("number", "out_of_range"), ("colour", "missing"), ("colour", "unseen")}
 
 
-def test_realised_performance_is_what_scikit_learn_says(models: Any, tmp_path: Path) -> None:
+def test_realised_performance_is_what_scikit_learn_says(models: Any, quiet: Quiet) -> None:
     from sklearn.metrics import mean_absolute_error
 
     trained = models("regression")
     frame = traffic()
-    answered(trained, frame, tmp_path)
-    found = watched(trained, tmp_path, tmp_path / "build")
+    found, _ = quiet(trained)
     first = next(w for w in found.windows if w.kind == "realised" and not w.reference)
     predictor = Predictor(trained.build / "model")
     part = frame.head(100).assign(number=frame["number"].astype("float32"))
@@ -106,12 +120,11 @@ def test_realised_performance_is_what_scikit_learn_says(models: Any, tmp_path: P
     assert first.value == pytest.approx(mean_absolute_error(part["outcome"], answers))
 
 
-def test_a_fall_raises_an_alert_and_quiet_traffic_none(models: Any, tmp_path: Path) -> None:
+def test_a_fall_raises_an_alert_and_quiet_traffic_none(models: Any, quiet: Quiet, tmp_path: Path) -> None:
     trained = models("binary_classification")
-    for name, telling in (("quiet", True), ("fallen", False)):
-        answered(trained, traffic(telling), tmp_path / name)
-    quiet = watched(trained, tmp_path / "quiet", tmp_path / "a")
-    assert (quiet.alert, quiet.raised) == (False, None)
+    answered(trained, traffic(telling=False), tmp_path / "fallen")
+    before, _ = quiet(trained)
+    assert (before.alert, before.raised) == (False, None)
     fallen = watched(trained, tmp_path / "fallen", tmp_path / "b", labels=False)
     assert fallen.alert
     assert fallen.raised is not None
@@ -274,23 +287,20 @@ def test_a_job_that_fails_keeps_the_report_before(binary: Trained, tmp_path: Pat
     assert (tmp_path / "build/monitor/summary.json").read_bytes() == before
 
 
-def test_the_summary_keeps_its_published_schema(
-    trained: Trained, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_the_summary_keeps_its_published_schema(trained: Trained, quiet: Quiet, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--refresh"):
         SCHEMA.write_text(json.dumps(Summary.model_json_schema(), indent=1) + "\n")
     schema = json.loads(SCHEMA.read_text())
     assert schema == Summary.model_json_schema()
-    answered(trained, traffic(), tmp_path)
-    watched(trained, tmp_path, tmp_path / "build")
-    document = json.loads((tmp_path / "build/monitor/summary.json").read_text())
+    _, build = quiet(trained)
+    document = json.loads((build / "monitor/summary.json").read_text())
     jsonschema.validate(document, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**document, "another": 1}, schema)
 
 
 def test_the_report_is_the_golden_one(trained: Trained, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """`make test TESTS=--refresh` writes the summary of each task, and its report, again: read the difference."""
+    """`make test TESTS=lifecycle/tests PYTEST=--refresh` writes each task's summary and report again: read the diff."""
     path, golden = (RECORDS / f"monitor_{trained.task}.{ending}" for ending in ("json", "md"))
     if request.config.getoption("--refresh"):
         answered(trained, traffic(telling=False), tmp_path)
@@ -313,9 +323,8 @@ def test_the_report_fits_an_issue_and_has_every_section(trained: Trained, tmp_pa
     assert all(f'<h2 id="{title}">' in page for title in titles)
 
 
-def test_names_from_data_cannot_break_the_report(binary: Trained, tmp_path: Path) -> None:
-    answered(binary, traffic(), tmp_path)
-    found = watched(binary, tmp_path, tmp_path / "build")
+def test_names_from_data_cannot_break_the_report(binary: Trained, quiet: Quiet) -> None:
+    found, _ = quiet(binary)
     hostile = "a|b\n<script>x</script>@all"
     windows = tuple(w.model_copy(update={"column": hostile}) if w.column == "number" else w for w in found.windows)
     changed = found.model_copy(update={"windows": windows, "warnings": (hostile,)})

@@ -43,8 +43,9 @@ SCHEMAS, RECORDS = Path(__file__).parents[1] / "schemas", Path(__file__).parent 
 
 
 def test_the_published_schema_is_that_of_the_record(request: pytest.FixtureRequest) -> None:
-    """Readers outside of this repository rely on it; `make test TESTS=--refresh` writes it after a change.
+    """Readers outside of this repository rely on it.
 
+    After a change, `make test TESTS=lifecycle/tests PYTEST=--refresh` writes it.
     A change that an earlier reader would refuse needs a new version, and a reader of the one before.
     """
     path = SCHEMAS / f"decision-{record.VERSION}.json"

@@ -7,11 +7,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
-from conftest import LOCK, Trained, pipeline
+from conftest import LOCK, Trained, pipeline, store
 
 from lifecycle import InputError, config, policy
 from lifecycle.artifact.predictor import Predictor
@@ -69,9 +70,11 @@ def _back() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(models: Any, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real MLflow server with a store of its own."""
     folder = tmp_path_factory.mktemp("server")
+    models("binary_classification")
+    store(shared, folder / "mlflow.db")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

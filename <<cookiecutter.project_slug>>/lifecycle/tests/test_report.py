@@ -31,7 +31,7 @@ def example(trained: Trained, folder: Path) -> record.Decision:
 
 
 def test_the_report_is_the_golden_one(trained: Trained, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """`make test TESTS=--refresh` writes the record of each task, and its report, again: read the difference."""
+    """`make test TESTS=lifecycle/tests PYTEST=--refresh` writes each task's record and report again: read the diff."""
     path, golden = RECORDS / f"{trained.task}.json", RECORDS / f"{trained.task}.md"
     if request.config.getoption("--refresh"):
         path.write_text(record.dump(example(trained, tmp_path)))
