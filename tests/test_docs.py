@@ -1,8 +1,10 @@
 """Every page for people: its commands run in a bake, its links and verbs exist, its READMEs are short."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ OWN = [name for name in PAGES if name.startswith(PROJECT)]
 SYNCS = "## When a sync fails"
 RUNBOOKS = (ROOT / PROJECT / "docs/runbooks.md").read_text()
 WORDS, PICTURE = 700, 150_000
+LONGEST = 300  # seconds for one block, on a busy machine
 # What a block needs that this machine may not have; behind the word `sh`.
 MARKS = {"", "cluster", "github", "slow"}
 # Pages whose commands go on from each other, in this order; the tutorial brings its own data and model.
@@ -190,10 +193,22 @@ def follow(block: Block, repository: Path, environment: dict[str, str]) -> None:
         (repository / block.word).write_text(block.text)
     elif block.language == "sh" and not block.word:
         text = block.text.replace("localhost:9000", f"localhost:{environment['PREDICTIVE_UNIT_HTTP_SERVICE_PORT']}")
-        done = subprocess.run(
-            ["sh", "-ec", text], cwd=repository, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{block.page}:\n{block.text}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        said = repository.parent / "said"
+        with said.open("w") as output:
+            started = subprocess.Popen(
+                ["sh", "-ec", text],
+                cwd=repository,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            code = started.wait(timeout=LONGEST)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # what a failed block left running
+                os.killpg(started.pid, signal.SIGKILL)
+        assert code == 0, f"{block.page}:\n{block.text}\n{said.read_text()[-6000:]}"
 
 
 @pytest.mark.parametrize("life", LIVES)
