@@ -141,7 +141,7 @@ class Repository:
         self.git("branch", "--force", "template", TEMPLATE)  # as `make offer` does
 
 
-def upgraded(repository: Repository, template: Path, edited: Mapping[str, str]) -> None:
+def upgraded(repository: Repository, template: Path, edited: dict[str, str]) -> None:
     """Merge this version; nothing but what is the team's then differs from what the template renders."""
     repository.commit(repository.mine | edited)
     repository.upgrade(template)
