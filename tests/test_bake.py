@@ -1,9 +1,7 @@
 """Properties of a baked repository."""
 
 import os
-import re
 import resource
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -46,19 +44,6 @@ def test_the_answers_are_kept_and_the_configuration_is_that_of_the_task(task: st
     assert (settings["task"], settings["name"]) == (task, "late-flights")
     left = [name for name in files(repository) if not name.endswith((".parquet", ".png"))]
     assert [name for name in left if "<< cookiecutter" in (repository / name).read_text()] == []
-
-
-@pytest.mark.parametrize(
-    ("task", "serving"),
-    [("binary_classification", "asgi"), ("multiclass_classification", "seldon-core"), ("regression", "asgi")],
-)
-def test_its_own_checks_and_tests_pass(task: str, serving: str, baked: Baked, tmp_path: Path) -> None:
-    repository = shutil.copytree(baked(task, serving), tmp_path / "repository")
-    run(["make", "check", *([".venv/seldon"] if serving == "seldon-core" else [])], repository)
-    said = run(["make", "test", "TESTS=-rs"], repository)
-    assert re.search(r"\d+ passed.* in ", said)
-    assert " failed" not in said
-    assert ("seldon-core is not installed" in said) == (serving != "seldon-core")
 
 
 def test_a_repository_with_seldons_wrapper_serves_with_it(baked: Baked) -> None:
