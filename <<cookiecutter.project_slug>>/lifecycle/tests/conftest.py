@@ -5,6 +5,7 @@ import copy
 import fcntl
 import hashlib
 import http.client
+import importlib
 import os
 import shutil
 import signal
@@ -35,7 +36,9 @@ from lifecycle.tasks import Task
 from lifecycle.training import data, train
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(Path(__file__).parent / "example"))  # `model` is the tests' own, whatever the team has
+# `model` is the tests' own, whatever the team has; imported before pytest puts the repository's root first.
+sys.path.insert(0, str(Path(__file__).parent / "example"))
+importlib.import_module("model.estimator")
 
 # A busy machine is not a defect.
 hypothesis_settings.register_profile("ours", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
