@@ -51,7 +51,7 @@ def _sentence(error: OSError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
     if error.filename is None:
         return f"The system refuses: {' '.join(reason.split())}; look for the disk, memory or network that it names."
-    return f"{error.filename}: {reason}; free it or make it accessible."
+    return f"{error.filename2 or error.filename}: {reason}; free it or make it accessible."
 
 
 def _unexpected(error: Exception, build: Path) -> str:

@@ -35,7 +35,7 @@ def read_json(path: Path) -> Any:
     """The JSON document in a file; raises InputError if it is not valid."""
     try:
         return json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}); write it again.") from error
 
 
@@ -77,7 +77,10 @@ def unseal(folder: Path) -> str:
     sums = folder / SUMS
     if not sums.is_file():
         raise InputError(f"{folder} is not a model directory: it has no {SUMS}; run `make train` or name another.")
-    for line in sums.read_text().splitlines():
+    lines = sums.read_text(errors="replace").splitlines()
+    if not lines:
+        raise InputError(f"The model directory {folder} is damaged: {SUMS} is empty; copy or train it again.")
+    for line in lines:
         expected, _, name = line.partition("  ")
         path = folder / name
         if not path.is_file():

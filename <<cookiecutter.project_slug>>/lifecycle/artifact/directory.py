@@ -12,6 +12,7 @@ from lifecycle import InputError, files
 from lifecycle.tasks import Task
 
 FORMAT = 2
+NEEDED = ("name", "version", "task", "classes", "threshold", "time", "key", "data", "runtime")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,11 @@ class Model:
     @cached_property
     def categories(self) -> dict[str, frozenset[str]]:
         """The categories seen in training, by column."""
-        return {name: frozenset(seen) for name, seen in json.loads((self.path / "categories.json").read_text()).items()}
+        path = self.path / "categories.json"
+        try:
+            return {name: frozenset(seen) for name, seen in files.read_json(path).items()}
+        except (AttributeError, TypeError) as error:
+            raise InputError(f"{path} has no categories by column; copy the model or train it again.") from error
 
     @cached_property
     def context(self) -> tuple[str, ...]:
@@ -68,7 +73,7 @@ def load(path: Path) -> Model:
         document = yaml.safe_load((path / "MLmodel").read_text())
         metadata = document["metadata"]
         found = metadata["format"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not a model directory of this template: its MLmodel has no format; run `make train`."
         ) from error
@@ -77,8 +82,13 @@ def load(path: Path) -> Model:
             f"The model directory {path} has format {found}, but this code reads {FORMAT}; "
             "use the code that it was released with, or train again."
         )
-    columns = tuple(
-        Column(column["name"], "category" if column["type"] == "string" else "number", not column["required"])
-        for column in json.loads(document["signature"]["inputs"])
-    )
+    try:
+        columns = tuple(
+            Column(column["name"], "category" if column["type"] == "string" else "number", not column["required"])
+            for column in json.loads(document["signature"]["inputs"])
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path / 'MLmodel'} has no valid signature; copy the model or train it again.") from error
+    if missing := [name for name in NEEDED if name not in metadata]:
+        raise InputError(f"{path / 'MLmodel'} lacks {', '.join(missing)}; copy the model or train it again.")
     return Model(path, sha256, metadata, columns)

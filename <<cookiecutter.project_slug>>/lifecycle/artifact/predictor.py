@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle import InputError
+from lifecycle import InputError, files
 from lifecycle.artifact import directory, golden, runtimes
 from lifecycle.artifact.directory import Column
 
@@ -54,7 +54,9 @@ class Predictor:
         self._time, *key = self.model.context
         self._key = [name for name in key if name not in features]
         self._known = {*features, *self.model.context}
-        self._golden = json.loads((path / "golden.json").read_text())
+        self._golden = files.read_json(path / "golden.json")
+        if not isinstance(self._golden, dict) or not {"rows", "answers"} <= self._golden.keys():
+            raise InputError(f"{path / 'golden.json'} has no rows and answers; copy the model or train it again.")
         names = [column.name for column in self.model.columns]
         self._run = runtimes.load(self.runtime, path, names, self.model.task)
 

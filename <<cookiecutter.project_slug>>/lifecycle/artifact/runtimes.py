@@ -43,6 +43,9 @@ def _onnx(path: Path, names: list[str], task: Task) -> Runtime:
 
     wanted = [output.name for output in session.get_outputs()]
 
+    if found := {column.name for column in session.get_inputs()} ^ set(names):
+        raise InputError(f"{path} and its signature do not both have {', '.join(sorted(found))}; train it again.")
+
     def run(columns: Mapping[str, Array]) -> Array:
         outputs = session.run(wanted, {name: columns[name] for name in names})
         return outputs[0] if task == "regression" else np.array(outputs, dtype="float64").T

@@ -297,7 +297,7 @@ def _parse[T: Strict](kind: type[T], content: str | bytes, path: Path, remedy: s
         return kind.model_validate_json(json.dumps(document))
     except ValidationError as error:
         reason = problems(error, kind)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"{type(error).__name__} {error}"
     raise InputError(f"{path} is damaged or foreign ({reason}); {remedy}.")
 

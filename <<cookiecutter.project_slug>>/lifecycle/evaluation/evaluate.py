@@ -1,6 +1,5 @@
 """Measures the served model on the test rows, beside a trivial baseline and the champion, and explains its answers."""
 
-import json
 import time
 from pathlib import Path
 
@@ -136,7 +135,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     test, _ = data.read(build / "data" / "test.parquet", settings)
     train, _ = data.read(build / "data" / "train.parquet", settings)
     candidate = Predictor(build / "model")
-    if candidate.model.metadata["contract"] != data.contract(settings):
+    if candidate.model.metadata.get("contract") != data.contract(settings):
         raise InputError("build/model was not trained on the rows in build/data; run `make train` again.")
     truth = test[frames.LABEL].to_numpy()
     rows = columns(test, candidate)
@@ -177,11 +176,11 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         residuals=calibration.residuals(truth, served) if settings.task == "regression" else None,
         importance=importances,
         dependence=dependence,
-        shap=json.loads(files.read(build / "model" / "shap.json", "train")),
+        shap=files.read_json(build / "model" / "shap.json"),
         data=described(train, test, settings),
         latency=latency(candidate, rows.head(1), ROW_CALLS),
         batch=record.Batch(rows=len(batch), milliseconds=latency(candidate, batch, BATCH_CALLS)),
-        parity=json.loads(files.read(build / "model" / "parity.json", "train"))["largest"],
+        parity=files.read_json(build / "model" / "parity.json")["largest"],
         bytes=(build / "model" / f"model.{candidate.runtime}").stat().st_size,
     )
     files.write(build / "evaluation.json", record.dump(evaluation))

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from lifecycle import InputError
+from lifecycle import InputError, files
 from lifecycle.documents import limits
 
 PAUSE = 2.0  # seconds between checks for the monitor's summary
@@ -49,7 +49,7 @@ def run(build: Path, environment: str, seconds: float, pause: float = PAUSE) -> 
         if time.monotonic() > until:
             return f"the monitor wrote no summary within {seconds:g} seconds; its own log says why"
         time.sleep(pause)
-    body = payload(json.loads(path.read_text()), (build / "monitor" / "report.md").read_text(), environment)
+    body = payload(files.read_json(path), (build / "monitor" / "report.md").read_text(), environment)
     if body is None:
         return "no alert holds"
     repository, token = (os.environ.get(name, "").strip() for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN"))

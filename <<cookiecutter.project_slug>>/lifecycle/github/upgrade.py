@@ -74,8 +74,11 @@ def run(build: Path, template: str) -> str:
     """Write `change.json` and the bundle of its commits, unless the template has nothing new."""
     forget(build)
     (build / BUNDLE).unlink(missing_ok=True)
-    answers = yaml.safe_load(ANSWERS.read_text())
-    source = template or str(answers["_template"])
+    try:
+        answers = yaml.safe_load(ANSWERS.read_bytes())
+        source = template or str(answers["_template"])
+    except (OSError, yaml.YAMLError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{ANSWERS} is missing or damaged; restore it with `git checkout -- {ANSWERS}`.") from error
     if not template and ":" not in source:  # neither a URL nor an abbreviation such as gh:acme/template
         return f"the template {source!r} is a folder of one machine; name its repository as TEMPLATE"
     names = ("refs/remotes/origin/template", "refs/heads/template")

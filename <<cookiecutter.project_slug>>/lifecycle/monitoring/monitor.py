@@ -7,8 +7,9 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
-from lifecycle import InputError
+from lifecycle import InputError, files
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.directory import Model
 from lifecycle.config import Config, Monitor
@@ -20,7 +21,14 @@ REFERENCE_WINDOWS = 10
 
 def _reference(connection: duckdb.DuckDBPyConnection, model: Model, watching: Monitor) -> pd.DataFrame:
     """The model's test rows, cut into windows as the log is."""
-    rows = frames.parquet((model.path / "reference.parquet").read_bytes()).to_pandas()
+    path = model.path / "reference.parquet"
+    try:
+        rows = frames.parquet(files.read(path, "train")).to_pandas()
+    except pa.ArrowException as error:
+        raise InputError(f"{path} is damaged ({error}); copy the model or train it again.") from error
+    needed = {column.name for column in model.columns} | {"time", "prediction", frames.LABEL}
+    if missing := sorted(needed - set(rows)):
+        raise InputError(f"{path} lacks {', '.join(missing)}; copy the model or train it again.")
     if model.task == "multiclass_classification":
         for name in ("prediction", "label"):
             rows[name] = rows[name].map(dict(enumerate(model.classes)))

@@ -136,7 +136,7 @@ def _read(connection: duckdb.DuckDBPyConnection, table: str, files: list[str], c
             "format => 'newline_delimited', ignore_errors => true, hive_partitioning => false)",
             {"files": files, "columns": columns},
         )
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"The log cannot be read ({reason}); restore or remove the file.") from error
 

@@ -22,8 +22,8 @@ PAUSE, PATIENCE = 2.0, 10.0  # seconds between attempts, and to wait for an answ
 def ask(url: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The service's answer to rows; raises InputError if there is none."""
     body = json.dumps({"meta": {"puid": f"{golden.REQUEST}{time.time_ns()}"}, "jsonData": rows}).encode()
-    request = urllib.request.Request(url + PATH, body, {"Content-Type": "application/json"})  # noqa: S310
     try:
+        request = urllib.request.Request(url + PATH, body, {"Content-Type": "application/json"})  # noqa: S310
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the address is an argument
             found: dict[str, Any] = json.loads(answer.read())
             return found

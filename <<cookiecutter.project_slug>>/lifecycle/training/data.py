@@ -1,4 +1,4 @@
-"""Checks the data file against `config.yaml`, labels its rows and splits them by time, never at random."""
+"""Checks the data file against `config.yaml`, labels its rows and splits them by time."""
 
 import json
 from datetime import date
@@ -22,8 +22,10 @@ def fetch(section: config.Data) -> bytes:
     try:
         with fsspec.open(section.path, "rb") as file:
             content: bytes = file.read()
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"The data file {section.path} cannot be read ({error}); correct data.path.") from error
+    except Exception as error:  # each kind of store raises exceptions of its own
+        raise InputError(
+            f"The data file {section.path} cannot be read ({said(error)}); correct data.path, or its credentials."
+        ) from error
     if (found := files.sha256(content)) != section.sha256:
         raise InputError(
             f"The data file {section.path} has sha256 {found}, not {section.sha256} as data.sha256 says; "
@@ -33,11 +35,13 @@ def fetch(section: config.Data) -> bytes:
 
 
 def table(content: bytes, section: config.Data) -> pd.DataFrame:
-    """The rows of a parquet file, categories as text; raises InputError where they break the contract."""
+    """The rows of a Parquet file, categories as text; raises InputError if they break the contract."""
     try:
-        rows = parquet(content)
+        rows = parquet(content).replace_schema_metadata(None)  # pandas would make an index of columns that it names
     except pa.ArrowException as error:
-        raise InputError(f"The data file {section.path} is not parquet ({error}); convert it.") from error
+        raise InputError(f"The data file {section.path} is not parquet ({said(error)}); convert it.") from error
+    if twice := sorted({name for name in rows.column_names if rows.column_names.count(name) > 1}):
+        raise InputError(f"The data file {section.path} has the column {', '.join(twice)} twice; rename or drop one.")
     needed = [section.time, *section.key, *section.features, section.target.column]
     if missing := [name for name in needed if name not in rows.column_names]:
         raise InputError(
@@ -45,7 +49,10 @@ def table(content: bytes, section: config.Data) -> pd.DataFrame:
             f"it has {', '.join(rows.column_names)}: add it, or correct config.yaml: data."
         )
     _check_types(rows.schema, section)
-    frame = rows.to_pandas()
+    try:
+        frame = rows.to_pandas()
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise InputError(f"The data file {section.path} cannot be read ({said(error)}); convert it.") from error
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype("object")
     _check_order(frame, section)
@@ -60,6 +67,12 @@ def _check_types(schema: pa.Schema, section: config.Data) -> None:
             f"The column {section.time} of {section.path} holds {schema.field(section.time).type}, "
             "but data.time must be a timestamp; convert it."
         )
+    for name in section.key:
+        if pa.types.is_nested(schema.field(name).type):
+            raise InputError(
+                f"The column {name} of {section.path} holds {schema.field(name).type}, which data.key cannot "
+                "compare; convert the column, or name another."
+            )
     for name, feature in section.features.items():
         kind = schema.field(name).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -106,12 +119,14 @@ def _check_values(column: pd.Series, name: str, feature: config.Feature, path: s
 
 
 def label(column: pd.Series, task: Task, target: config.Target, path: str) -> pd.Series:
-    """What the model learns: the number, or the code of the class (0, 1, ...) in the order of `classes`."""
+    """The label to learn: a number, or the class's code (0, 1, ...) in the order of `classes`."""
     if empty := int(column.isna().sum()):
         raise InputError(f"The target {column.name} of {path} is missing in {empty} rows; drop them.")
     if task == "regression" or target.cuts:
         if not is_numeric_dtype(column):
             raise InputError(f"The target {column.name} of {path} holds {column.dtype}, not numbers; convert it.")
+        if infinite := int(np.isinf(column.astype("float64")).sum()):
+            raise InputError(f"The target {column.name} of {path} is infinite in {infinite} rows; drop them.")
         if task == "regression":
             return column.astype("float64")
         return pd.Series(np.searchsorted(target.cuts, column, side="left"), index=column.index)
@@ -125,20 +140,20 @@ def label(column: pd.Series, task: Task, target: config.Target, path: str) -> pd
 
 
 def period(frame: pd.DataFrame, time: str, span: tuple[date, date]) -> pd.DataFrame:
-    """The rows from the first day up to and without the second, UTC."""
+    """The rows of a period in UTC, start inclusive, end exclusive."""
     moments = frame[time].dt.tz_localize("UTC") if frame[time].dt.tz is None else frame[time]
     begin, end = (pd.Timestamp(day, tz="UTC") for day in span)
     return frame[(moments >= begin) & (moments < end)]
 
 
 def contract(settings: config.Config) -> str:
-    """A hash of all that decides what `build/data` holds, so that a later step sees when it is out of date."""
+    """A hash of everything that determines `build/data`; later steps use it to detect outdated data."""
     parts = (settings.task, settings.data.model_dump_json(), settings.split.model_dump_json())
     return files.sha256("\n".join(parts).encode())
 
 
 def run(settings: config.Config, build: Path) -> str:
-    """Write `data/train.parquet` and `data/test.parquet` under `build`, with what they hold in their metadata."""
+    """Write `data/train.parquet` and `data/test.parquet` under `build`, with contract and period in their metadata."""
     section = settings.data
     frame = table(fetch(section), section)
     frame[LABEL] = label(frame[section.target.column], settings.task, section.target, section.path)
@@ -169,14 +184,21 @@ def write(frame: pd.DataFrame, origin: dict[str, Any], path: Path) -> None:
 
 
 def read(path: Path, settings: config.Config) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of one part and their period; raises InputError when `make data` has to be run first."""
+    """The rows of one part and their period; raises InputError if `make data` must run first."""
+    content = files.read(path, "data")
     try:
-        rows = parquet(files.read(path, "data"))
-    except pa.ArrowException as error:
-        raise InputError(f"{path} is damaged ({error}); run `make data` again.") from error
-    origin = json.loads(rows.schema.metadata[b"origin"])
-    if origin["contract"] != contract(settings):
+        rows = parquet(content)
+        origin = json.loads(rows.schema.metadata[b"origin"])
+        made, period = origin["contract"], origin["period"]
+    except (pa.ArrowException, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is damaged or foreign ({said(error)}); run `FORCE=1 make data`.") from error
+    if made != contract(settings):
         raise InputError(
             f"{path} was made with another task, data or split than config.yaml has; run `make data` again."
         )
-    return rows.to_pandas(), origin["period"]
+    return rows.to_pandas(), period
+
+
+def said(error: Exception) -> str:
+    """What a library said, as a part of a sentence."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200].rstrip('.;')}"

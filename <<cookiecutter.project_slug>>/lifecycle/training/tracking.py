@@ -10,8 +10,10 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from alembic.util.exc import CommandError
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from lifecycle import InputError
 from lifecycle.artifact.frames import LABEL
@@ -25,15 +27,16 @@ def server(build: Path) -> Iterator[str]:
     Raises InputError when MLflow fails inside the block.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # the sentence below says what it would
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's default, seven, takes four minutes
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(build / 'mlflow.db').resolve()}"
     try:
         mlflow.set_tracking_uri(uri)
         yield uri
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError, CommandError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"MLflow at {uri} cannot be used ({reason}); correct MLFLOW_TRACKING_URI.") from error
+        mend = "correct MLFLOW_TRACKING_URI, or move a damaged file away and run `FORCE=1 make pipeline`"
+        raise InputError(f"MLflow at {uri} cannot be used ({reason}); {mend}.") from error
 
 
 @contextmanager

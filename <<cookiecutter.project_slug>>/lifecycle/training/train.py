@@ -100,8 +100,12 @@ def _serveable(
         files.write_json(folder / "categories.json", _categories(train, settings))
         files.write_json(folder / "golden.json", {"rows": [], "answers": []})
         files.seal(folder)
-        predictor = Predictor(folder)
-        answers = predictor.predict(frames.arrays(rows))
+        try:
+            predictor = Predictor(folder)
+            answers = predictor.predict(frames.arrays(rows))
+        except Exception as error:  # onnxruntime has exceptions of its own for a graph that it cannot run
+            refused = f"as {runtime} it fails: {data.said(error)}"
+            continue
         found = parity.measure(fitted, answers, rows, settings.train.threshold)
         if found.holds(settings.train.parity):
             return Serveable(runtime, predictor, rows, answers, found, refused)
