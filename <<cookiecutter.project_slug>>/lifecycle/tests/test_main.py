@@ -79,24 +79,30 @@ def test_an_unknown_step_shows_the_usage() -> None:
 
 
 def test_a_file_that_cannot_be_written_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(binary.document))
+
     def full(_: object) -> str:
         raise OSError(28, "No space left on device", "build/decision.json")
 
     monkeypatch.setattr(command, "_gate", full)
-    assert command.main(["gate"]) == 1
+    assert command.main(["--config", str(tmp_path / "config.yaml"), "gate"]) == 1
     assert capsys.readouterr().err == (
         "gate: build/decision.json: No space left on device; free it or make it accessible.\n"
     )
 
 
-def test_an_interrupted_step_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupted_step_says_so(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(binary.document))
+
     def interrupted(_: object) -> str:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "_gate", interrupted)
-    assert command.main(["gate"]) == 130
+    assert command.main(["--config", str(tmp_path / "config.yaml"), "gate"]) == 130
     assert "earlier outputs are as they were" in capsys.readouterr().err
 
 
