@@ -15,14 +15,12 @@ from typing import Any
 from lifecycle import config, files, git, imports
 
 ROOT = Path(__file__).parents[1]
-STAMPS = ".fresh"  # the folder of the stamps, under the build folder
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a step depends on: its module with all that this imports, keys of the configuration, what it reads under the
-    build folder, `others` as ELSEWHERE has them, and the lock file. `writes` is under the build folder, too; of `keeps`
-    it counts only whether it is there, because later steps add to it."""
+    """What a step depends on beside the lock file: its module with its imports, keys of the configuration, `reads` under
+    the build folder, ELSEWHERE's `others`; what it `writes` there, and `keeps`, of which only the presence counts."""
 
     module: str
     keys: tuple[str, ...] = ()
@@ -111,12 +109,12 @@ def run(step: str, path: Path, build: Path, lock: Path, champion: Path | None, d
 
     `path` is the configuration's. What fails or is interrupted is not recorded.
     """
-    declared, stamp = STEPS[step], build / STAMPS / f"{step}.json"
+    declared, stamp = STEPS[step], build / ".fresh" / f"{step}.json"
     before, last = inputs(declared, path, build, lock, champion), _last(stamp)
     same = last.get("inputs") == before and last.get("outputs") == _outputs(declared, build)
     if same and os.environ.get("FORCE", "0") in ("", "0"):
         return f"unchanged since {last['ended']}, nothing to do; FORCE=1 runs it again"
     said = do()
-    now = f"{datetime.now():%Y-%m-%d %H:%M}"
-    files.write_json(stamp, {"ended": now, "inputs": before, "outputs": _outputs(declared, build)})
+    last = {"ended": f"{datetime.now():%Y-%m-%d %H:%M}", "inputs": before, "outputs": _outputs(declared, build)}
+    files.write_json(stamp, last)
     return said

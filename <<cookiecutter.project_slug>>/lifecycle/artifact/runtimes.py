@@ -38,7 +38,7 @@ def _onnx(path: Path, names: list[str], task: Task) -> Runtime:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it would print, its exceptions say
     session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
 
     wanted = [output.name for output in session.get_outputs()]

@@ -15,7 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from lifecycle import InputError, config
 from lifecycle import __main__ as command
@@ -210,6 +210,19 @@ def test_a_file_that_python_refuses_is_named_with_its_line_on_the_command_line(
     assert told.count("\n") == 1
     for name in [name for name in sys.modules if name.partition(".")[0] == "model"]:
         del sys.modules[name]
+
+
+def test_a_graph_that_onnxruntime_cannot_run_is_served_with_skops(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def infrequent(settings: config.Config) -> Any:
+        one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=640, sparse_output=False)
+        encode = ColumnTransformer([("c", one_hot, ["colour"])])
+        return make_pipeline(encode, LogisticRegression())
+
+    monkeypatch.setattr("model.estimator.estimator", infrequent)
+    said = train.run(binary.settings, binary.copy(tmp_path), LOCK)
+    assert "skops differs by at most 0 (as onnx it fails: " in said
 
 
 def test_an_estimator_without_a_known_explainer_has_no_explanation(binary: Trained) -> None:
