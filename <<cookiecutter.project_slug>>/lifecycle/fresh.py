@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Step:
-    """What a step depends on beside the lock file: its module with its imports, keys of the configuration, `reads` under
+    """What a step depends on beside the lock file: its module with its imports, keys of config.yaml, `reads` under
     the build folder, ELSEWHERE's `others`; what it `writes` there, and `keeps`, of which only the presence counts."""
 
     module: str
