@@ -1,5 +1,6 @@
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -318,6 +319,7 @@ def test_a_damaged_store_of_mlflow_is_named(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "store.db"
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # MLflow tries for 100 s to open what is no file
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
     if content is None:
         path.mkdir()
