@@ -140,3 +140,9 @@ def render(repository: Path, environment: str) -> str:
 
 def digests(text: str) -> Any:
     return re.findall(r"image: (\S+)", text)
+
+
+def verbs() -> set[str]:
+    """The targets of the model repository's Makefile."""
+    rules = re.findall(r"^([a-z][a-z -]*):", (ROOT / PROJECT / "Makefile").read_text(), flags=re.M)
+    return {verb for rule in rules for verb in rule.split()}

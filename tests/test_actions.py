@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT
+from conftest import PROJECT, ROOT, verbs
 from hub.runner import CODE, actions
 
 FOLDER = ROOT / PROJECT / ".github"
@@ -42,12 +42,11 @@ def words(command: str) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_step_is_a_verb_or_an_action(path: Path) -> None:
-    verbs = set(re.findall(r"^([a-z-]+):", (ROOT / PROJECT / "Makefile").read_text(), flags=re.M))
     document = read(path)
     for job in document["jobs"].values():
         for step in job["steps"]:
             if command := step.get("run"):
-                assert command in OTHERS or (command.startswith("make ") and words(command) <= verbs), command
+                assert command in OTHERS or (command.startswith("make ") and words(command) <= verbs()), command
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] == "false"
     assert len(path.read_text().splitlines()) <= LONGEST

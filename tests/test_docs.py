@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from bake import tracked
-from conftest import IDENTITY, PROJECT, ROOT, Bake, unrendered
+from conftest import IDENTITY, PROJECT, ROOT, Bake, unrendered, verbs
 
 # A changelog also speaks of verbs that are no more.
 PAGES = [name for name in tracked() if name.endswith(".md") and "/tests/" not in name and "CHANGELOG" not in name]
@@ -73,11 +73,6 @@ def anchors(text: str) -> set[str]:
 
 ALL = [block for name in PAGES for block in blocks(name, (ROOT / name).read_text())]
 SHELL = [block for block in ALL if block.language == "sh"]
-
-
-def verbs() -> set[str]:
-    makefile = (ROOT / PROJECT / "Makefile").read_text()
-    return set(re.findall(r"^([a-z-]+):", makefile, flags=re.M))
 
 
 def asked(text: str) -> Iterator[str]:
