@@ -61,8 +61,8 @@ frame.to_parquet("data/flights.parquet", index=False)
 class Base:
     """Repositories on a fake GitHub for tests to copy, each a stage further than the one before.
 
-    `fresh` was never pushed. `production` runs a first release. `offered` has a second one offered to dev, which
-    `staged` runs in staging. In `forked` the checks of a fork's pull request have finished.
+    `fresh` was never pushed. `production` runs a first release. In `offered` another one is offered to dev, which in
+    `staged` runs in staging. In `reviewed` a pull request has its report, in `forked` the checks of a fork's ended.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -88,6 +88,7 @@ class Base:
         self.keep(hub, "fresh")
         hub = self.copy("fresh", self.folder / "production")
         self.first = hub.pushed(EMPTY)
+        assert {one.conclusion for one in self.first} == {"success"}, self.first[-1].log
         self.changed: list[list[str]] = []
         for _ in ENVIRONMENTS:
             (number,) = opened(hub)
@@ -105,6 +106,12 @@ class Base:
         promoted(hub, "staging")
         hub.close()
         self.keep(hub, "staged")
+        hub = self.copy("production", self.folder / "reviewed")
+        hub.edit("longer", {}, "Train longer", replace=("max_iter: 60", "max_iter: 61"))
+        self.reviewed = hub.open("longer", "Train longer")
+        self.reports = [one for one in hub.runs if one.workflow == "report.yaml"]
+        hub.close()
+        self.keep(hub, "reviewed")
         hub = self.copy("production", self.folder / "forked")
         self.forked, self.calls = forked(hub)
         hub.close()
@@ -112,6 +119,8 @@ class Base:
 
     def hub(self, folder: Path) -> Hub:
         folder.mkdir()
+        store = f"import mlflow; mlflow.MlflowClient('sqlite:///{folder}/mlflow.db').search_experiments()"
+        run([str(self.venv / "train/bin/python"), "-c", store], folder, MLFLOW_DISABLE_TELEMETRY="true")
         return Hub(folder, self.venv)
 
     def keep(self, hub: Hub, name: str) -> None:
@@ -139,48 +148,27 @@ def base(baked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory)
         kept = shared / "hub.made"
         if not kept.exists():
             made.build(baked("binary_classification"))
-            kept.write_bytes(pickle.dumps((made.first, made.changed, made.forked, made.calls)))
-        made.first, made.changed, made.forked, made.calls = pickle.loads(kept.read_bytes())  # noqa: S301 - ours
+            kept.write_bytes(
+                pickle.dumps({name: part for name, part in vars(made).items() if name not in ("folder", "venv")})
+            )
+        vars(made).update(pickle.loads(kept.read_bytes()))  # noqa: S301 - ours
     return made
 
 
-@pytest.fixture
-def fresh(base: Base, tmp_path: Path) -> Iterator[Hub]:
-    hub = base.copy("fresh", tmp_path / "hub")
-    yield hub
-    hub.close()
+def lived(name: str) -> Any:
+    """A fixture: a copy of one of the base's repositories, for one test to go on with."""
+
+    @pytest.fixture
+    def copy(base: Base, tmp_path: Path) -> Iterator[Hub]:
+        made = base.copy(name, tmp_path / "hub")
+        yield made
+        made.close()
+
+    return copy
 
 
-@pytest.fixture
-def hub(base: Base, tmp_path: Path) -> Iterator[Hub]:
-    """A repository with its first release in production."""
-    hub = base.copy("production", tmp_path / "hub")
-    yield hub
-    hub.close()
-
-
-@pytest.fixture
-def offered(base: Base, tmp_path: Path) -> Iterator[Hub]:
-    """A repository with a second release, offered to dev."""
-    hub = base.copy("offered", tmp_path / "hub")
-    yield hub
-    hub.close()
-
-
-@pytest.fixture
-def staged(base: Base, tmp_path: Path) -> Iterator[Hub]:
-    """A repository with a second release, running in staging and offered to production."""
-    hub = base.copy("staged", tmp_path / "hub")
-    yield hub
-    hub.close()
-
-
-@pytest.fixture
-def fork(base: Base, tmp_path: Path) -> Iterator[Hub]:
-    """A repository with a fork's pull request, its checks finished but not yet reported."""
-    hub = base.copy("forked", tmp_path / "hub")
-    yield hub
-    hub.close()
+fresh, hub, offered, staged = map(lived, ("fresh", "production", "offered", "staged"))
+reviewed, fork = map(lived, ("reviewed", "forked"))
 
 
 def opened(hub: Hub, kind: str = "") -> list[int]:
@@ -217,6 +205,15 @@ def again(hub: Hub, message: str = "Train longer", iterations: int = 61) -> Run:
     found = re.search(r"max_iter: \d+", text)
     assert found
     hub.edit("main", {}, message, replace=(found[0], f"max_iter: {iterations}"))
+    (done,) = hub.pushed(before)
+    assert done.conclusion == "success", done.log
+    return done
+
+
+def patched(hub: Hub, words: str) -> Run:
+    """Merge another service without its review, and release it around the same model; returns the run."""
+    before, name = hub.main(), "lifecycle/serving/post.py"
+    hub.edit("main", {name: (hub.work / name).read_text() + f"# {words}\n"}, "Patch the service")
     (done,) = hub.pushed(before)
     assert done.conclusion == "success", done.log
     return done
@@ -284,26 +281,30 @@ def test_a_promotion_carries_its_evidence(hub: Hub) -> None:
 # 1 and 2: a pull request, good or worse
 
 
-def test_a_good_pull_request_gets_one_comment_that_is_updated(hub: Hub) -> None:
-    hub.edit("longer", {}, "Train longer", replace=("max_iter: 60", "max_iter: 61"))
-    number = hub.open("longer", "Train longer")
+def test_a_good_pull_request_gets_a_comment_and_its_merge_releases_what_was_reviewed(base: Base, reviewed: Hub) -> None:
+    hub, number = reviewed, base.reviewed
     (comment,) = comments(hub, number)
     assert hub.state.pulls[number]["checks"][1] == "success"
     assert "✅ Accepted" in comment["body"]
     assert f"The champion is {released(hub, 'production')['evaluation']['origin']['version']}" in comment["body"]
     assert hub.state.pulls[number]["head"]["sha"][:12] in comment["body"]
-    assert "Summary - <!-- model report" in hub.runs[-1].log
-    sha = hub.edit("longer", {"README.md": "Changed.\n"}, "Say so")
-    done = hub.checks(number)
-    (updated,) = comments(hub, number)
-    assert done.conclusion == "success"
-    assert (updated["id"], updated["edits"]) == (comment["id"], 1)
-    assert sha[:12] in updated["body"]
-    assert len(updated["body"]) <= 65_000
+    assert "Summary - <!-- model report" in base.reports[-1].log
+    assert len(comment["body"]) <= 65_000
     runs = hub.merge(number)
     assert [one.conclusion for one in runs] == ["success"], runs[0].log
     assert "metrics match the review" in runs[0].log
     assert len(opened(hub, "release/dev/")) == 1
+
+
+def test_a_comment_is_updated_with_each_push(hub: Hub) -> None:
+    hub.edit("words", {"README.md": "Changed.\n"}, "Say so")
+    number = hub.open("words", "Say so")
+    (comment,) = comments(hub, number)
+    sha = hub.edit("words", {"README.md": "Changed again.\n"}, "Say it again")
+    assert hub.checks(number).conclusion == "success"
+    (updated,) = comments(hub, number)
+    assert (updated["id"], updated["edits"]) == (comment["id"], 1)
+    assert sha[:12] in updated["body"]
 
 
 def test_a_worse_model_is_red_and_the_comment_says_by_how_much(hub: Hub) -> None:
@@ -333,25 +334,32 @@ def test_a_merge_queue_runs_the_same_checks(hub: Hub) -> None:
     assert done.jobs["All green"] == "success"
 
 
-def test_a_broken_check_is_red_and_a_run_without_evaluation_says_so(hub: Hub) -> None:
-    hub.edit("broken", {"broken": "", "config.yaml": "nonsense: 1\n"}, "Break")
+def test_a_broken_check_is_red(hub: Hub) -> None:
+    hub.edit("broken", {"broken": ""}, "Break")
     number = hub.open("broken", "Break")
     done = next(one for one in reversed(hub.runs) if one.workflow == "pull-request.yaml")
     assert done.jobs["Check"] == done.jobs["All green"] == "failure"
+    assert hub.state.pulls[number]["checks"][1] == "failure"
+
+
+def test_a_run_without_evaluation_says_so(hub: Hub) -> None:
+    hub.edit("broken", {"config.yaml": "nonsense: 1\n"}, "Break")
+    number = hub.open("broken", "Break")
+    done = next(one for one in reversed(hub.runs) if one.workflow == "pull-request.yaml")
+    assert done.jobs == {"Changes": "failure", "All green": "failure"}
+    assert "nonsense is not a known key" in done.log
     (comment,) = comments(hub, number)
     assert "There is no evaluation" in comment["body"]
 
 
-def test_what_was_not_reviewed_as_it_measures_is_not_released(hub: Hub) -> None:
-    hub.edit("longer", {}, "Train longer", replace=("max_iter: 60", "max_iter: 61"))
-    number = hub.open("longer", "Train longer")
-    (comment,) = comments(hub, number)
+def test_what_was_not_reviewed_as_it_measures_is_not_released(base: Base, reviewed: Hub) -> None:
+    (comment,) = comments(reviewed, base.reviewed)
     comment["body"] = re.sub(r'"roc_auc": [0-9.]+', '"roc_auc": 0.99', comment["body"])
-    (done,) = hub.merge(number)
+    (done,) = reviewed.merge(base.reviewed)
     assert done.conclusion == "failure"
     assert "but was 0.99 in the review" in done.log
-    assert opened(hub) == []
-    assert len(hub.state.releases) == 1
+    assert opened(reviewed) == []
+    assert len(reviewed.state.releases) == 1
 
 
 def test_a_patch_of_an_image_releases_the_same_model_without_training(hub: Hub) -> None:
@@ -464,7 +472,7 @@ def test_a_newer_candidate_supersedes_an_open_promotion(offered: Hub) -> None:
     hub.checks(second)
     hub.merge(second)
     (staging,) = opened(hub, "promote/staging/")
-    again(hub, iterations=63)
+    patched(hub, "patched")
     (third,) = opened(hub, "release/dev/")
     hub.checks(third)
     hub.merge(third)

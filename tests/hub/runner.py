@@ -70,6 +70,11 @@ class Hub:
             os.utime(lock, (0, 0))
 
     @property
+    def store(self) -> str:
+        """Where MLflow keeps its runs, as a server would; each run making a store of its own would take seconds."""
+        return f"sqlite:///{self.folder}/mlflow.db"
+
+    @property
     def address(self) -> str:
         return f"https://{HOST}/{NAME}.git"
 
@@ -98,6 +103,7 @@ class Hub:
             "HTTP_PROXY": address,
             "HUB": str(self.folder),
             "HUB_CODE": str(CODE),
+            "MLFLOW_TRACKING_URI": self.store,
             "OMP_NUM_THREADS": "1",  # more threads slow down parallel runs several times
             "PATH": f"{CODE / 'bin'}:{os.environ['PATH']}",
             "VENV": str(self.venv),
@@ -280,7 +286,7 @@ class Hub:
         for action in sorted(actions(folder / "copy/.github")):
             name = action.partition("@")[0].rpartition("/")[2]
             command += ["--local-repository", f"{action}={CODE / 'actions' / name}"]
-        for name, value in self.variables.items():
+        for name, value in {"MLFLOW_TRACKING_URI": self.store, **self.variables}.items():
             command += ["--var", f"{name}={value}"]
         for name, value in ({} if fork else self.secrets).items():
             command += ["--secret", f"{name}={value}"]
