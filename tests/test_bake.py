@@ -62,9 +62,10 @@ def test_each_image_has_an_environment_of_its_own() -> None:
     """Service and monitor import only packages of their own locks, none of training."""
     repository = unrendered("serve", "monitor")
     absent = "import importlib.util as u; print([n for n in {names} if u.find_spec(n)])"
+    watching = "lifecycle.monitoring.monitor, nannyml, lifecycle.github.degraded"
     for name, module, names in [
-        ("serve", "model.serve", ["pandas", "sklearn", "mlflow", "nannyml", "skl2onnx"]),
-        ("monitor", "model.monitor, nannyml, github.degraded", ["mlflow", "skl2onnx", "onnxruntime", "uvicorn"]),
+        ("serve", "lifecycle.serving.serve", ["pandas", "sklearn", "mlflow", "nannyml", "skl2onnx"]),
+        ("monitor", watching, ["mlflow", "skl2onnx", "onnxruntime", "uvicorn"]),
     ]:
         python = str(repository / ".venv" / name / "bin/python")
         run([python, "-c", f"import {module}"], repository, NML_DISABLE_USAGE_LOGGING="1")

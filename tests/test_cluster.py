@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, run
+from conftest import PROJECT, ROOT, run, unrendered
 from folders import built, only
 from releases import ENVIRONMENTS
 from schemas import Object
@@ -214,7 +214,9 @@ def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Pa
         "OMP_NUM_THREADS": "1",
         "STATE": str(state),
         "REPOSITORY": str(state / "late-flights"),
+        "VENV": str(tmp_path / "environments"),
     }
+    (tmp_path / "environments").symlink_to(unrendered("train", "github", "serve", "monitor") / ".venv")
     done = subprocess.run([str(checkout / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     published = ["git", "log", "--reverse", "--format=%s", "main"]

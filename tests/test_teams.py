@@ -1,7 +1,6 @@
 """A team replaces the example's estimator, data and gates: its tests, the checks and the pipeline pass all the same."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -161,22 +160,23 @@ def make(repository: Path, *arguments: str) -> str:
     """Run verbs in the environments of the unrendered repository, so that none is installed again."""
     if not (repository / ".venv").exists():
         (repository / ".venv").symlink_to(unrendered("dev", "train") / ".venv")
-        for lock in (repository / "locks").iterdir():
-            os.utime(lock, (0, 0))
     return run(["make", "--silent", *arguments], repository, OMP_NUM_THREADS="1")
 
 
 def green(repository: Path) -> None:
-    """Let the team's tests, the checks and the pipeline pass."""
-    types = ROOT / PROJECT / ".mypy_cache"
-    if types.is_dir():  # what it holds of the libraries stays true
-        shutil.copytree(types, repository / ".mypy_cache")
+    """Let the team's tests and the pipeline pass."""
     said = make(repository, "test", "TESTS=tests")
     assert " passed" in said
     assert "skipped" not in said
-    make(repository, "check")
     make(repository, "data", "train", "evaluate", "gate", "report")
     assert (repository / "build/report.html").is_file()
+
+
+def checked(repository: Path) -> None:
+    types = ROOT / PROJECT / ".mypy_cache"
+    if types.is_dir():  # what it holds of the libraries stays true
+        shutil.copytree(types, repository / ".mypy_cache")
+    make(repository, "check")
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,8 @@ def test_a_teams_own_estimator_data_and_gates_leave_everything_green(
     repository = shutil.copytree(baked(task), tmp_path / "repository")
     replaced(repository, team)
     green(repository)
+    if team is tickets:  # of code; the others differ in nothing that it looks at
+        checked(repository)
 
 
 @pytest.mark.parametrize(
@@ -197,15 +199,3 @@ def test_a_teams_own_estimator_data_and_gates_leave_everything_green(
 )
 def test_a_fresh_repository_of_each_task_is_green(task: str, serving: str, baked: Baked, tmp_path: Path) -> None:
     green(shutil.copytree(baked(task, serving), tmp_path / "repository"))
-
-
-def test_the_templates_tests_read_nothing_of_the_teams(baked: Baked, tmp_path: Path) -> None:
-    """A selection of those that run the verbs, with nothing right in the team's files."""
-    repository = shutil.copytree(baked("regression"), tmp_path / "repository")
-    shutil.rmtree(repository / "data")
-    shutil.rmtree(repository / "tests")
-    for name in ("config.yaml", "model/__init__.py", "model/config.py", "model/estimator.py"):
-        (repository / name).write_text("raise SystemExit('The team's own is read.")
-    chosen = ["lifecycle/tests/test_life.py", "lifecycle/tests/test_main.py", "lifecycle/tests/test_smoke.py"]
-    said = make(repository, "test", f"TESTS={' '.join(chosen)}", "PYTEST=-n 0")
-    assert said.count(" passed") == len(chosen)

@@ -19,15 +19,23 @@ def difference(order: tuple[str, ...], base: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         git.extracted(base, OVERLAYS.parent, Path(folder))
         for environment in order:
-            was = (
-                render.manifests(environment, Path(folder)) if (Path(folder) / OVERLAYS / environment).is_dir() else ""
-            )
+            if _sources(environment, Path(folder)) == _sources(environment, Path()):
+                continue  # rendering takes longer than reading
+            there = (Path(folder) / OVERLAYS / environment).is_dir()
+            was = render.manifests(environment, Path(folder)) if there else ""
             lines = difflib.unified_diff(
                 was.splitlines(), render.manifests(environment).splitlines(), base[:12], "now", lineterm=""
             )
             if text := "\n".join(lines):
                 found[environment] = text
     return found
+
+
+def _sources(environment: str, root: Path) -> dict[str, bytes]:
+    """The files that an environment is rendered from: all manifests but the other overlays."""
+    paths = [path.relative_to(root) for path in (root / OVERLAYS.parent).rglob("*") if path.is_file()]
+    own = [path for path in paths if not path.is_relative_to(OVERLAYS) or path.is_relative_to(OVERLAYS / environment)]
+    return {path.as_posix(): (root / path).read_bytes() for path in own}
 
 
 def markdown(differences: dict[str, str]) -> str:
