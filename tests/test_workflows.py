@@ -125,6 +125,7 @@ class Base:
         return Hub(folder, self.venv)
 
     def keep(self, hub: Hub, name: str) -> None:
+        hub.git("gc", "--quiet", cwd=hub.remote)  # every job of every copy fetches from it
         state = {key: part for key, part in vars(hub.state).items() if key != "lock"}
         (self.folder / f"{name}.state").write_bytes(pickle.dumps(state))
 

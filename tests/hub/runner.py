@@ -57,6 +57,7 @@ class Hub:
         """Publish a baked repository unchanged."""
         self.git("clone", "--quiet", "--bare", str(repository), str(self.remote), cwd=self.folder)
         self.git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=self.remote)
+        self.git("config", "pack.window", "0", cwd=self.remote)  # looking for deltas takes longer than copying
         self.check_out()
 
     def check_out(self) -> None:
