@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, run, unrendered
+from conftest import PROJECT, ROOT, SMALL, run, unrendered
 from folders import built, only
 from releases import ENVIRONMENTS
 from schemas import Object
@@ -199,6 +199,8 @@ def generated(environment: str) -> Object:
 
 def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Path) -> None:
     """Without a git identity, in a copy that has an environment installed."""
+    environments = unrendered("train", "github", "serve", "monitor") / ".venv"
+    run([str(environments / "train/bin/python"), "-c", SMALL], checkout / PROJECT)
     (checkout / PROJECT / ".venv").mkdir()
     (checkout / PROJECT / ".venv/page.html").write_text("<< no template >>")
     (tmp_path / "bin").mkdir()
@@ -216,7 +218,7 @@ def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Pa
         "REPOSITORY": str(state / "late-flights"),
         "VENV": str(tmp_path / "environments"),
     }
-    (tmp_path / "environments").symlink_to(unrendered("train", "github", "serve", "monitor") / ".venv")
+    (tmp_path / "environments").symlink_to(environments)
     done = subprocess.run([str(checkout / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     published = ["git", "log", "--reverse", "--format=%s", "main"]

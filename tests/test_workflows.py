@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PROJECT, render, run, unrendered
+from conftest import PROJECT, SMALL, render, run, unrendered
 from hub.runner import EMPTY, Hub, Run
 
 if shutil.which("act") is None:
@@ -26,27 +26,6 @@ if shutil.which("act") is None:
 
 ENVIRONMENTS = ("dev", "staging", "production")
 RELEASE = "manifests/overlays/{}/release/"
-# A fifth of the flights, and the settings for fewer rows.
-SMALL = """
-import hashlib, pathlib, pandas
-data, config = pathlib.Path("data/flights.parquet"), pathlib.Path("config.yaml")
-pandas.read_parquet(data).iloc[::5].to_parquet(data, index=False)
-text = config.read_text()
-old = next(line for line in text.splitlines() if line.startswith("  sha256:"))
-changes = {
-    old: "  sha256: " + hashlib.sha256(data.read_bytes()).hexdigest(),
-    "resamples: 1000": "resamples: 200",
-    "rows: 2000, repeats: 5": "rows: 200, repeats: 2",
-    "kind: rows, bound: 5000": "kind: rows, bound: 1000",
-    "metric: roc_auc, margin: 0.01": "metric: roc_auc, margin: 0.02",
-    "metric: f1, margin: 0.03": "metric: f1, margin: 0.05",
-    "rows: 1000}": "rows: 300}",
-}
-for before, after in changes.items():
-    assert before in text, before
-    text = text.replace(before, after)
-config.write_text(text)
-"""
 # Another data file, with a hostile category name.
 HOSTILE = "</details><script>alert(1)</script>[x](javascript:1)@acme`$(touch pwned)`|<!-- ${{ github.token }}"
 SPOIL = f"""
