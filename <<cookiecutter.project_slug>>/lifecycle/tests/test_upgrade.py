@@ -1,6 +1,7 @@
 """A newer template, merged with what a team changed and without writing what the team owns."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ class Team:
     def answers(self, version: str) -> str:
         return f'project_slug: "tiny"\n_template: {json.dumps(str(self.template))}\n_version: "{version}"\n'
 
-    def edit(self, files: dict[str, str | None]) -> str:
+    def edit(self, files: Mapping[str, str | None]) -> str:
         """Commit these files, without those that are None."""
         for name, text in files.items():
             path = Path(name)
