@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 from conftest import Git, Trained
-from test_release import IMAGES, OVERLAYS, SETTINGS, promoted
+from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, promoted
 
-from lifecycle import InputError, files
+from lifecycle import InputError, files, git
 from lifecycle.documents import record
+from lifecycle.releasing import audit, promote, release
 from lifecycle.training import champion
 
 DOCKER = """#!/bin/sh
@@ -85,3 +86,39 @@ def test_a_password_is_given_to_docker_and_one_that_is_refused_does_not_stop_a_p
     assert champion.run(SETTINGS, tmp_path / "build")
     said = (tmp_path / "said").read_text()
     assert "login --username ann --password-stdin ghcr.io\nsecret" in said
+
+
+def test_the_newest_release_is_built_anew_around_its_model(
+    docker: Path, decision: record.Decision, repository: Git, tmp_path: Path
+) -> None:
+    """Its record then goes to dev once more, with other images and the version of the present commit."""
+    (tmp_path / "build/model").mkdir(parents=True)
+    with pytest.raises(InputError, match="dev has no release"):
+        champion.rebuild(SETTINGS, tmp_path / "build")
+    assert (tmp_path / "build/model").is_dir()
+    promoted(decision, repository)
+    Path("Dockerfile").write_text("# patched\n")
+    repository.commit("Patch")
+    version = git.head().version
+    assert version in champion.rebuild(SETTINGS, tmp_path / "build")
+    assert files.unseal(tmp_path / "build/model") == files.unseal(docker)
+    rebuilt = record.decision(tmp_path / "build/decision.json")
+    assert (rebuilt.evaluation, rebuilt.images, rebuilt.built) == (decision.evaluation, None, version)
+    patched = {name: f"{image[:-64]}{'d' * 64}" for name, image in IMAGES.items()}
+    change = release.run(rebuilt, patched, "dev", SETTINGS)
+    assert change.title == f"Release {version} to dev"
+    assert f"Its images were rebuilt around the model `{decision.evaluation.origin.version}`" in change.body
+    repository.commit("Release")
+    assert audit.run(SETTINGS, "", TODAY) == "3 environments, none changed"
+    assert promote.run("staging", SETTINGS, TODAY).title == f"Promote {version} to staging"
+    with pytest.raises(InputError, match=f"dev already runs {version}"):
+        release.run(rebuilt, patched, "dev", SETTINGS)
+
+
+def test_images_are_not_built_from_what_is_in_no_commit(
+    docker: Path, decision: record.Decision, repository: Git, tmp_path: Path
+) -> None:
+    promoted(decision, repository)
+    Path("manifests/base/model.yaml").write_text("changed: true\n")
+    with pytest.raises(InputError, match="built from a commit"):
+        champion.rebuild(SETTINGS, tmp_path / "build")

@@ -39,7 +39,6 @@ def _extracted(environment: str, promotion: Promote, target: Path) -> record.Dec
     """
     decision = current(folder(environment, promotion.order))
     if decision is None or decision.images is None:
-        shutil.rmtree(target, ignore_errors=True)
         return None
     image, expected = decision.images.serve, decision.evaluation.origin.model
     if password := os.environ.get("REGISTRY_PASSWORD"):
@@ -66,6 +65,7 @@ def run(promotion: Promote, build: Path) -> str:
     environment = promotion.order[-1]
     decision = _extracted(environment, promotion, build / "champion")
     if decision is None or decision.images is None:
+        shutil.rmtree(build / "champion", ignore_errors=True)
         return f"{environment} has no release yet; there is no champion"
     return f"{decision.version} from {decision.images.serve}"
 
