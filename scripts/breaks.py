@@ -39,9 +39,9 @@ def noticed(one: dict[str, Any], copy: Path) -> bool:
     return done.returncode != 0
 
 
-def main(words: list[str]) -> int:
+def main(named: list[str]) -> int:
     every = yaml.safe_load(LIST.read_text())
-    chosen = [one for one in every if not words or any(word in one["file"] for word in words)]
+    chosen = [one for one in every if not named or any(word in one["file"] for word in named)]
     missed = 0
     with tempfile.TemporaryDirectory() as name:
         copy = bake.copied(Path(name) / "template")
@@ -49,6 +49,10 @@ def main(words: list[str]) -> int:
         subprocess.run(["git", "add", "--all"], cwd=copy, check=True)
         for folder in (".tools", f"{PROJECT}/.venv"):
             (copy / folder).symlink_to(bake.ROOT / folder)
+        for red in dict.fromkeys(one["red"] for one in chosen):
+            words, folder = command(red, copy)
+            if subprocess.run(words, cwd=folder, capture_output=True, check=False).returncode:
+                sys.exit(f"breaks: {red} fails without a defect; mend it first.")
         for one in chosen:
             seen = noticed(one, copy)
             missed += not seen

@@ -1,16 +1,15 @@
 """Reads `config.yaml`, the settings that a person may change, and refuses unknown keys."""
 
-from collections.abc import Hashable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from lifecycle import InputError
 from lifecycle.policy import AnyGate, CalibrationGate, FairnessGate, GapGate, SliceGate
-from lifecycle.strict import Strict, problems
+from lifecycle.strict import Strict, parsed, problems
 from lifecycle.tasks import FAIRNESS, METRICS, MONITORED, Task
 
 # Columns that the steps add to the features.
@@ -247,24 +246,12 @@ class Config(Strict):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys; PyYAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if twice := {str(key) for key in keys if keys.count(key) > 1}:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {', '.join(sorted(twice))} appears twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path) -> Config:
     """Read and check the configuration; raises InputError naming each wrong key and what it allows."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; run the command in the repository's root.")
     try:
-        document = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - a SafeLoader
+        document = parsed(path.read_bytes())
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date or number
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}; correct it there.") from error
     if not isinstance(document, dict):

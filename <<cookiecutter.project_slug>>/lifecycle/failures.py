@@ -1,5 +1,6 @@
 """How a verb ends that fails: one sentence on stderr, never a traceback."""
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from lifecycle import InputError
 
 UNEXPECTED = 70  # as sysexits.h has it for an internal error
 LOG = "error.log"
+ELSEWHERE = ("GITHUB_ACTIONS", "KUBERNETES_SERVICE_HOST")  # set in a workflow, and in a pod
 
 
 @dataclass
@@ -57,9 +59,12 @@ def _sentence(error: OSError) -> str:
 def _unexpected(error: Exception, build: Path) -> str:
     """A sentence for what no one foresaw, with the traceback in a file for whoever mends it."""
     said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    whole = "".join(traceback.format_exception(error))
+    if any(name in os.environ for name in ELSEWHERE):  # the file is gone with the machine; its log stays
+        print(whole, file=sys.stderr)
     try:
         build.mkdir(parents=True, exist_ok=True)
-        (build / LOG).write_text("".join(traceback.format_exception(error)))
+        (build / LOG).write_text(whole)
     except OSError:
         return f"An unexpected error, {said}; report it to the template's maintainers."
     return f"An unexpected error, {said}; the traceback is in {build / LOG}: report it to the template's maintainers."

@@ -17,7 +17,7 @@ def needed(*modules: str, root: Path = Path()) -> set[str]:
             continue
         found.add(path.as_posix())
         packages = [".".join(parent.parts) for parent in path.parents if parent.parts]
-        waiting += [*packages, *_imported(root / path)]
+        waiting += [*packages, *_imported(root / path, list(path.parent.parts))]
     return found
 
 
@@ -30,8 +30,8 @@ def _file(module: str, root: Path) -> Path | None:
     return next((path for path in candidates if (root / path).is_file()), None)
 
 
-def _imported(path: Path) -> Iterator[str]:
-    """Every name that a file imports, at its top or later; `from a import b` gives `a` and `a.b`."""
+def _imported(path: Path, package: list[str]) -> Iterator[str]:
+    """Every name that a file of a package imports, at its top or later; `from a import b` gives `a` and `a.b`."""
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError:  # in the team's code; the verb that imports it reports the error
@@ -39,6 +39,8 @@ def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)

@@ -1,7 +1,9 @@
 """Documents that refuse unknown keys, with errors that name what is wrong and what is allowed."""
 
+from collections.abc import Hashable
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 
@@ -9,6 +11,23 @@ class Strict(BaseModel):
     """A frozen part of a document; unknown keys, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses duplicate keys; PyYAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := {str(key) for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {', '.join(sorted(twice))} appears twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def parsed(text: str | bytes) -> Any:
+    """The document in YAML or JSON text; raises YAMLError, ValueError or RecursionError."""
+    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
 
 
 def problems(error: ValidationError, kind: type[BaseModel]) -> str:

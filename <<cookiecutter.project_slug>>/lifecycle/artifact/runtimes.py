@@ -58,7 +58,13 @@ def _skops(path: Path, names: list[str], task: Task) -> Runtime:
     import pandas as pd
     import skops.io
 
-    untrusted = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
+    found = set(skops.io.get_untrusted_types(file=path))
+    if own := sorted(name for name in found if name.startswith("model.")):
+        raise InputError(
+            f"{path} holds {', '.join(own)}, which is code of this repository that no image has; use parts of "
+            "scikit-learn, or put the code into a package of locks/skops.txt."
+        )
+    untrusted = sorted(found - set(TRUSTED))
     if untrusted:
         raise InputError(
             f"{path} holds {', '.join(untrusted)}, which lifecycle/artifact/runtimes.py does not trust; "

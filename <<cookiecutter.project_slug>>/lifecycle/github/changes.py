@@ -30,6 +30,8 @@ IMAGES = (
 IMAGES_FILES = (
     ".dockerignore",
     "Dockerfile",
+    "lifecycle/failures.py",
+    "lifecycle/reporting/watch.py",
     *(f"locks/{name}.txt" for name in ("monitor", "seldon", "serve", "skops")),
 )
 IMAGES_SECTIONS = ("monitor", "serve")
@@ -80,20 +82,31 @@ def sections(base: str, path: Path) -> set[str]:
     return {key for key in now.keys() | before.keys() if now.get(key) != before.get(key)}
 
 
+def since(base: str, path: Path) -> tuple[list[str], dict[str, bool]]:
+    """The files that differ from a commit, and what they ask for; of a first push, whose base is zeros, all."""
+    if not base.strip("0"):
+        every = git.run("ls-files").splitlines()
+        return every, asked(every, {*TRAINING_SECTIONS, *EVALUATION_SECTIONS, *IMAGES_SECTIONS})
+    names = git.changed(base)
+    return names, asked(names, sections(base, path) if path.as_posix() in names else set())
+
+
+def _moved_on(trained: str, path: Path) -> bool:
+    """Whether what trains has changed since a commit, or git does not know the commit."""
+    return git.ask("cat-file", "-e", f"{trained}^{{commit}}") is None or since(trained, path)[1]["train"]
+
+
 def run(promotion: Promote, path: Path, base: str) -> str:
     """Compare HEAD with the commit `base`; each outcome is an output of the job, true or false.
 
-    A branch's first push compares with the commit of zeros: everything is new. Images are rebuilt around a released
-    model; without one, the model is trained.
+    Images are rebuilt around the newest released model, unless what trains has changed since that was trained, by a
+    merge that is still on its way; without a release, the model is trained.
     """
-    if not base.strip("0"):
-        names = git.run("ls-files").splitlines()
-        found = asked(names, {*TRAINING_SECTIONS, *EVALUATION_SECTIONS, *IMAGES_SECTIONS})
-    else:
-        names = git.changed(base)
-        found = asked(names, sections(base, path) if path.as_posix() in names else set())
-    released = current(folder(promotion.order[0], promotion.order)) is not None
-    found["train"] = found["train"] or (found["images"] and not released)
+    names, found = since(base, path)
+    released = current(folder(promotion.order[0], promotion.order))
+    if found["images"] and not found["train"]:
+        found["train"] = released is None or _moved_on(released.evaluation.origin.commit, path)
+    found["evaluate"] = found["evaluate"] or found["train"]
     found["images"] = found["images"] and not found["train"]
     found["check"] = any(not touched([name], promotion.order) for name in names)
     for name, value in found.items():

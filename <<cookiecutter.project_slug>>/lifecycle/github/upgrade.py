@@ -77,6 +77,7 @@ def run(build: Path, template: str) -> str:
     try:
         answers = yaml.safe_load(ANSWERS.read_bytes())
         source = template or str(answers["_template"])
+        answers["project_slug"]
     except (OSError, yaml.YAMLError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{ANSWERS} is missing or damaged; restore it with `git checkout -- {ANSWERS}`.") from error
     if not template and ":" not in source:  # neither a URL nor an abbreviation such as gh:acme/template

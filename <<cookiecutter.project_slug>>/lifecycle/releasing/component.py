@@ -11,6 +11,7 @@ import yaml
 from lifecycle import InputError
 from lifecycle.documents import record
 from lifecycle.documents.environments import CANDIDATE, KUSTOMIZATION, current
+from lifecycle.strict import parsed
 
 type Document = dict[str, Any]
 
@@ -51,9 +52,12 @@ def read(content: str, decision: record.Decision, candidate: record.Decision | N
 
     Compares meaning, not bytes: a release stays valid when its format changes.
     """
+    if decision.images is None or (candidate and candidate.images is None):
+        return None
     try:
-        found = _meaning(yaml.safe_load(content), yaml.safe_load)
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        # Refuses duplicate keys, of which Kustomize may take another than we do.
+        found = _meaning(parsed(content), parsed)
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return None
     ours = ((one, _meaning(_document(decision, candidate, one), json.loads)) for one in _places(candidate))
     return next((one for one, meaning in ours if meaning == found), None)

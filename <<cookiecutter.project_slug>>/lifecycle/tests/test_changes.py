@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT, Git, Trained
 
-from lifecycle import InputError
+from lifecycle import InputError, imports
 from lifecycle.documents import record
 from lifecycle.github import changes
 from lifecycle.releasing import release
@@ -36,6 +36,8 @@ def asked(*names: str, sections: set[str] | None = None) -> set[str]:
         ("lifecycle/serving/post.py", {"images", "team", "lifecycle"}),
         ("lifecycle/monitoring/alerts.py", {"images", "team", "lifecycle"}),
         ("lifecycle/reporting/charts.py", {"team", "lifecycle"}),
+        ("lifecycle/reporting/watch.py", {"images", "team", "lifecycle"}),
+        ("lifecycle/failures.py", {"images", "team", "lifecycle"}),
         ("lifecycle/releasing/promote.py", {"team", "lifecycle"}),
         ("lifecycle/github/offer.py", {"team", "lifecycle"}),
         ("lifecycle/tests/test_gate.py", {"team", "lifecycle"}),
@@ -117,18 +119,25 @@ def test_a_release_asks_for_no_job_at_all(
 def test_images_are_built_around_a_released_model_or_one_is_trained(
     binary: Trained, decision: record.Decision, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from test_release import IMAGES, SETTINGS
+    from test_release import IMAGES, SETTINGS, version
 
-    def patched() -> str:
+    def merged(name: str) -> str:
         base = repository("rev-parse", "HEAD")
-        Path("Dockerfile").write_text(f"# {base}\n")
-        repository.commit("Patch")
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(f"# {base}\n")
+        repository.commit("Change")
         return base
 
-    assert outputs(patched(), binary, monkeypatch, tmp_path) == {"check", "train"}
-    release.run(decision, IMAGES, "dev", SETTINGS)
+    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "train", "evaluate"}
+    release.run(version(decision, "2020.02.01-aaaaaaa", repository("rev-parse", "HEAD")), IMAGES, "dev", SETTINGS)
     repository.commit("Release")
-    assert outputs(patched(), binary, monkeypatch, tmp_path) == {"check", "images"}
+    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "images"}
+    # A model that was merged and is not released yet is not left behind.
+    assert outputs(merged("model/estimator.py"), binary, monkeypatch, tmp_path) >= {"train"}
+    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "train", "evaluate"}
+    release.run(version(decision, "2020.02.02-bbbbbbb", "e" * 40), IMAGES, "dev", SETTINGS)
+    repository.commit("Release what was trained elsewhere")
+    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "train", "evaluate"}
 
 
 def test_before_the_first_push_everything_is_new(
@@ -145,3 +154,16 @@ def test_a_push_that_release_yaml_ignores_asks_for_no_release() -> None:
     assert len(ignored) > 3
     for pattern in ignored:
         assert not asked(pattern.replace("**", "x/y").replace("*", "x")) & {"train", "images"}
+
+
+def test_a_relative_import_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    for name, text in {
+        "__init__": "",
+        "estimator": "from .words import a\nfrom . import more\n",
+        "words": "",
+        "more": "",
+    }.items():
+        (tmp_path / f"model/{name}.py").write_text(text)
+    names = {f"model/{name}.py" for name in ("__init__", "estimator", "words", "more")}
+    assert imports.needed("model.estimator", root=tmp_path) == names

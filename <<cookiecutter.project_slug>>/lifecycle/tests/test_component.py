@@ -92,6 +92,20 @@ def test_a_component_that_means_anything_else_is_refused(change, decision: recor
 def test_a_component_that_is_no_document_is_refused(decision: record.Decision) -> None:
     for content in ("", "a: [", "- a\n", "text"):
         assert component.read(content, released(decision), None) is None
+    for content in ("{}", "patches: []"):
+        assert component.read(content, decision, None) is None
+
+
+def test_a_duplicate_key_is_refused_wherever_it_is(decision: record.Decision) -> None:
+    """Kustomize takes the first of two keys in a patch, and Python's parsers the last."""
+    text = component.text(released(decision))
+    twice = text.replace(
+        '{"apiVersion": "batch/v1", "kind": "Job"',
+        '{"spec": {"suspend": true}, "apiVersion": "batch/v1", "kind": "Job"',
+    )
+    assert twice != text
+    assert component.read(twice, released(decision), None) is None
+    assert component.read(f"{text}kind: Component\n", released(decision), None) is None
 
 
 def test_a_release_without_its_component_is_not_promoted(decision: record.Decision, repository: Git) -> None:
