@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from conftest import PROJECT, ROOT, cookiecutter, run, unrendered
+from conftest import IDENTITY, PROJECT, ROOT, cookiecutter, run, unrendered
 
 # The first commit with a whole upgrade verb, one in between, and the last one before the machinery left `model/`.
 EARLY, MIDDLE, LAST = "c25fac7", "4919a23", "05a8805"
@@ -134,7 +134,8 @@ class Repository:
     def merge(self) -> None:
         """Merge it as a person does, who keeps the README where both sides changed it."""
         command = ["git", "merge", "--quiet", "--no-edit", CHANGE]
-        if subprocess.run(command, cwd=self.folder, capture_output=True, check=False).returncode:
+        own = {**os.environ, **IDENTITY}
+        if subprocess.run(command, cwd=self.folder, env=own, capture_output=True, check=False).returncode:
             assert self.git("diff", "--name-only", "--diff-filter=U").split() == ["README.md"]
             self.git("checkout", "--ours", "README.md")
             self.git("commit", "--quiet", "--all", "--message", "Merge")
