@@ -47,8 +47,8 @@ def main(named: list[str]) -> int:
         copy = bake.copied(Path(name) / "template")
         subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
         subprocess.run(["git", "add", "--all"], cwd=copy, check=True)
-        for folder in (".tools", f"{PROJECT}/.venv"):
-            (copy / folder).symlink_to(bake.ROOT / folder)
+        for installed in (".tools", f"{PROJECT}/.venv"):
+            (copy / installed).symlink_to(bake.ROOT / installed)
         for red in dict.fromkeys(one["red"] for one in chosen):
             words, folder = command(red, copy)
             if subprocess.run(words, cwd=folder, capture_output=True, check=False).returncode:

@@ -18,6 +18,7 @@ ROOMS = {
 }
 DEGRADED = ["--build", "/tmp/build", "degraded"]  # noqa: S108 - of the container
 COMMAND_LINE = ("lifecycle.config", "lifecycle.failures", "lifecycle.verbs")
+OLDEST = "from lifecycle.releasing.component import COMMANDS; print(*COMMANDS[0].smoke, COMMANDS[0].degraded)"
 NEEDED = "import sys; from lifecycle import imports; print(*sorted(imports.needed(*sys.argv[1:])))"
 
 
@@ -73,6 +74,8 @@ def test_a_release_of_the_first_version_keeps_its_commands_with_todays_base(rele
     told = commands(production)
     assert told["smoke"] == ["python", "-m", "model", "smoke"]
     assert told["teller"] == ["python", "-m", "github", *DEGRADED]
+    oldest = run([".venv/github/bin/python", "-c", OLDEST], unrendered("github")).split()
+    assert oldest == [*told["smoke"], *told["teller"]]
     path.write_text(written())
     told = commands(production)
     assert told["smoke"] == ["python", "-m", "lifecycle", "smoke"]
