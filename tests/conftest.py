@@ -53,8 +53,25 @@ for before, after in changes.items():
     text = text.replace(before, after)
 config.write_text(text)
 """
+# A smaller example for a repository that only has to run: fewer rows and resamples.
+SMALLER = {
+    "train: [2013-01-01, 2013-05-01]": "train: [2013-04-01, 2013-05-01]",
+    "test: [2013-05-01, 2013-07-01]": "test: [2013-05-01, 2013-06-01]",
+    "resamples: 1000": "resamples: 100",
+    "{rows: 2000, repeats: 5, features: 6}": "{rows: 200, repeats: 2, features: 1}",
+}
+# What takes long starts first, so that no process waits for another at the end: what makes the workflows' repositories
+# before all, as every other test of theirs waits for them.
+SLOW = (
+    *("test_workflows.py::test_the_first_release", "test_unrendered.py", "test_demo.py", "test_workflows.py"),
+    *("test_teams.py", "test_upgrades.py", "test_docs.py::test_the_commands", "test_cluster.py", "test_operating.py"),
+)
 pytest_plugins = ["releases"]
 Bake = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((rank for rank, start in enumerate(SLOW) if start in item.nodeid), len(SLOW)))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -153,6 +170,15 @@ def unrendered(*environments: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         run(["make", "--silent", *(f".venv/{name}" for name in environments)], ROOT / PROJECT)
     return ROOT / PROJECT
+
+
+def made_smaller(repository: Path) -> None:
+    """Let the pipeline of a fresh repository take seconds."""
+    text = (repository / "config.yaml").read_text()
+    for long, short in SMALLER.items():
+        assert text.count(long) == 1
+        text = text.replace(long, short)
+    (repository / "config.yaml").write_text(text)
 
 
 def render(repository: Path, environment: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from bake import tracked
-from conftest import IDENTITY, PROJECT, ROOT, Bake, unrendered, verbs
+from conftest import IDENTITY, PROJECT, ROOT, Bake, made_smaller, unrendered, verbs
 
 # A changelog also speaks of verbs that are no more.
 PAGES = [name for name in tracked() if name.endswith(".md") and "/tests/" not in name and "CHANGELOG" not in name]
@@ -33,13 +33,6 @@ LIVES = {
         *("docs/releasing-and-rolling-back.md", "docs/runbooks.md"),
     ),
     "the tutorial": ("docs/own-data-and-model.md",),
-}
-# A smaller example, so that its commands are quick.
-SMALLER = {
-    "train: [2013-01-01, 2013-05-01]": "train: [2013-04-01, 2013-05-01]",
-    "test: [2013-05-01, 2013-07-01]": "test: [2013-05-01, 2013-06-01]",
-    "resamples: 1000": "resamples: 100",
-    "{rows: 2000, repeats: 5, features: 6}": "{rows: 200, repeats: 2, features: 1}",
 }
 # Folders of the model repository, by which a path in a sentence is known.
 FOLDERS = ("data", "docs", "lifecycle", "locks", "manifests", "model", "tests", ".github")
@@ -215,11 +208,7 @@ def test_the_commands_do_what_the_page_says(life: str, bake: Bake, tmp_path: Pat
     for lock in (repository / "locks").iterdir():  # older than the environments that they made
         os.utime(lock, (0, 0))
     if life == "the example":
-        text = (repository / "config.yaml").read_text()
-        for long, short in SMALLER.items():
-            assert text.count(long) == 1
-            text = text.replace(long, short)
-        (repository / "config.yaml").write_text(text)
+        made_smaller(repository)
     environment = {
         **os.environ,
         **IDENTITY,

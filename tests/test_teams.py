@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, run, unrendered
+from conftest import PROJECT, ROOT, made_smaller, run, unrendered
 
 Baked = Callable[..., Path]
 Team = Callable[[dict[str, Any]], tuple[str, str]]
@@ -198,4 +198,6 @@ def test_a_teams_own_estimator_data_and_gates_leave_everything_green(
     [("binary_classification", "asgi"), ("multiclass_classification", "seldon-core"), ("regression", "asgi")],
 )
 def test_a_fresh_repository_of_each_task_is_green(task: str, serving: str, baked: Baked, tmp_path: Path) -> None:
-    green(shutil.copytree(baked(task, serving), tmp_path / "repository"))
+    repository = shutil.copytree(baked(task, serving), tmp_path / "repository")
+    made_smaller(repository)
+    green(repository)

@@ -1,6 +1,7 @@
 """The command line: `python -m lifecycle VERB`; `make VERB` runs it in the verb's own environment."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from lifecycle.documents.change import Change
 
 LOCK = Path("locks/train.txt")
+# Libraries create millions of objects that live until the end; Python's own thresholds look through them hundreds of times.
+SELDOM = (100_000, 50, 50)
 
 # Each verb imports its own modules, because an environment holds only what its verbs need.
 
@@ -137,15 +140,17 @@ def _diff(options: argparse.Namespace) -> str:
 
 
 def _serve(options: argparse.Namespace) -> str:
-    settings = config.load(options.config)
+    settings, often = config.load(options.config), (700, 10, 10)  # Python's own: a service runs for months
     # Read when scikit-learn is imported. With more, one row on a busy machine takes many times as long.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if settings.serve.server == "seldon-core":
         from lifecycle.serving import seldon
 
+        gc.set_threshold(*often)
         return seldon.run(settings, options.model, options.predictions)
     from lifecycle.serving import serve
 
+    gc.set_threshold(*often)
     return serve.run(settings, options.model, options.predictions)
 
 
@@ -297,4 +302,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    gc.set_threshold(*SELDOM)
+    code = main()
+    gc.freeze()  # what ends need not be looked through either
+    sys.exit(code)

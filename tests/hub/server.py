@@ -375,5 +375,5 @@ def serve(state: State) -> ThreadingHTTPServer:
     """Serve on a free port of loopback until `shutdown`."""
     handler = type("Served", (Handler,), {"api": Api(state)})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     return server

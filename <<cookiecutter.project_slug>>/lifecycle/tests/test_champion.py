@@ -2,8 +2,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Git, Trained
+from conftest import Git
 from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, promoted
+from tiny import Trained
 
 from lifecycle import InputError, files, git
 from lifecycle.documents import record

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Git, Trained
+from conftest import Git
+from tiny import ROOT, Trained
 
 from lifecycle import InputError, imports
 from lifecycle.documents import record

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import document
+from tiny import document
 
 from lifecycle import InputError, config
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from tiny import ROOT
 
 from lifecycle.config import Config
 from lifecycle.tasks import FAIRNESS, METRICS, MONITORED

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from conftest import Process, Trained, client
+from served import Process, client
 from test_seldon import PYTHON, wrapper
 from test_serve import ROWS, URL
+from tiny import Trained
 from tritonclient.utils import InferenceServerException
 
 SPEAK = """

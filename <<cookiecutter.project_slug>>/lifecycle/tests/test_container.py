@@ -5,9 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Process, Trained
+from served import Process
 from test_seldon import PYTHON, post, wrapper
 from test_serve import ROWS, URL
+from tiny import Trained
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TASKS, document, rows, save, settings
+from tiny import TASKS, document, rows, save, settings
 
 from lifecycle import InputError, config
 from lifecycle.tasks import Task

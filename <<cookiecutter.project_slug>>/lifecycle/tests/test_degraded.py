@@ -38,7 +38,7 @@ def got(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, Any]]]
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), GitHub) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
         monkeypatch.setenv("GITHUB_TOKEN", "right\n")  # as a Secret has it that was made from a file

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Trained
+from tiny import Trained
 
 from lifecycle import InputError, doctor
 

@@ -3,7 +3,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import LOCK, Git, Trained, pipeline
+from conftest import Git
+from steps import pipeline
+from tiny import LOCK, Trained
 
 from lifecycle import InputError, config
 from lifecycle.documents import record

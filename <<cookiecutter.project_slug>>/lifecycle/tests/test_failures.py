@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import LOCK, Git, Trained, rows
+from conftest import Git
+from tiny import LOCK, Trained, rows
 
 from lifecycle import __main__ as command
 from lifecycle import failures, files

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Git, Trained, document
+from conftest import Git
+from tiny import ROOT, Trained, document
 
 from lifecycle import InputError, fresh, imports, verbs
 from lifecycle import __main__ as command

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Trained, client
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from served import client
 from test_predictor import with_a_key
+from tiny import Trained
 
 SCALARS = (
     st.none()

@@ -2,9 +2,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Trained
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import Trained
 
 from lifecycle import InputError, config, policy
 from lifecycle.documents import record

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Git, Trained
+from conftest import Git
+from tiny import Trained
 
 from lifecycle import InputError
 from lifecycle import __main__ as command

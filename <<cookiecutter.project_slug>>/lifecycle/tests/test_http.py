@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
-from conftest import Process, client
+from served import Process, client
 from test_serve import INFER, ROWS, URL, logged
 
 from lifecycle.serving import serve

@@ -1,13 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Trained
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from tiny import Trained
 
 from lifecycle.artifact.predictor import Predictor
 from lifecycle.documents import record

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Git, Trained
+from conftest import Git
 from test_monitor import answered, traffic
+from tiny import Trained
 
 from lifecycle import __main__ as command
 

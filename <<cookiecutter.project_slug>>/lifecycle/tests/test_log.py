@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Trained
+from tiny import Trained
 
 from lifecycle.artifact import directory
 from lifecycle.serving import log

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Git, Trained
+from conftest import Git
+from tiny import Trained
 
 from lifecycle import __main__ as command
 from lifecycle.serving import serve
@@ -128,7 +129,7 @@ def test_the_service_needs_neither_pandas_nor_scikit_learn() -> None:
 def test_release_promote_and_rollback_write_the_pull_requests_text(
     binary: Trained, repository: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from conftest import pipeline
+    from steps import pipeline
 
     Path("config.yaml").write_text(yaml.safe_dump(binary.document))
     Path(".gitignore").write_text("build/\n")

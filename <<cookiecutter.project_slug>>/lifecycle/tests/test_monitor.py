@@ -12,7 +12,8 @@ import jsonschema
 import pandas as pd
 import pytest
 import yaml
-from conftest import TASKS, Trained, client, rows
+from served import client
+from tiny import TASKS, Trained, rows
 
 from lifecycle import InputError, files
 from lifecycle import __main__ as command
@@ -253,7 +254,7 @@ def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(binary.document))
     answered(binary, traffic(), tmp_path)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         assert watch(address) == 0
         server.shutdown()

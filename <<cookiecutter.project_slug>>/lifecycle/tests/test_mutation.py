@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 import test_gate
-from conftest import Trained
+from tiny import Trained
 
 from lifecycle.evaluation import gate
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Trained, client
+from served import client
+from tiny import Trained
 
 INFER = "/v2/models/tiny/infer"
 NUMBER = {"name": "number", "shape": [2], "datatype": "FP32", "data": [0.5, None]}

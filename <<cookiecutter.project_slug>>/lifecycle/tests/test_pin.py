@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Trained, rows, save, settings
+from tiny import Trained, rows, save, settings
 
 from lifecycle import InputError, config, files
 from lifecycle.documents.change import Change

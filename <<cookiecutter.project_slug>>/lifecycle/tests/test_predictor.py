@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Trained
+from tiny import Trained
 
 from lifecycle import InputError, files
 from lifecycle.artifact.predictor import Predictor, RequestError

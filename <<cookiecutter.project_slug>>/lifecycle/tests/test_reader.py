@@ -9,7 +9,7 @@ import duckdb
 import fsspec
 import pandas as pd
 import pytest
-from conftest import Trained
+from tiny import Trained
 
 from lifecycle import InputError
 from lifecycle.artifact import directory, golden

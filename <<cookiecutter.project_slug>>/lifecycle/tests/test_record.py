@@ -3,7 +3,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from conftest import Trained
+from tiny import Trained
 
 from lifecycle import InputError
 from lifecycle.documents import record

@@ -12,7 +12,9 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
-from conftest import LOCK, Trained, pipeline, store
+from conftest import store
+from steps import pipeline
+from tiny import LOCK, Trained
 
 from lifecycle import InputError, config, policy
 from lifecycle.artifact.predictor import Predictor

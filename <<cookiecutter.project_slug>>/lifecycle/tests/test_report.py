@@ -3,10 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Trained, pipeline
 from hypothesis import given
 from hypothesis import strategies as st
+from steps import pipeline
 from test_gate import evaluation, part
+from tiny import Trained
 
 from lifecycle.documents import limits, record
 from lifecycle.documents.record import Verdict

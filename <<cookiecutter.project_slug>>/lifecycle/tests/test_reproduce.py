@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Trained
+from tiny import Trained
 
 from lifecycle import InputError
 from lifecycle.documents import record

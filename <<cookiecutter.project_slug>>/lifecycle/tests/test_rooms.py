@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from tiny import ROOT
 
 # Each imports only from those above it, and from the modules that lie in lifecycle/ itself.
 ROOMS = (

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Process, Trained, client, free_port
 from hypothesis import given, settings
 from openapi_spec_validator import validate
+from served import Process, client, free_port
 from test_fuzz import MESSAGES
 from test_serve import ROWS, URL, check_each_answer_is_logged_once, killed_under_load, logged
+from tiny import Trained
 
 PYTHON = Path(sys.prefix).parent / "seldon" / "bin" / "python"
 pytestmark = pytest.mark.skipif(

@@ -11,9 +11,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import Process, Trained, client, free_port
 from openapi_spec_validator import validate
+from served import Process, client, free_port
 from test_predictor import with_a_key
+from tiny import Trained
 
 from lifecycle import files
 from lifecycle.artifact import directory

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Trained, settings
+from tiny import Trained, settings
 
 from lifecycle import InputError, config
 from lifecycle.artifact.predictor import Predictions

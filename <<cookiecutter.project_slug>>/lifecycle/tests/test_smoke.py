@@ -3,7 +3,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Client, Process, Trained, client
+from served import Client, Process, client
+from tiny import Trained
 
 from lifecycle import InputError
 from lifecycle.artifact import golden

@@ -10,7 +10,8 @@ import onnxruntime
 import pandas as pd
 import pytest
 import skops.io
-from conftest import LOCK, STORE, Process, Trained, document, pipeline, rows
+from conftest import STORE
+from served import Process
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
@@ -18,6 +19,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from steps import pipeline
+from tiny import LOCK, Trained, document, rows
 
 from lifecycle import InputError, config, files
 from lifecycle.artifact import frames
