@@ -55,8 +55,7 @@ config.write_text(text)
 """
 # A smaller example for a repository that only has to run: fewer rows and resamples.
 SMALLER = {
-    "train: [2013-01-01, 2013-05-01]": "train: [2013-04-01, 2013-05-01]",
-    "test: [2013-05-01, 2013-07-01]": "test: [2013-05-01, 2013-06-01]",
+    "train: [2013-01-01, 2013-05-01]": "train: [2013-03-01, 2013-05-01]",
     "resamples: 1000": "resamples: 100",
     "{rows: 2000, repeats: 5, features: 6}": "{rows: 200, repeats: 2, features: 1}",
 }

@@ -39,10 +39,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--refresh", action="store_true", help="write the files that tests compare with")
 
 
-def pytest_unconfigure() -> None:
-    gc.freeze()
-
-
 @pytest.fixture(scope="session", autouse=True)
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One MLflow store for all tests of a process."""
