@@ -53,9 +53,8 @@ for before, after in changes.items():
     text = text.replace(before, after)
 config.write_text(text)
 """
-# A smaller example for a repository that only has to run: fewer rows and resamples.
+# A smaller example for a repository that only has to run: fewer resamples.
 SMALLER = {
-    "train: [2013-01-01, 2013-05-01]": "train: [2013-03-01, 2013-05-01]",
     "resamples: 1000": "resamples: 100",
     "{rows: 2000, repeats: 5, features: 6}": "{rows: 200, repeats: 2, features: 1}",
 }
