@@ -18,7 +18,7 @@ LICENSED = (
     "serve.server is seldon-core, which is under the Business Source License: production needs a licence "
     "from Seldon; `server: asgi` in config.yaml needs none."
 )
-COMMIT = "git init && git add . && git commit -m 'Start from the template' && git branch template"
+COMMIT = "git init && git add --force . && git commit -m 'Start from the template' && git branch template"
 
 
 def configure(project: Path, task: str, serving: str) -> None:
@@ -58,7 +58,8 @@ def commit(project: Path) -> str:
     def git(*arguments: str) -> bool:
         return subprocess.run(["git", *arguments], cwd=project, capture_output=True).returncode == 0
 
-    if not (git("config", "user.name") and git("config", "user.email")):
+    # An identity from the configuration or the environment, none that git makes up from the machine's name.
+    if not all(git("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT") for role in ("AUTHOR", "COMMITTER")):
         return (
             "git does not know who you are: run `git config --global user.name NAME` and "
             f"`git config --global user.email ADDRESS`, then run in {SLUG}: {COMMIT}"
@@ -66,7 +67,7 @@ def commit(project: Path) -> str:
     steps = [
         ("init", "--quiet"),
         ("symbolic-ref", "HEAD", "refs/heads/main"),
-        ("add", "--all"),
+        ("add", "--all", "--force"),  # whatever this machine ignores, such as *.parquet
         ("commit", "--quiet", "--no-verify", "--message", "Start from the template"),
         # Upgrades are committed to this branch and merged from it, so git merges your changes with the template's.
         ("branch", "template"),

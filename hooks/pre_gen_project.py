@@ -1,10 +1,12 @@
-"""Refuses answers that would not work, one sentence each, before any file is written."""
+"""Refuses answers that would not work, and a folder that holds files, in one sentence each before any is written."""
 
 import json
 import re
 import sys
 import tempfile
 from pathlib import Path, PurePath
+
+import yaml  # with which cookiecutter reads its own settings
 
 # Raw strings of JSON: `tojson` escapes single quotes, so an answer cannot end them.
 # fmt: off
@@ -32,6 +34,8 @@ def refusals(answers: dict[str, str]) -> list[str]:
             f"project_slug is {slug!r}, which cannot name Kubernetes objects and images: give 2 to {SLUG_LENGTH} "
             "lower-case letters, digits and single hyphens, the first a letter."
         )
+    elif (read := yaml.safe_load(slug)) != slug:
+        found.append(f"project_slug is {slug!r}, which YAML reads as {json.dumps(read)}: give another word.")
     for name in ("project_name", "description"):
         if not answers[name].strip() or not answers[name].isprintable() or len(answers[name]) > 200:
             found.append(f"{name} is {answers[name]!r}: give one line of 1 to 200 printable characters.")
@@ -55,9 +59,17 @@ def clean(project: Path, slug: str) -> None:
         folder.rmdir()
 
 
+def occupied(project: Path) -> list[str]:
+    """A sentence if the folder holds files already, which `cookiecutter -f` would overwrite and commit."""
+    if not any(project.iterdir()):
+        return []
+    upgrade = " To bring it up to date, run `make upgrade` in it." if (project / ".git").exists() else ""
+    return [f"{project.name} is not empty, so nothing was written: choose another folder, without -f.{upgrade}"]
+
+
 def main() -> int:
     answers = {name: json.loads(answer) for name, answer in ANSWERS.items()}
-    found = refusals(answers)
+    found = refusals(answers) or occupied(Path.cwd())
     for sentence in found:
         print(sentence, file=sys.stderr)
     if found and "/" in answers["project_slug"]:

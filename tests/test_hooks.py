@@ -2,12 +2,13 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Bake, cookiecutter, run
+from conftest import IDENTITY, ROOT, Bake, bake_script, cookiecutter, run
 
 sys.path.insert(0, str(ROOT / "hooks"))
 import post_gen_project
@@ -41,7 +42,11 @@ WRONG = [
         ("project_slug", slug)
         for slug in ["", "a", "A", "1a", "a_b", "a b", "a--b", "-a", "a-", "a/b", "../a", "a" * 41]
     ),
-    *(("owner", owner) for owner in ["", "@me", "a/b", "-a", "a--b", "a" * 40, "me;ls"]),
+    *(("project_slug", slug) for slug in ["no", "on", "off", "yes", "true", "false", "null"]),
+    *(
+        ("owner", owner)
+        for owner in ["", "@me", "a/b", "-a", "a--b", "a" * 40, "me;ls"]
+    ),
     *(("registry", registry) for registry in ["", "https://ghcr.io", "GHCR.io", "ghcr.io/", "a b", "ghcr.io:x"]),
     *(("project_name", name) for name in ["", "  ", "two\nlines", "a" * 201, "bell\a"]),
     *(("description", text) for text in ["", "two\nlines", "a" * 201]),
@@ -100,10 +105,39 @@ def test_without_git_the_files_stand_and_a_sentence_says_what_to_do(bake: Bake, 
 
 
 def test_without_a_git_user_the_files_stand_and_a_sentence_says_what_to_do(bake: Bake, tmp_path: Path) -> None:
-    done = bake({"GIT_CONFIG_COUNT": "0"}, project_slug="nameless")
+    nobody = dict.fromkeys((name for name in IDENTITY if name.startswith(("GIT_AUTHOR", "GIT_COMMITTER"))), "")
+    done = bake({"GIT_CONFIG_COUNT": "0"} | nobody, project_slug="nameless")
     assert done.returncode == 0
     assert "git does not know who you are" in done.stderr
     assert not (tmp_path / "out/nameless/.git").exists()
+
+
+def test_a_git_user_of_the_environment_makes_the_first_commit(bake: Bake, tmp_path: Path) -> None:
+    assert bake({"GIT_CONFIG_COUNT": "0"}, project_slug="named").returncode == 0
+    assert run(["git", "log", "--format=%an", "main"], tmp_path / "out/named").strip() == "Tester"
+
+
+def test_the_first_commit_has_every_file_whatever_git_ignores_here(bake: Bake, tmp_path: Path) -> None:
+    (tmp_path / "ignored").write_text("*.parquet\n*.yaml\n")
+    ignore = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.excludesFile"}
+    assert bake({**ignore, "GIT_CONFIG_VALUE_0": str(tmp_path / "ignored")}, project_slug="whole").returncode == 0
+    repository = tmp_path / "out/whole"
+    assert run(["git", "ls-files", "data/flights.parquet", "config.yaml"], repository).count("\n") == 2
+
+
+def test_a_folder_that_holds_files_is_left_as_it_is(template: Path, tmp_path: Path) -> None:
+    """Also with `cookiecutter -f`, which would write over them and commit what git did not know yet."""
+    repository = tmp_path / "mine"
+    repository.mkdir()
+    run(["git", "init", "--quiet"], repository)
+    (repository / ".env").write_text("PASSWORD=x\n")
+    command = [*bake_script.command(template, tmp_path, {"project_slug": "mine"}), "--overwrite-if-exists"]
+    done = subprocess.run(command, env={**os.environ, **IDENTITY}, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "mine is not empty, so nothing was written: choose another folder, without -f." in done.stderr
+    assert "run `make upgrade` in it" in done.stderr
+    assert sorted(path.name for path in repository.iterdir()) == [".env", ".git"]
+    assert run(["git", "log", "--all", "--format=%s"], repository) == ""
 
 
 def test_a_failing_git_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
