@@ -31,7 +31,8 @@ def _champion(options: argparse.Namespace) -> str:
 def _data(options: argparse.Namespace) -> str:
     from lifecycle.training import data
 
-    return data.run(config.load(options.config), options.build)
+    settings = config.load(options.config)
+    return data.run(settings, options.build, [part.column for part in settings.evaluate.slices])
 
 
 def _train(options: argparse.Namespace) -> str:

@@ -2,14 +2,14 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from lifecycle import InputError
 from lifecycle.policy import AnyGate, CalibrationGate, FairnessGate, GapGate, SliceGate
-from lifecycle.strict import Strict, parsed, problems
+from lifecycle.strict import OPTION, Strict, parsed, problems
 from lifecycle.tasks import FAIRNESS, METRICS, MONITORED, Task
 
 # Columns that the steps add to the features.
@@ -44,13 +44,14 @@ class Feature(Strict):
 class Data(Strict):
     """The data file (a path or an fsspec URI), pinned by its SHA-256, and its columns; rows are sorted by `time`.
 
-    `snapshots` is a glob pattern of paths or URIs; the last one by name is the newest.
+    Without `time` a row has no moment, and `split` draws the test rows. `snapshots` is a glob pattern of paths or URIs;
+    the newest is the one with the latest row or, without `time`, the last one by name.
     """
 
     path: str
     snapshots: str | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    time: str
+    time: str | None = None
     key: tuple[str, ...] = ()
     target: Target
     features: Annotated[dict[str, Feature], Field(min_length=1)]
@@ -86,6 +87,29 @@ class Split(Strict):
         if self.test[0] < self.train[1]:
             raise ValueError(f"test begins {self.test[0]}, before train ends {self.train[1]}")
         return self
+
+
+class Draw(Strict):
+    """A share of the rows to test on, drawn by a hash of `group`, else of `data.key`, else of the whole row.
+
+    A row keeps its side when others are added, so a champion never saw the rows that it is tested on; all rows of a
+    `group`, such as those of one customer, are on one side. What such a split cannot show is how the model fares later.
+    """
+
+    test: Annotated[float, Field(gt=0, lt=1)]
+    seed: int = 0
+    group: str | None = None
+
+
+def _kind(value: Any) -> str:
+    """Periods are two lists of days, a draw has a number as `test`."""
+    test = value.get("test") if isinstance(value, dict) else getattr(value, "test", None)
+    return f"{OPTION}{Draw.__name__ if isinstance(test, int | float) else Split.__name__}"
+
+
+AnySplit = Annotated[
+    Annotated[Split, Tag(f"{OPTION}Split")] | Annotated[Draw, Tag(f"{OPTION}Draw")], Discriminator(_kind)
+]
 
 
 class Train(Strict):
@@ -208,7 +232,7 @@ class Config(Strict):
     name: str
     task: Task
     data: Data
-    split: Split
+    split: AnySplit
     train: Train
     evaluate: Evaluate
     gates: tuple[AnyGate, ...]
@@ -224,6 +248,10 @@ class Config(Strict):
             raise ValueError(f"{self.task} does not fit {classes} classes in data.target")
         if self.task == "regression" and any(isinstance(gate, CalibrationGate) for gate in self.gates):
             raise ValueError("gates names calibration, which regression does not have")
+        if self.data.time is None and isinstance(self.split, Split):
+            raise ValueError("split has periods, which need data.time; name that column, or write `split: {test: 0.3}`")
+        if self.data.time is None and isinstance(self.monitor.window, str):
+            raise ValueError("monitor.window is a period, which needs data.time; give a number of rows")
         slices = {part.column for part in self.evaluate.slices}
         if len(slices) < len(self.evaluate.slices):
             raise ValueError("evaluate.slices names a column twice")

@@ -6,6 +6,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+OPTION = "one of: "  # begins the tag of a section that may be of several kinds; the kind's name follows
+
 
 class Strict(BaseModel):
     """A frozen part of a document; unknown keys, NaN and infinity are refused."""
@@ -36,7 +38,7 @@ def problems(error: ValidationError, kind: type[BaseModel]) -> str:
 
 
 def _problem(problem: Any, kind: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+    key = ".".join(part for part in map(str, problem["loc"]) if not part.startswith(OPTION)) or "the file"
     if problem["type"] == "extra_forbidden":
         return f"{key} is not a known key; allowed are {_allowed(problem['loc'], kind)}"
     if problem["type"] == "missing":
@@ -53,6 +55,8 @@ def _allowed(location: tuple[str | int, ...], kind: type[BaseModel]) -> str:
         node = _resolved(node, schema)
         if isinstance(part, int):
             node = node["items"]
+        elif part.startswith(OPTION):
+            node = {"$ref": part.removeprefix(OPTION)}
         elif "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][part]}
         elif part in node.get("properties", {}):

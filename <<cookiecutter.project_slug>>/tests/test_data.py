@@ -5,13 +5,20 @@ from typing import Any
 import numpy as np
 
 from lifecycle.artifact.frames import LABEL
-from lifecycle.config import Config
+from lifecycle.config import Config, Split
 from lifecycle.evaluation import slices
+from lifecycle.training import split
 
 
-def test_the_rows_to_test_on_are_later_than_those_to_train_on(settings: Config, parts: dict[str, Any]) -> None:
-    time = settings.data.time
-    assert parts["train"][time].max() < parts["test"][time].min()
+def test_no_row_to_test_on_is_among_those_to_train_on(settings: Config, parts: dict[str, Any]) -> None:
+    """Split by periods, they are later; drawn, no group or key is on both sides."""
+    if isinstance(settings.split, Split):
+        time = settings.data.time
+        assert parts["train"][time].max() < parts["test"][time].min()
+    else:
+        by = (split.drawn(settings) or {})["by"]
+        train, test = (set(map(tuple, parts[name][by].astype("str").to_numpy())) for name in ("train", "test"))
+        assert not train & test
 
 
 def test_both_parts_have_every_class_or_finite_values(settings: Config, parts: dict[str, Any]) -> None:

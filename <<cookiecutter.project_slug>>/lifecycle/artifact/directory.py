@@ -62,8 +62,14 @@ class Model:
             raise InputError(f"{path} has no categories by column; copy the model or train it again.") from error
 
     @cached_property
+    def time(self) -> str | None:
+        """The column with a row's own moment, if rows have one."""
+        time: str | None = self.metadata["time"]
+        return time
+
+    @cached_property
     def context(self) -> tuple[str, ...]:
-        return (self.metadata["time"], *self.metadata["key"])
+        return (*filter(None, [self.time]), *self.metadata["key"])
 
 
 def load(path: Path) -> Model:

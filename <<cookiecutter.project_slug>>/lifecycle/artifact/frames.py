@@ -1,6 +1,6 @@
 """Converts rows between Parquet, data frames and the predictor's arrays; serving does not need it."""
 
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,14 @@ def parquet(content: bytes, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
     except OSError as error:  # Arrow raises it for damaged compressed data
+        raise pa.ArrowInvalid(str(error)) from error
+
+
+def column(file: BinaryIO, name: str) -> pa.ChunkedArray:
+    """One column of a Parquet file, of which no more is read; raises ArrowException or KeyError if it is not there."""
+    try:
+        return pq.ParquetFile(file).read([name], use_threads=False)[name]
+    except OSError as error:
         raise pa.ArrowInvalid(str(error)) from error
 
 

@@ -51,8 +51,7 @@ class Predictor:
         self._texts = [column for column in self.model.columns if column.type == "category"]
         self._seen = None if unknown_categories else self.model.categories
         features = {column.name for column in self.model.columns}
-        self._time, *key = self.model.context
-        self._key = [name for name in key if name not in features]
+        self._key = [name for name in self.model.metadata["key"] if name not in features]
         self._known = {*features, *self.model.context}
         self._golden = files.read_json(path / "golden.json")
         if not isinstance(self._golden, dict) or not {"rows", "answers"} <= self._golden.keys():
@@ -124,12 +123,13 @@ class Predictor:
 
     def _check_context(self, columns: Columns) -> None:
         """Check time and key: the model does not use them, but the monitor must be able to read them from the log."""
-        for index, value in enumerate(columns.get(self._time, ())):
+        time = self.model.time or ""
+        for index, value in enumerate(columns.get(time, ())):
             try:
                 if value is not None:
                     datetime.fromisoformat(value)
             except (TypeError, ValueError):
-                raise _unfit(value, self._time, index, "an ISO 8601 time") from None
+                raise _unfit(value, time, index, "an ISO 8601 time") from None
         for name in self._key:
             for index, value in enumerate(columns.get(name, ())):
                 if isinstance(value, list | dict):

@@ -35,7 +35,7 @@ class Measure(Strict):
 
 
 class Origin(Strict):
-    """A model's origin; periods are two UTC days, start inclusive, end exclusive."""
+    """A model's origin; periods are two UTC days, start inclusive, end exclusive, empty where `draw` split the rows."""
 
     version: str
     commit: str
@@ -45,9 +45,14 @@ class Origin(Strict):
     lock: str
     train: tuple[str, str]
     test: tuple[str, str]
+    draw: str = ""
     run: str
     parameters: dict[str, float | int | str | bool | None]
     features: tuple[str, ...]
+
+    def rows(self, part: Literal["train", "test"]) -> str:
+        """In words, which rows it was trained or tested on."""
+        return f"{self.draw}, {part} rows" if self.draw else " until ".join(getattr(self, part))
 
 
 class Code(Strict):

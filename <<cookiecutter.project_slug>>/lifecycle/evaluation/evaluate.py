@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,10 +63,18 @@ def origin(model: directory.Model) -> record.Origin:
         lock=known["lock"],
         train=known["data"]["train"],
         test=known["data"]["test"],
+        draw=_draw(known["data"].get("draw")),
         run=known["run"],
         parameters=known["parameters"],
         features=tuple(column.name for column in model.columns),
     )
+
+
+def _draw(plan: dict[str, Any] | None) -> str:
+    """In words, how the rows were drawn; empty where they were split by time."""
+    if plan is None:
+        return ""
+    return f"drawn by {', '.join(plan['by'])} ({plan['test']:.0%} to test on, seed {plan['seed']})"
 
 
 def rows_of(frame: pd.DataFrame, settings: config.Config) -> record.PeriodProfile:
@@ -101,6 +110,15 @@ def _comparable(champion: directory.Model, candidate: directory.Model) -> None:
         raise InputError(
             f"The champion {champion.version} predicts {champion.task} {champion.classes}, the candidate "
             f"{candidate.task} {candidate.classes}; they cannot be compared: evaluate without the champion, and say so."
+        )
+    known, own = champion.metadata["data"].get("draw"), candidate.metadata["data"].get("draw")
+    if (known and own) and (known["by"], known["seed"]) == (own["by"], own["seed"]) and own["test"] <= known["test"]:
+        return
+    if known or own:
+        raise InputError(
+            f"The champion {champion.version} was trained on rows {_draw(known) or 'of a period'}, the candidate is "
+            f"tested on rows {_draw(own) or 'of a period'}, so the champion may have seen them; evaluate without the "
+            "champion, and say so, or split as it did."
         )
     learnt_until, test_from = champion.metadata["data"]["train"][1], candidate.metadata["data"]["test"][0]
     if test_from < learnt_until:

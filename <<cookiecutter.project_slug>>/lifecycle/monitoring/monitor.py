@@ -19,8 +19,8 @@ from lifecycle.monitoring import alerts, nannyml, quality, reader, windows
 REFERENCE_WINDOWS = 10
 
 
-def _reference(connection: duckdb.DuckDBPyConnection, model: Model, watching: Monitor) -> pd.DataFrame:
-    """The model's test rows, cut into windows as the log is."""
+def _reference(connection: duckdb.DuckDBPyConnection, model: Model, watching: Monitor, begin: datetime) -> pd.DataFrame:
+    """The model's test rows, cut into windows as the log is; rows without a moment end a second apart at `begin`."""
     path = model.path / "reference.parquet"
     try:
         rows = frames.parquet(files.read(path, "train")).to_pandas()
@@ -32,6 +32,8 @@ def _reference(connection: duckdb.DuckDBPyConnection, model: Model, watching: Mo
     if model.task == "multiclass_classification":
         for name in ("prediction", "label"):
             rows[name] = rows[name].map(dict(enumerate(model.classes)))
+    if model.time is None:
+        rows["time"] = pd.date_range(end=begin, periods=len(rows), freq="s")
     rows["time"] = pd.to_datetime(rows["time"], utc=True)
     count = range(len(rows))
     connection.register("known", pd.DataFrame({"id": count, "time": rows["time"], "request": "", "row": count}))
@@ -108,7 +110,7 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
     with tempfile.TemporaryDirectory() as folder, reader.connect(Path(folder)) as connection:
         counts = reader.load(connection, locations, model, begin, now)
         reader.labels(connection, locations, truth, model, begin)
-        known = _reference(connection, model, own)
+        known = _reference(connection, model, own, begin)
         windows.cut(connection, "answered", own.window, own.sample)
         analysis = reader.rows(connection, model)
         sampled = connection.execute("select count(*) from cut where size > $1", [own.sample]).fetchone() != (0,)

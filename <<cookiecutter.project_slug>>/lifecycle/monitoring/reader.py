@@ -96,7 +96,10 @@ def load(
     if model.classes:
         answer["probabilities"] = _struct(dict.fromkeys(model.classes, "DOUBLE"))
     columns = {"request": "VARCHAR", "row": "BIGINT", "logged": "TIMESTAMPTZ", "version": "VARCHAR"}
-    columns |= {"context": _struct({model.context[0]: "VARCHAR"})}
+    moment = "logged"
+    if model.time:
+        columns["context"] = _struct({model.time: "VARCHAR"})
+        moment = f"coalesce(try_cast(context.{quoted(model.time)} as timestamptz), logged)"
     columns |= {"features": _struct(features), "answer": _struct(answer)}
     _read(connection, "log", _since(files, begin), columns)
     connection.execute("delete from log where starts_with(request, $prefix)", {"prefix": golden.REQUEST})
@@ -104,7 +107,7 @@ def load(
         f"""
         create or replace table answered as
         select id, time, request, row from (
-            select rowid as id, coalesce(try_cast(context.{quoted(model.context[0])} as timestamptz), logged) as time,
+            select rowid as id, {moment} as time,
             request, row, row_number() over (partition by request, row order by logged, rowid) as turn
             from log where version = $version and row is not null and logged <= $latest
             and answer.prediction is not null) where turn = 1

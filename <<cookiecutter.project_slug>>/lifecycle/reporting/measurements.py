@@ -145,10 +145,10 @@ def data(decision: record.Decision) -> Section:
         return Section("Data", ["Not measured."])
     targets = list(data.train.target)
     periods = [
-        (name, " until ".join(span), f"{part.rows:,}", *(f"{part.target[key]:.4g}" for key in targets))
+        (name, span, f"{part.rows:,}", *(f"{part.target[key]:.4g}" for key in targets))
         for name, span, part in (
-            ("train", evaluation.origin.train, data.train),
-            ("test", evaluation.origin.test, data.test),
+            ("train", evaluation.origin.rows("train"), data.train),
+            ("test", evaluation.origin.rows("test"), data.test),
         )
     ]
     features = [

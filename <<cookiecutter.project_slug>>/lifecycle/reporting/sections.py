@@ -8,6 +8,7 @@ from lifecycle.reporting import measurements
 from lifecycle.reporting.pages import Section, Table
 from lifecycle.tasks import METRICS
 
+DRAWN = ("The test rows were drawn, not later ones: how the model fares as time goes on was not measured.",)
 SIGNS = {"pass": "✅", "fail": "❌", "warn": "⚠️", "skipped": "⏭️"}
 
 
@@ -19,15 +20,15 @@ def verdict(decision: record.Decision) -> str:
 
 def setting(evaluation: Evaluation) -> list[str]:
     """What the decision is based on."""
-    begin, end = evaluation.origin.test
     against = evaluation.champion
     return [
-        f"{evaluation.rows:,} test rows, {begin} until {end}; intervals at {evaluation.level * 100:g} %. "
+        f"{evaluation.rows:,} test rows, {evaluation.origin.rows('test')}; intervals at {evaluation.level * 100:g} %. "
         + (
             f"The champion is {against.origin.version}, compared on the same rows."
             if against
             else "There is no champion: comparisons were skipped."
-        )
+        ),
+        *DRAWN * bool(evaluation.origin.draw),
     ]
 
 
@@ -62,7 +63,7 @@ def _changes(decision: record.Decision) -> Section:
     if champion is None:
         return Section("Changes", ["There is no champion to compare with."])
     new, old = decision.evaluation.origin, champion.origin
-    periods = " until ".join(new.train), " until ".join(old.train)
+    periods = new.rows("train"), old.rows("train")
     lines = [
         "Data: the same file." if new.data == old.data else f"Data: file {new.data[:12]}, was {old.data[:12]}.",
         f"Trained on {periods[0]}" + (", as before." if periods[0] == periods[1] else f", was {periods[1]}."),

@@ -19,6 +19,7 @@ are not allowed; the error names the key and what is allowed.
 This page is generated from `lifecycle/config.py` and `lifecycle/policy.py`.
 """
 Node = dict[str, Any]
+TITLES = {"Split": "periods", "Draw": "a draw"}  # of a section that may be of two kinds
 LIMITS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",
@@ -35,7 +36,7 @@ def kind(node: Node) -> str:
     """The allowed type, in words."""
     if "$ref" in node:
         return "keys, see below"
-    if options := node.get("anyOf"):
+    if options := node.get("anyOf", node.get("oneOf")):
         return " or ".join(dict.fromkeys(map(kind, options)))
     if values := node.get("enum", [node["const"]] if "const" in node else []):
         return " or ".join(f"`{value}`" for value in values)
@@ -92,7 +93,7 @@ def section(model: Node, path: str, schema: Node) -> Iterator[str]:
         for found, under in references(node, f"{path}.{name}".lstrip(".")):
             inner = schema["$defs"][found]
             kinds = inner["properties"].get("kind", {})
-            title = ", ".join(kinds.get("enum", [kinds.get("const")])) if kinds else ""
+            title = ", ".join(kinds.get("enum", [kinds.get("const")])) if kinds else TITLES.get(found, "")
             yield from section(inner, f"{under}: {title}" if title else under, schema)
 
 

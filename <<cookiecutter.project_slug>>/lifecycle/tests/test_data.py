@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tiny import TASKS, document, rows, save, settings
+from tiny import TASKS, Trained, document, rows, save, settings
 
 from lifecycle import InputError, config
 from lifecycle.tasks import Task
@@ -53,6 +53,11 @@ def test_a_column_of_class_names_is_a_label_too() -> None:
     assert label.tolist() == [1, 0]
     with pytest.raises(InputError, match="maybe, which data.target.classes does not name"):
         data.label(pd.Series(["maybe"], name="outcome"), "binary_classification", target, "a file")
+
+
+def test_a_slice_of_no_column_is_told_before_anything_is_trained(binary: Trained, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"evaluate\.slices names size, which .* does not have; it has moment, number"):
+        data.run(binary.settings, tmp_path / "build", ["colour", "size"])
 
 
 def later_first(frame: pd.DataFrame) -> pd.DataFrame:

@@ -66,6 +66,26 @@ def test_the_same_file_with_later_rows_counts_as_newer(written: Path) -> None:
     assert config.load(written).data.sha256 == sha256
 
 
+def test_the_newest_snapshot_is_the_one_with_the_latest_row_whatever_its_name(written: Path) -> None:
+    sha256 = save(rows(seed=1, count=6000), Path("data/2020-01-again.parquet"))
+    assert isinstance(pin.run(config.load(written), Path("config.yaml")), Change)
+    assert config.load(written).data.sha256 == sha256
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles", None])
+def test_a_day_is_one_of_utc_whatever_zone_the_snapshot_is_in(zone: str | None, written: Path) -> None:
+    frame = rows(seed=1, count=6000)
+    save(frame.assign(moment=frame["moment"].dt.tz_convert(zone)), Path("data/2020-03.parquet"))
+    pin.run(config.load(written), Path("config.yaml"))
+    assert config.load(written).split.test[1] == frame["moment"].max().date()
+
+
+def test_a_snapshot_without_moments_is_told(written: Path) -> None:
+    save(rows().assign(moment="yesterday"), Path("data/2020-03.parquet"))
+    with pytest.raises(InputError, match=r"data/2020-03\.parquet has no moment in the column moment"):
+        pin.run(config.load(written), Path("config.yaml"))
+
+
 def test_a_snapshot_may_stand_in_an_object_store(binary: Trained, tmp_path: Path) -> None:
     import fsspec
 
@@ -74,7 +94,8 @@ def test_a_snapshot_may_stand_in_an_object_store(binary: Trained, tmp_path: Path
     for name in ("2020-01", "2020-02"):
         memory.pipe_file(f"/flights/{name}.parquet", (tmp_path / "a.parquet").read_bytes())
     document = binary.document | {"data": binary.document["data"] | {"snapshots": "memory://flights/*.parquet"}}
-    name, content = pin.newest(settings(document).data)
+    name, content, last = pin.newest(settings(document).data)
+    assert last == rows()["moment"].max().date()
     assert name == "memory:///flights/2020-02.parquet"
     assert files.sha256(content) == files.sha256((tmp_path / "a.parquet").read_bytes())
 

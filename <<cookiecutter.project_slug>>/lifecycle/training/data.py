@@ -1,7 +1,7 @@
-"""Checks the data file against `config.yaml`, labels its rows and splits them by time."""
+"""Checks the data file against `config.yaml`, labels its rows and splits them."""
 
 import json
-from datetime import date
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pandas.api.types import is_numeric_dtype
 from lifecycle import InputError, config, files
 from lifecycle.artifact.frames import LABEL, parquet
 from lifecycle.tasks import Task
+from lifecycle.training import split
 
 
 def fetch(section: config.Data) -> bytes:
@@ -42,7 +43,7 @@ def table(content: bytes, section: config.Data) -> pd.DataFrame:
         raise InputError(f"The data file {section.path} is not parquet ({said(error)}); convert it.") from error
     if twice := sorted({name for name in rows.column_names if rows.column_names.count(name) > 1}):
         raise InputError(f"The data file {section.path} has the column {', '.join(twice)} twice; rename or drop one.")
-    needed = [section.time, *section.key, *section.features, section.target.column]
+    needed = [*filter(None, [section.time]), *section.key, *section.features, section.target.column]
     if missing := [name for name in needed if name not in rows.column_names]:
         raise InputError(
             f"The data file {section.path} lacks the column {', '.join(missing)}; "
@@ -62,7 +63,7 @@ def table(content: bytes, section: config.Data) -> pd.DataFrame:
 
 
 def _check_types(schema: pa.Schema, section: config.Data) -> None:
-    if not pa.types.is_timestamp(schema.field(section.time).type):
+    if section.time and not pa.types.is_timestamp(schema.field(section.time).type):
         raise InputError(
             f"The column {section.time} of {section.path} holds {schema.field(section.time).type}, "
             "but data.time must be a timestamp; convert it."
@@ -86,14 +87,18 @@ def _check_types(schema: pa.Schema, section: config.Data) -> None:
 
 
 def _check_order(frame: pd.DataFrame, section: config.Data) -> None:
-    time = frame[section.time]
-    if empty := int(time.isna().sum()):
-        raise InputError(f"{section.time} is missing in {empty} rows of {section.path}; drop or date them.")
-    if backwards := int((time.diff() < pd.Timedelta(0)).sum()):
-        raise InputError(
-            f"{section.path} is not in order of {section.time}: {backwards} rows come before the one above; sort it."
-        )
-    key = [section.time, *section.key]
+    if section.time:
+        time = frame[section.time]
+        if empty := int(time.isna().sum()):
+            raise InputError(f"{section.time} is missing in {empty} rows of {section.path}; drop or date them.")
+        if backwards := int((time.diff() < pd.Timedelta(0)).sum()):
+            raise InputError(
+                f"{section.path} is not in order of {section.time}: {backwards} rows come before the one above; "
+                "sort it."
+            )
+    key = [*filter(None, [section.time]), *section.key]
+    if not key:
+        return
     if twice := int(frame.duplicated(key).sum()):
         raise InputError(
             f"{section.path} has {twice} rows with the same {', '.join(key)} as another; "
@@ -139,43 +144,42 @@ def label(column: pd.Series, task: Task, target: config.Target, path: str) -> pd
     return codes.astype("int64")
 
 
-def period(frame: pd.DataFrame, time: str, span: tuple[date, date]) -> pd.DataFrame:
-    """The rows of a period in UTC, start inclusive, end exclusive."""
-    moments = frame[time].dt.tz_localize("UTC") if frame[time].dt.tz is None else frame[time]
-    begin, end = (pd.Timestamp(day, tz="UTC") for day in span)
-    return frame[(moments >= begin) & (moments < end)]
-
-
 def contract(settings: config.Config) -> str:
     """A hash of everything that determines `build/data`; later steps use it to detect outdated data."""
     parts = (settings.task, settings.data.model_dump_json(), settings.split.model_dump_json())
     return files.sha256("\n".join(parts).encode())
 
 
-def run(settings: config.Config, build: Path) -> str:
-    """Write `data/train.parquet` and `data/test.parquet` under `build`, with contract and period in their metadata."""
+def run(settings: config.Config, build: Path, slices: Sequence[str] = ()) -> str:
+    """Write `data/train.parquet` and `data/test.parquet` under `build`, with contract and period in their metadata.
+
+    `slices` are the columns of `evaluate.slices`, which otherwise would be missed only after the training.
+    """
     section = settings.data
     frame = table(fetch(section), section)
+    if absent := [name for name in slices if name not in frame]:
+        raise InputError(
+            f"evaluate.slices names {', '.join(absent)}, which {section.path} does not have; it has "
+            f"{', '.join(frame.columns)}: correct it in config.yaml."
+        )
     frame[LABEL] = label(frame[section.target.column], settings.task, section.target, section.path)
-    parts = {"train": settings.split.train, "test": settings.split.test}
-    counts = {}
+    counts, left = {}, len(frame)
     with files.replaced(build / "data") as folder:
-        for name, span in parts.items():
-            rows = period(frame, section.time, span)
-            if rows.empty:
-                raise InputError(
-                    f"split.{name} ({span[0]} to {span[1]}) holds no row of {section.path}, which spans "
-                    f"{frame[section.time].min():%Y-%m-%d} to {frame[section.time].max():%Y-%m-%d}; move it."
-                )
+        for name, (rows, span) in split.parts(frame, settings).items():
             if settings.task != "regression" and rows[LABEL].nunique() < len(section.target.classes):
+                seen = set(rows[LABEL])
+                absent = [one for code, one in enumerate(section.target.classes) if code not in seen]
+                where = f"split.{name} ({' to '.join(span)})" if any(span) else f"What split draws to {name} on"
                 raise InputError(
-                    f"split.{name} ({span[0]} to {span[1]}) lacks a class of data.target.classes; lengthen it."
+                    f"{where} lacks a class of data.target.classes ({', '.join(absent)}); "
+                    f"{'lengthen it' if any(span) else 'change split.test or split.seed'}."
                 )
-            write(
-                rows, {"contract": contract(settings), "period": [str(day) for day in span]}, folder / f"{name}.parquet"
-            )
+            write(rows, {"contract": contract(settings), "period": span}, folder / f"{name}.parquet")
             counts[name] = len(rows)
-    return f"{counts['train']:,} rows to train on, {counts['test']:,} later rows to test on"
+            left -= len(rows)
+    later = "later" if isinstance(settings.split, config.Split) else "other"
+    outside = f"; {left:,} rows of {section.path} are outside both periods" if left else ""
+    return f"{counts['train']:,} rows to train on, {counts['test']:,} {later} rows to test on{outside}"
 
 
 def write(frame: pd.DataFrame, origin: dict[str, Any], path: Path) -> None:

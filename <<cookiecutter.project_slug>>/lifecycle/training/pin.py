@@ -1,7 +1,8 @@
 """Moves the data pin to the newest snapshot, and both periods to its end without changing their lengths."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import fsspec
 import pyarrow as pa
@@ -15,46 +16,47 @@ from lifecycle.documents.change import Change
 BRANCH = "retrain/data"
 
 
-def newest(section: config.Data) -> tuple[str, bytes]:
-    """The last file by name that matches `data.snapshots`, and its content."""
+def newest(section: config.Data) -> tuple[str, bytes, date | None]:
+    """The file of `data.snapshots` with the latest row, its content, and the UTC day of that row, possibly partial.
+
+    Of files that end at the same moment, or without `data.time`, the last one by name.
+    """
     pattern = section.snapshots or section.path
     try:
         system, path = fsspec.core.url_to_fs(pattern)
         names = sorted(system.glob(path))
         if not names:
             raise InputError(f"Nothing matches data.snapshots {pattern}; correct the pattern, or put a file there.")
-        content: bytes = system.cat_file(names[-1])
+        moments = {name: end(name, system.open(name, "rb"), section.time) for name in names if section.time}
+        latest = max(names, key=lambda name: (moments.get(name), name)) if moments else names[-1]
+        content: bytes = system.cat_file(latest)
     except (OSError, ValueError, ImportError) as error:
         raise InputError(f"The snapshots {pattern} cannot be read ({error}); correct data.snapshots.") from error
+    day = moments[latest].date() if moments else None
     if "://" in pattern:
-        return str(system.unstrip_protocol(names[-1])), content
-    found = Path(names[-1])
-    return (found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found).as_posix(), content
+        return str(system.unstrip_protocol(latest)), content, day
+    found = Path(latest)
+    return (found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found).as_posix(), content, day
 
 
-def end(content: bytes, section: config.Data) -> date:
-    """The snapshot's last, possibly partial day, in UTC."""
+def end(name: str, file: BinaryIO, time: str) -> datetime:
+    """The latest moment of a snapshot, in UTC; raises InputError if it has none."""
     try:
-        last = pc.max(frames.parquet(content, [section.time])[section.time]).as_py()
+        with file:
+            last = pc.max(frames.column(file, time)).as_py()
     except (pa.ArrowException, KeyError) as error:
         raise InputError(
-            f"The newest snapshot is not Parquet with a column {section.time} ({error}); correct it."
+            f"The snapshot {name} is not Parquet with a column {time} ({error}); correct it, or data.snapshots."
         ) from error
-    if last is None:
-        raise InputError("The newest snapshot has no rows; correct it.")
-    found: date = last.date()
-    return found
+    if not isinstance(last, datetime):
+        raise InputError(
+            f"The snapshot {name} has no moment in the column {time}; correct it, or data.snapshots in config.yaml."
+        )
+    return last.astimezone(UTC) if last.tzinfo else last.replace(tzinfo=UTC)
 
 
-def moved(text: str, settings: Config, path: str, sha256: str, days: timedelta) -> str:
-    """`config.yaml` with the new pin and later periods; all else stays as written."""
-    split = settings.split
-    pairs = {
-        f"path: {settings.data.path}\n": f"path: {path}\n",
-        f"sha256: {settings.data.sha256}": f"sha256: {sha256}",
-        f"train: [{split.train[0]}, {split.train[1]}]": f"train: [{split.train[0] + days}, {split.train[1] + days}]",
-        f"test: [{split.test[0]}, {split.test[1]}]": f"test: [{split.test[0] + days}, {split.test[1] + days}]",
-    }
+def moved(text: str, pairs: dict[str, str]) -> str:
+    """`config.yaml` with some words replaced; all else stays as written."""
     for old, new in pairs.items():
         if text.count(old) != 1:
             raise InputError(f"config.yaml must contain {old.strip()!r} exactly once; write `{new.strip()}` by hand.")
@@ -64,16 +66,31 @@ def moved(text: str, settings: Config, path: str, sha256: str, days: timedelta) 
 
 def run(settings: Config, path: Path) -> Change | str:
     """Rewrite `config.yaml`; returns the change, or a sentence if there is no newer data."""
-    name, content = newest(settings.data)
-    sha256, split = files.sha256(content), settings.split
-    days = end(content, settings.data) - split.test[1]
-    if days <= timedelta(0):
-        return f"{name} has no full day after split.test, which ends {split.test[1]}; there is nothing to retrain on."
-    files.write(path, moved(path.read_text(), settings, name, sha256, days))
-    periods = config.load(path).split
-    body = (
-        f"The data pin moves to `{name}` (`{sha256[:12]}`, was `{settings.data.sha256[:12]}`), and both periods by "
-        f"{days.days} days: trained from {periods.train[0]} until {periods.train[1]}, tested from {periods.test[0]} "
-        f"until {periods.test[1]}.\n\nThe gates decide; a comment will show the evaluation.\n"
-    )
-    return Change(f"Retrain on data until {periods.test[1]}", body, BRANCH, (path.as_posix(),))
+    name, content, last = newest(settings.data)
+    sha256, split, days = files.sha256(content), settings.split, timedelta(0)
+    pairs = {
+        f"path: {settings.data.path}\n": f"path: {name}\n",
+        f"sha256: {settings.data.sha256}": f"sha256: {sha256}",
+    }
+    what = f"The data pin moves to `{name}` (`{sha256[:12]}`, was `{settings.data.sha256[:12]}`)"
+    if isinstance(split, config.Split) and last:
+        days = last - split.test[1]
+        if days <= timedelta(0):
+            return (
+                f"{name} has no full day after split.test, which ends {split.test[1]}; there is nothing to retrain on."
+            )
+        for part, (first, after) in (("train", split.train), ("test", split.test)):
+            pairs[f"{part}: [{first}, {after}]"] = f"{part}: [{first + days}, {after + days}]"
+        title = f"Retrain on data until {split.test[1] + days}"
+        what += (
+            f", and both periods by {days.days} days: trained from {split.train[0] + days} until "
+            f"{split.train[1] + days}, tested from {split.test[0] + days} until {split.test[1] + days}"
+        )
+    elif sha256 == settings.data.sha256:
+        return f"{name} is the newest snapshot and pinned already; there is nothing to retrain on."
+    else:
+        title = f"Retrain on {name}"
+    files.write(path, moved(path.read_text(), pairs))
+    config.load(path)
+    body = f"{what}.\n\nThe gates decide; a comment will show the evaluation.\n"
+    return Change(title, body, BRANCH, (path.as_posix(),))

@@ -16,7 +16,7 @@ from lifecycle.artifact.directory import FORMAT
 from lifecycle.artifact.predictor import Predictions, Predictor
 from lifecycle.artifact.runtimes import RUNTIMES
 from lifecycle.config import Config
-from lifecycle.training import data, explanation, formats, parity, team, tracking
+from lifecycle.training import data, explanation, formats, parity, split, team, tracking
 from lifecycle.training.conversion import ConversionError, convert
 
 GOLDEN_ROWS = 3
@@ -49,7 +49,7 @@ def run(settings: Config, build: Path, lock: Path) -> str:
             "threshold": settings.train.threshold,
             "time": settings.data.time,
             "key": list(settings.data.key),
-            "data": {"sha256": settings.data.sha256, "train": learnt, "test": tested},
+            "data": {"sha256": settings.data.sha256, "train": learnt, "test": tested, "draw": split.drawn(settings)},
             "contract": data.contract(settings),
             "lock": locked,
             "parameters": settings.train.parameters,
@@ -150,10 +150,12 @@ def _familiar(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
 
 
 def _reference(
-    test: pd.DataFrame, rows: pd.DataFrame, served: Predictions, time: str, classes: tuple[str, ...], path: Path
+    test: pd.DataFrame, rows: pd.DataFrame, served: Predictions, time: str | None, classes: tuple[str, ...], path: Path
 ) -> None:
     """Write the monitor's reference: the test rows' time, inputs, label and prediction."""
-    frame = rows.assign(**{"time": test[time], frames.LABEL: test[frames.LABEL], "prediction": served.labels})
+    frame = rows.assign(
+        **{"time": test[time] if time else None, frames.LABEL: test[frames.LABEL], "prediction": served.labels}
+    )
     if served.probabilities is not None:
         for code, name in enumerate(classes):
             frame[f"probability_{name}"] = served.probabilities[:, code]

@@ -1,0 +1,67 @@
+"""Splits the rows into those to train and those to test on: by periods of time, or by a draw that later rows keep."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lifecycle import InputError, config
+from lifecycle.artifact.predictor import Array
+
+
+def period(frame: pd.DataFrame, time: str, span: tuple[date, date]) -> pd.DataFrame:
+    """The rows of a period in UTC, start inclusive, end exclusive."""
+    moments = frame[time].dt.tz_localize("UTC") if frame[time].dt.tz is None else frame[time]
+    begin, end = (pd.Timestamp(day, tz="UTC") for day in span)
+    return frame[(moments >= begin) & (moments < end)]
+
+
+def shares(frame: pd.DataFrame, columns: list[str], seed: int) -> Array:
+    """A number from 0 to 1 for each row, shape (n,), that depends on the seed and its values in these columns alone."""
+    text = frame[columns].astype("str").agg("\x1f".join, axis=1)
+    # Two rounds of splitmix64 spread what the seed changes over all bits.
+    bits = pd.util.hash_array(text.to_numpy("object"), categorize=False) ^ np.uint64(seed % 2**64)
+    for _ in range(2):
+        bits = bits + np.uint64(0x9E3779B97F4A7C15)
+        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        bits = bits ^ (bits >> np.uint64(31))
+    found: Array = bits / 2.0**64
+    return found
+
+
+def drawn(settings: config.Config) -> dict[str, Any] | None:
+    """What the sides of the rows depend on where they are drawn, for the model's metadata."""
+    draw, section = settings.split, settings.data
+    if not isinstance(draw, config.Draw):
+        return None
+    by = [draw.group] if draw.group else list(section.key) or sorted([*section.features, section.target.column])
+    return {"by": by, "test": draw.test, "seed": draw.seed}
+
+
+def parts(frame: pd.DataFrame, settings: config.Config) -> dict[str, tuple[pd.DataFrame, list[str]]]:
+    """The rows of `train` and `test`, each with its period; raises InputError if one is empty or lacks a class."""
+    section, split, found = settings.data, settings.split, {}
+    if isinstance(split, config.Split) and section.time:
+        for name, span in (("train", split.train), ("test", split.test)):
+            rows = period(frame, section.time, span)
+            if rows.empty:
+                raise InputError(
+                    f"split.{name} ({span[0]} to {span[1]}) holds no row of {section.path}, which spans "
+                    f"{frame[section.time].min():%Y-%m-%d} to {frame[section.time].max():%Y-%m-%d}; move it."
+                )
+            found[name] = rows, [str(day) for day in span]
+        return found
+    plan = drawn(settings) or {}
+    if missing := [name for name in plan["by"] if name not in frame]:
+        raise InputError(f"split.group is {', '.join(missing)}, which {section.path} does not have; correct it.")
+    side = shares(frame, plan["by"], plan["seed"]) < plan["test"]
+    for name, rows in (("train", frame[~side]), ("test", frame[side])):
+        if rows.empty:
+            raise InputError(
+                f"split draws no row of {section.path} to {name} on, of {len(frame)} in all; change split.test or "
+                "split.seed, or name another split.group."
+            )
+        found[name] = rows, ["", ""]
+    return found
