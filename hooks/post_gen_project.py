@@ -18,6 +18,10 @@ LICENSED = (
     "serve.server is seldon-core, which is under the Business Source License: production needs a licence "
     "from Seldon; `server: asgi` in config.yaml needs none."
 )
+READY = (
+    f"{SLUG} is ready with an example: cd {SLUG} && make doctor\n"
+    "For your own table: make adopt FILE=data.csv TARGET=column"
+)
 COMMIT = "git init && git add --force . && git commit -m 'Start from the template' && git branch template"
 
 
@@ -80,7 +84,7 @@ def main() -> int:
     project = Path.cwd()
     configure(project, TASK, SERVING)
     record(project, revision(Path(json.loads(TEMPLATE))))
-    print(commit(project) or f"{SLUG} is ready: cd {SLUG} && make doctor", file=sys.stderr)
+    print(commit(project) or READY, file=sys.stderr)
     if SERVING == "seldon-core":
         print(LICENSED, file=sys.stderr)
     return 0

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from bake import tracked
 from conftest import PROJECT, ROOT
 
@@ -104,3 +105,10 @@ def test_outputs_and_environments_are_not_tracked() -> None:
 
 def test_the_example_data_are_small(tmp_path: Path) -> None:
     assert (ROOT / PROJECT / "data/flights.parquet").stat().st_size <= 3_000_000
+
+
+@pytest.mark.parametrize("defect", yaml.safe_load((ROOT / "tests/breaks.yaml").read_text()), ids=lambda one: one["file"])
+def test_a_defect_of_the_list_can_be_put_in(defect: dict[str, str]) -> None:
+    """Else `scripts/breaks` would stop at it."""
+    inside = ROOT / PROJECT / defect["file"]
+    assert defect["old"] in (inside if inside.is_file() else ROOT / defect["file"]).read_text()

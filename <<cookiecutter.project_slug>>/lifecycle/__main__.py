@@ -22,6 +22,13 @@ SELDOM = (100_000, 50, 50)
 # Each verb imports its own modules, because an environment holds only what its verbs need.
 
 
+def _adopt(options: argparse.Namespace) -> str:
+    from lifecycle.adopting import adopt
+
+    names = {name: os.environ.get(name, "") for name in ("TARGET", "TIME", "KEY", "POSITIVE")}
+    return adopt.run(options.config, options.build, os.environ.get("FILE", ""), names)
+
+
 def _champion(options: argparse.Namespace) -> str:
     from lifecycle.training import champion
 

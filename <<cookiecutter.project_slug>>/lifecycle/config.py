@@ -17,11 +17,23 @@ RESERVED = ("chunk", "label", "prediction", "request", "row", "time")
 
 
 class Target(Strict):
-    """What is predicted: a number, named classes, or classes cut from a number (a value at a cut belongs below)."""
+    """What is predicted: a number, named classes, or classes cut from a number (a value at a cut belongs below).
+
+    Of two classes the second is positive, as `positive` may say again.
+    """
 
     column: str
     cuts: tuple[float, ...] = ()
     classes: tuple[str, ...] = ()
+    positive: str | None = None
+
+    @model_validator(mode="after")
+    def _positive_is_last(self) -> Self:
+        if self.positive is not None and (len(self.classes) != 2 or self.positive != self.classes[1]):
+            raise ValueError(
+                f"positive is {self.positive}, which must be the second of two classes, not {list(self.classes)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _cuts_fit(self) -> Self:
@@ -33,12 +45,16 @@ class Target(Strict):
 
 
 class Feature(Strict):
-    """One input of the model: a number within bounds or a category; `missing` allows rows without it."""
+    """One input of the model: a number within bounds or a category; `missing` allows rows without it.
+
+    `encoding` tells `model/estimator.py` what a category becomes: a column for each value, or the mean of the target.
+    """
 
     type: Literal["number", "category"]
     min: float | None = None
     max: float | None = None
     missing: bool = False
+    encoding: Literal["one-hot", "target"] = "one-hot"
 
 
 class Data(Strict):

@@ -5,6 +5,7 @@
 
 VERBS = {
     # From the data to a decision.
+    "adopt": "take your table FILE with its column TARGET: pin it, write data, split, gates into config.yaml",
     "champion": "extract the model that production runs from its image, for comparison",
     "data": "check the data file and split it by time",
     "train": "fit the model, convert it to ONNX, compare both, write build/model",

@@ -16,9 +16,9 @@ def test_no_row_to_test_on_is_among_those_to_train_on(settings: Config, parts: d
         time = settings.data.time
         assert parts["train"][time].max() < parts["test"][time].min()
     else:
-        by = (split.drawn(settings) or {})["by"]
-        train, test = (set(map(tuple, parts[name][by].astype("str").to_numpy())) for name in ("train", "test"))
-        assert not train & test
+        plan = split.drawn(settings) or {}
+        train, test = (set(map(tuple, parts[name][plan["by"]].astype("str").to_numpy())) for name in ("train", "test"))
+        assert not (plan["together"] and train & test)
 
 
 def test_both_parts_have_every_class_or_finite_values(settings: Config, parts: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from lifecycle.config import Config, Monitor
 from lifecycle.documents.summary import LogCounts, Summary, Window
 from lifecycle.monitoring import alerts, nannyml, quality, reader, windows
 
-REFERENCE_WINDOWS = 10
+REFERENCE_WINDOWS, FEWEST = 10, 5  # in the reference, for bounds that can be relied on, and for any bounds
 
 
 def _reference(connection: duckdb.DuckDBPyConnection, model: Model, watching: Monitor, begin: datetime) -> pd.DataFrame:
@@ -70,7 +70,12 @@ def _warnings(
         found.append(
             f"{counts.future:,} rows have a log time in the future and were skipped; correct the server's clock."
         )
-    if reference < REFERENCE_WINDOWS:
+    if reference < FEWEST:
+        found.append(
+            f"The reference has {reference} windows of {unit}, fewer than {FEWEST}: performance has no bounds and "
+            "raises no alert; lengthen split.test or shorten monitor.window."
+        )
+    elif reference < REFERENCE_WINDOWS:
         found.append(
             f"The reference has {reference} windows of {unit}, fewer than {REFERENCE_WINDOWS}: "
             "its bounds are uncertain; lengthen split.test or shorten monitor.window."
@@ -127,6 +132,9 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         found += nannyml.estimated(known, analysis, model.task, model.classes, own.metrics, features)
         if len(truths):
             found += nannyml.realised(known, truths, model.task, model.classes, own.metrics)
+        if known["chunk"].nunique() < FEWEST:  # three standard deviations of so few are no bounds
+            unbounded = {"low": None, "high": None, "outside": False}
+            found = [window.model_copy(update=unbounded) for window in found]
         found += nannyml.drift(known, analysis, features, outputs)
         found += quality.outputs(known, analysis, outputs)
         found += quality.measure(known, analysis, model, settings.data.features, own.alert.quality)

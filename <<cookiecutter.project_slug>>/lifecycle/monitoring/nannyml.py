@@ -53,6 +53,11 @@ def _columns(task: Task, classes: Sequence[str]) -> dict[str, Any]:
     return columns
 
 
+def _aliases(names: Sequence[str]) -> dict[str, str]:
+    """A name for each column that means nothing to NannyML, which has its own use for `chunk`, `period` and others."""
+    return {name: f"column {place}" for place, name in enumerate(names)}
+
+
 def _quietly(calculate: Callable[[], Any]) -> pd.DataFrame:
     """A result as a table, with NannyML's hundreds of warnings silenced."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -79,9 +84,10 @@ def estimated(
             import lightgbm  # NannyML's error estimator
 
             lightgbm.register_logger(logging.getLogger(__name__))
-            estimator = nannyml.DLE(feature_column_names=features, **arguments)
-        else:
-            estimator = nannyml.CBPE(problem_type=PROBLEMS[task], **arguments)
+            names = _aliases(features)
+            estimator = nannyml.DLE(feature_column_names=list(names.values()), **arguments)
+            return estimator.fit(reference.rename(columns=names)).estimate(analysis.rename(columns=names))
+        estimator = nannyml.CBPE(problem_type=PROBLEMS[task], **arguments)
         return estimator.fit(reference).estimate(analysis)
 
     return _performance("estimated", _quietly(calculate), reference, analysis, metrics)
@@ -138,13 +144,16 @@ def drift(reference: pd.DataFrame, analysis: pd.DataFrame, features: list[str], 
         calculator = nannyml.DataReconstructionDriftCalculator(column_names=features, chunker=_chunker(reference))
         return calculator.fit(reference).calculate(analysis)
 
-    columns, metric, spans = [*features, *outputs], "jensen_shannon", _spans(reference, analysis)
+    spans, metric = _spans(reference, analysis), "jensen_shannon"
+    names = _aliases([*features, *outputs])
+    reference, analysis = (frame.rename(columns=names) for frame in (reference, analysis))
+    columns, features = list(names.values()), [names[name] for name in features]
     table = _quietly(univariate)
     chunks = table["chunk"]["chunk"]
     found = [
         window
-        for column in columns
-        for window in _windows("drift", metric, column, table[column][metric], chunks, spans, -1)
+        for name, column in names.items()
+        for window in _windows("drift", metric, name, table[column][metric], chunks, spans, -1)
     ]
     if len(features) > 1:
         table, metric = _quietly(multivariate), "reconstruction_error"

@@ -55,6 +55,25 @@ def test_the_repository_is_that_of_the_run_or_of_the_remote(repository: Git, mon
     assert api.root() == "repos/acme/other"
 
 
+@pytest.mark.parametrize(
+    ("head", "posted"),
+    [
+        ({"sha": "d" * 40, "repo": {"full_name": "acme/tiny"}}, True),
+        ({"sha": "e" * 40, "repo": {"full_name": "acme/tiny"}}, False),
+        ({"sha": "d" * 40, "repo": {"full_name": "mallory/tiny"}}, False),
+        ({"sha": "d" * 40, "repo": None}, False),
+    ],
+    ids=["as tested", "pushed to since", "of another repository", "of a deleted fork"],
+)
+def test_a_report_is_posted_on_the_commit_that_was_tested(
+    head: dict[str, Any], posted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
+    monkeypatch.setattr(api, "listed", lambda _: [{"number": 7, "head": head}])
+    run = RUN | {"head_repository": {"full_name": "acme/tiny"}, "head_branch": "mine"}
+    assert bool(comment.pull(run, "7")) is posted
+
+
 def test_the_same_change_is_the_same_commit_and_leaves_the_working_copy_alone(repository: Git) -> None:
     Path("manifests/new.yaml").write_text("a: 1\n")
     Path("other").write_text("mine")

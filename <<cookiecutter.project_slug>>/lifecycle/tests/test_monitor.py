@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -20,7 +21,7 @@ from lifecycle import __main__ as command
 from lifecycle.artifact.predictor import Predictor
 from lifecycle.documents import limits
 from lifecycle.documents.summary import Summary
-from lifecycle.monitoring import monitor
+from lifecycle.monitoring import monitor, nannyml
 from lifecycle.reporting import findings, watch
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "monitor-1.json"
@@ -166,6 +167,35 @@ def test_a_reference_without_a_whole_window_is_said_and_nothing_is_estimated(bin
     found = watched(binary, tmp_path, tmp_path / "build", window="week")
     assert found.windows == ()
     assert "The reference has 0 windows of a week" in " ".join(found.warnings)
+
+
+@pytest.mark.parametrize(("window", "windows"), [(300, 3), (900, 1)])
+def test_a_reference_of_a_few_windows_has_no_bounds_and_raises_no_alert(
+    window: int, windows: int, binary: Trained, tmp_path: Path
+) -> None:
+    """Three standard deviations of one window are nothing: every other window would be outside."""
+    answered(binary, traffic(telling=False), tmp_path)
+    found = watched(binary, tmp_path, tmp_path / "build", window=window)
+    assert f"The reference has {windows} windows of {window} rows, fewer than 5" in " ".join(found.warnings)
+    performance = [one for one in found.windows if one.kind in ("estimated", "realised")]
+    assert performance
+    assert {(one.low, one.high, one.outside) for one in performance} == {(None, None, False)}
+    assert not found.alert
+
+
+def test_features_may_have_the_names_that_nannyml_uses_itself() -> None:
+    names = ["Time", "Chunk", "period", "key", "y_pred", "index", "NO", "no "]
+    frames = []
+    for seed in range(2):
+        generator = np.random.default_rng(seed)
+        frame = pd.DataFrame({name: generator.normal(size=1000) for name in names})
+        times = pd.date_range("2020-01-01", periods=1000, freq="h", tz="UTC")
+        frames.append(
+            frame.assign(chunk=np.arange(1000) // 100, time=times, prediction=frame["Time"], label=frame["Chunk"])
+        )
+    drifted = nannyml.drift(*frames, names, ["prediction"])
+    assert {one.column for one in drifted} == {*names, "prediction", None}
+    assert nannyml.estimated(*frames, "regression", (), ["mae"], names)
 
 
 def test_large_windows_are_sampled_and_it_is_said(binary: Trained, tmp_path: Path) -> None:

@@ -50,6 +50,17 @@ def test_a_row_keeps_its_side_when_others_come_and_the_order_changes(tmp_path: P
     assert before["test"] < sides(few, larger)["test"]
 
 
+def test_rows_of_few_different_values_are_on_both_sides_whatever_their_target(tmp_path: Path) -> None:
+    """Were equal rows drawn together, the target would tell the side."""
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({"number": generator.integers(2, size=2000).astype("float32"), "colour": "red"})
+    frame["outcome"] = np.where(generator.random(2000) < 0.5, 1.0, -1.0)
+    found = sides(frame, undated(tmp_path / "a.parquet", frame))
+    means = frame.assign(side=frame.index.isin(found["test"])).groupby("side")["outcome"].mean()
+    assert abs(means[True] - means[False]) < 0.15
+    assert frame.loc[list(found["test"]), ["number", "outcome"]].drop_duplicates().shape[0] == 4
+
+
 def test_a_group_is_on_one_side(tmp_path: Path) -> None:
     frame = OF_NO_TIME.assign(customer=np.arange(len(OF_NO_TIME)) % 50)
     found = sides(frame, undated(tmp_path / "a.parquet", frame, group="customer"))

@@ -32,15 +32,19 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     graph = model.graph
     names = ["prediction"] if regression else [f"probability_{name}" for name in settings.data.target.classes]
 
+    if len(graph.input) != len(columns):
+        raise ConversionError(f"the graph has {len(graph.input)} inputs for {len(columns)} columns")
     # skl2onnx makes a graph of (n, 1) inputs and one (n, classes) output. Wrap it: each input becomes (n,), an
     # Unsqueeze makes it (n, 1) again under a new name, and the old nodes read that name. At the end a Split cuts the
     # output into columns, and a Squeeze makes each of them (n,).
-    matrix = {column.name: f"{column.name}/matrix" for column in graph.input}
-    for column in graph.input:
+    # The inputs get the columns' own names, as skl2onnx has replaced all signs that no identifier has.
+    matrix = {column.name: f"{name}/matrix" for column, (name, _) in zip(graph.input, columns, strict=True)}
+    for column, (name, _) in zip(graph.input, columns, strict=True):
         del column.type.tensor_type.shape.dim[1]
+        column.name = name
     for node in graph.node:
         node.input[:] = [matrix.get(name, name) for name in node.input]
-    before = [helper.make_node("Unsqueeze", [name, "column/axis"], [wide]) for name, wide in matrix.items()]
+    before = [helper.make_node("Unsqueeze", [name, "column/axis"], [f"{name}/matrix"]) for name, _ in columns]
 
     parts = [f"{name}/matrix" for name in names]
     after = [helper.make_node("Split", [graph.output[-1].name, "column/widths"], parts, axis=1)]
@@ -53,5 +57,8 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None]) for name in names)
     graph.initializer.append(helper.make_tensor("column/axis", TensorProto.INT64, [1], [1]))
     graph.initializer.append(helper.make_tensor("column/widths", TensorProto.INT64, [len(parts)], [1] * len(parts)))
-    checker.check_model(model)
+    try:
+        checker.check_model(model)
+    except checker.ValidationError as error:  # such as of a column that is called like an edge of the graph
+        raise ConversionError(" ".join(str(error).split())[:200]) from error
     return model

@@ -1,7 +1,7 @@
 """Checks the data file against `config.yaml`, labels its rows and splits them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,22 @@ def contract(settings: config.Config) -> str:
     return files.sha256("\n".join(parts).encode())
 
 
+def check_classes(parts: Mapping[str, pd.DataFrame], settings: config.Config) -> None:
+    """Raise InputError if the rows to train or to test on lack a class."""
+    split = settings.split
+    for name, rows in parts.items():
+        seen = set(rows[LABEL])
+        absent = [one for code, one in enumerate(settings.data.target.classes) if code not in seen]
+        if not absent:
+            continue
+        if isinstance(split, config.Split):
+            begin, end = split.train if name == "train" else split.test
+            where, remedy = f"split.{name} ({begin} to {end})", "lengthen it"
+        else:
+            where, remedy = f"What split draws to {name} on", "change split.test or split.seed"
+        raise InputError(f"{where} lacks a class of data.target.classes ({', '.join(absent)}); {remedy}.")
+
+
 def run(settings: config.Config, build: Path, slices: Sequence[str] = ()) -> str:
     """Write `data/train.parquet` and `data/test.parquet` under `build`, with contract and period in their metadata.
 
@@ -163,17 +179,10 @@ def run(settings: config.Config, build: Path, slices: Sequence[str] = ()) -> str
             f"{', '.join(frame.columns)}: correct it in config.yaml."
         )
     frame[LABEL] = label(frame[section.target.column], settings.task, section.target, section.path)
-    counts, left = {}, len(frame)
+    counts, left, parts = {}, len(frame), split.parts(frame, settings)
+    check_classes({name: rows for name, (rows, _) in parts.items()}, settings)
     with files.replaced(build / "data") as folder:
-        for name, (rows, span) in split.parts(frame, settings).items():
-            if settings.task != "regression" and rows[LABEL].nunique() < len(section.target.classes):
-                seen = set(rows[LABEL])
-                absent = [one for code, one in enumerate(section.target.classes) if code not in seen]
-                where = f"split.{name} ({' to '.join(span)})" if any(span) else f"What split draws to {name} on"
-                raise InputError(
-                    f"{where} lacks a class of data.target.classes ({', '.join(absent)}); "
-                    f"{'lengthen it' if any(span) else 'change split.test or split.seed'}."
-                )
+        for name, (rows, span) in parts.items():
             write(rows, {"contract": contract(settings), "period": span}, folder / f"{name}.parquet")
             counts[name] = len(rows)
             left -= len(rows)

@@ -17,9 +17,15 @@ def period(frame: pd.DataFrame, time: str, span: tuple[date, date]) -> pd.DataFr
     return frame[(moments >= begin) & (moments < end)]
 
 
-def shares(frame: pd.DataFrame, columns: list[str], seed: int) -> Array:
-    """A number from 0 to 1 for each row, shape (n,), that depends on the seed and its values in these columns alone."""
+def shares(frame: pd.DataFrame, columns: list[str], seed: int, together: bool) -> Array:
+    """A number from 0 to 1 for each row, shape (n,), that depends on the seed and its values in these columns alone.
+
+    Equal rows have the same number if they belong `together`; else it also depends on how many of them came before.
+    Otherwise rows of few different values would never be on both sides, and their target would tell the side.
+    """
     text = frame[columns].astype("str").agg("\x1f".join, axis=1)
+    if not together:
+        text += "\x1f" + text.groupby(text).cumcount().astype("str")
     # Two rounds of splitmix64 spread what the seed changes over all bits.
     bits = pd.util.hash_array(text.to_numpy("object"), categorize=False) ^ np.uint64(seed % 2**64)
     for _ in range(2):
@@ -37,7 +43,7 @@ def drawn(settings: config.Config) -> dict[str, Any] | None:
     if not isinstance(draw, config.Draw):
         return None
     by = [draw.group] if draw.group else list(section.key) or sorted([*section.features, section.target.column])
-    return {"by": by, "test": draw.test, "seed": draw.seed}
+    return {"by": by, "together": bool(draw.group or section.key), "test": draw.test, "seed": draw.seed}
 
 
 def parts(frame: pd.DataFrame, settings: config.Config) -> dict[str, tuple[pd.DataFrame, list[str]]]:
@@ -56,7 +62,7 @@ def parts(frame: pd.DataFrame, settings: config.Config) -> dict[str, tuple[pd.Da
     plan = drawn(settings) or {}
     if missing := [name for name in plan["by"] if name not in frame]:
         raise InputError(f"split.group is {', '.join(missing)}, which {section.path} does not have; correct it.")
-    side = shares(frame, plan["by"], plan["seed"]) < plan["test"]
+    side = shares(frame, plan["by"], plan["seed"], plan["together"]) < plan["test"]
     for name, rows in (("train", frame[~side]), ("test", frame[side])):
         if rows.empty:
             raise InputError(

@@ -1,0 +1,1 @@
+"""From a team's own table to the pinned data and the configuration that fits it."""
