@@ -201,3 +201,25 @@ def test_a_fresh_repository_of_each_task_is_green(task: str, serving: str, baked
     repository = shutil.copytree(baked(task, serving), tmp_path / "repository")
     made_smaller(repository)
     green(repository)
+
+
+def test_an_adopted_table_is_green_up_to_its_first_release_and_after_it(baked: Baked, tmp_path: Path) -> None:
+    """One that looks like the example in nothing: 569 rows, no time, names with spaces, two named classes."""
+    repository = shutil.copytree(baked("binary_classification"), tmp_path / "repository")
+    load = "import sklearn.datasets as s; d = s.load_breast_cancer(as_frame=True); f = d.frame; "
+    load += "f['target'] = f['target'].map(dict(enumerate(d.target_names))); f.to_csv('cancer.csv', index=False)"
+    run([str(unrendered("train", "github", "dev") / ".venv/train/bin/python"), "-c", load], repository)
+    said = make(repository, "adopt", "FILE=cancer.csv", "TARGET=target")
+    assert "malignant is positive, the rarer one (37.3%)" in said
+    (repository / "cancer.csv").unlink()
+    (repository / "data/flights.parquet").unlink()
+    run(["git", "add", "--all"], repository)
+    run(["git", "commit", "--quiet", "--message", "Adopt our table"], repository)
+    green(repository)
+    checked(repository)
+    images = {name: f"ghcr.io/acme/late-flights-{name.lower()}@sha256:{'1' * 64}" for name in ("SERVE", "MONITOR")}
+    make(repository, "release", "ENV=dev", *(f"{name}={image}" for name, image in images.items()))
+    run(["git", "add", "--all"], repository)
+    run(["git", "commit", "--quiet", "--message", "Release to dev"], repository)
+    assert " passed" in make(repository, "test", "TESTS=tests")
+    assert "config.yaml" not in run(["git", "status", "--short"], repository)
