@@ -43,10 +43,7 @@ WRONG = [
         for slug in ["", "a", "A", "1a", "a_b", "a b", "a--b", "-a", "a-", "a/b", "../a", "a" * 41]
     ),
     *(("project_slug", slug) for slug in ["no", "on", "off", "yes", "true", "false", "null"]),
-    *(
-        ("owner", owner)
-        for owner in ["", "@me", "a/b", "-a", "a--b", "a" * 40, "me;ls"]
-    ),
+    *(("owner", owner) for owner in ["", "@me", "a/b", "-a", "a--b", "a" * 40, "me;ls"]),
     *(("registry", registry) for registry in ["", "https://ghcr.io", "GHCR.io", "ghcr.io/", "a b", "ghcr.io:x"]),
     *(("project_name", name) for name in ["", "  ", "two\nlines", "a" * 201, "bell\a"]),
     *(("description", text) for text in ["", "two\nlines", "a" * 201]),

@@ -107,7 +107,9 @@ def test_the_example_data_are_small(tmp_path: Path) -> None:
     assert (ROOT / PROJECT / "data/flights.parquet").stat().st_size <= 3_000_000
 
 
-@pytest.mark.parametrize("defect", yaml.safe_load((ROOT / "tests/breaks.yaml").read_text()), ids=lambda one: one["file"])
+@pytest.mark.parametrize(
+    "defect", yaml.safe_load((ROOT / "tests/breaks.yaml").read_text()), ids=lambda one: one["file"]
+)
 def test_a_defect_of_the_list_can_be_put_in(defect: dict[str, str]) -> None:
     """Else `scripts/breaks` would stop at it."""
     inside = ROOT / PROJECT / defect["file"]

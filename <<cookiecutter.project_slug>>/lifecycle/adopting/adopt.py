@@ -17,6 +17,7 @@ from lifecycle.artifact.frames import LABEL
 from lifecycle.tasks import MONITORED
 from lifecycle.training import data, split
 
+ESTIMATOR, EXAMPLE = Path("model/estimator.py"), Path(__file__).with_name("example.py")
 TEST = 0.3  # of the rows
 FEWEST = 20  # rows from which anything can be learnt
 DAYS = 3  # from the first to the last row, for a split by days
@@ -93,6 +94,7 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     checked[LABEL] = data.label(checked[names["TARGET"]], asked.task, provisional.data.target, output.as_posix())
     parts = {name: found for name, (found, _) in split.parts(checked, provisional).items()}
     data.check_classes(parts, provisional)
+    _encoded([one for one in choices if one.feature and "encoding" in one.feature], said)
     proposal = gates.propose(parts["train"], parts["test"], provisional)
     document["gates"], count = proposal.gates, len(parts["test"])
     said += proposal.said
@@ -117,6 +119,23 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
         f"{len(parts['train']):,} rows to train on, {count:,} to test on, {len(features)} features: {output}, {path} "
         f"and {page} are written.{unused} Look at the page, then run `make pipeline`"
     )
+
+
+def _encoded(many: list[Choice], said: list[str]) -> None:
+    """Give the example's estimator, if it is still that, what categories of many values need.
+
+    Raises InputError for an estimator of the team's own that does not ask for the encoding.
+    """
+    if not many or not ESTIMATOR.is_file() or "encoding" in ESTIMATOR.read_text():
+        return
+    if git.ask("diff", "--quiet", "template", "--", str(ESTIMATOR)) is None:
+        raise InputError(
+            f"{', '.join(one.column for one in many)} has more than {columns.CATEGORIES} categories, and "
+            f"{ESTIMATOR} is yours: let it use scikit-learn's TargetEncoder where a feature's `encoding` is `target`, as "
+            f"lifecycle/adopting/{EXAMPLE.name} does, then run `make adopt` again."
+        )
+    files.write(ESTIMATOR, EXAMPLE.read_text())
+    said.append(f"{ESTIMATOR}: encodes by the target what has more than {columns.CATEGORIES} categories")
 
 
 def _stem(location: str) -> str:

@@ -15,7 +15,7 @@ from steps import pipeline
 from tiny import Trained
 
 from lifecycle import InputError, config
-from lifecycle.adopting import adopt, columns, source, target
+from lifecycle.adopting import adopt, columns, example, source, target
 
 NAMES = {"TARGET": "", "TIME": "", "KEY": "", "POSITIVE": ""}
 Table = Callable[[], pd.DataFrame]
@@ -206,6 +206,28 @@ def test_what_each_column_is_good_for_is_said_and_written(repository: Git, capsy
 
 def test_more_categories_than_columns_can_hold_are_encoded_by_their_target(repository: Git) -> None:
     assert adopted(many()).data.features["city"].encoding == "target"
+
+
+def test_the_examples_estimator_learns_to_encode_them_and_a_teams_own_is_left_alone(
+    repository: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("model").mkdir()
+    for text, told in (("# The example.\n", ""), ("# Ours.\n", "model/estimator.py is yours: let it use")):
+        Path("model/estimator.py").write_text(text)
+        repository.commit("Estimator")
+        if not told:
+            repository("branch", "template")
+            adopted(many())
+            assert "encodes by the target" in capsys.readouterr().out
+            assert Path("model/estimator.py").read_text() == adopt.EXAMPLE.read_text()
+            repository("checkout", "--quiet", ".")
+        else:
+            with pytest.raises(InputError, match=told):
+                adopted(many())
+            assert Path("model/estimator.py").read_text() == text
+    assert [name for name, _, _ in example.estimator(config.load(Path("config.yaml")))[0].transformers] == [
+        *("numbers", "few", "many")
+    ]
 
 
 def test_later_rows_are_tested_on_where_a_time_is_named(repository: Git, capsys: pytest.CaptureFixture[str]) -> None:
