@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import IDENTITY, ROOT, Bake, bake_script, cookiecutter, run
+from bake import command as bake_command
+from conftest import IDENTITY, ROOT, Bake, cookiecutter, run
 
 sys.path.insert(0, str(ROOT / "hooks"))
 import post_gen_project
@@ -128,7 +129,7 @@ def test_a_folder_that_holds_files_is_left_as_it_is(template: Path, tmp_path: Pa
     repository.mkdir()
     run(["git", "init", "--quiet"], repository)
     (repository / ".env").write_text("PASSWORD=x\n")
-    command = [*bake_script.command(template, tmp_path, {"project_slug": "mine"}), "--overwrite-if-exists"]
+    command = [*bake_command(template, tmp_path, {"project_slug": "mine"}), "--overwrite-if-exists"]
     done = subprocess.run(command, env={**os.environ, **IDENTITY}, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "mine is not empty, so nothing was written: choose another folder, without -f." in done.stderr

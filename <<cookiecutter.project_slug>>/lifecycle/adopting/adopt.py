@@ -131,8 +131,8 @@ def _encoded(many: list[Choice], said: list[str]) -> None:
     if git.ask("diff", "--quiet", "template", "--", str(ESTIMATOR)) is None:
         raise InputError(
             f"{', '.join(one.column for one in many)} has more than {columns.CATEGORIES} categories, and "
-            f"{ESTIMATOR} is yours: let it use scikit-learn's TargetEncoder where a feature's `encoding` is `target`, as "
-            f"lifecycle/adopting/{EXAMPLE.name} does, then run `make adopt` again."
+            f"{ESTIMATOR} is yours: let it use TargetEncoder of scikit-learn where a feature's `encoding` is `target`, "
+            f"as lifecycle/adopting/{EXAMPLE.name} does, then run `make adopt` again."
         )
     files.write(ESTIMATOR, EXAMPLE.read_text())
     said.append(f"{ESTIMATOR}: encodes by the target what has more than {columns.CATEGORIES} categories")
