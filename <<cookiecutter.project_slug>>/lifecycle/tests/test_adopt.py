@@ -117,10 +117,8 @@ def kinds() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "flag": flag,
-            "maybe": pd.array(np.where(RANDOM.random(count) < 0.2, None, flag), dtype="boolean"),
-            "count": pd.array(
-                np.where(RANDOM.random(count) < 0.2, None, RANDOM.integers(50, size=count)), dtype="Int64"
-            ),
+            "maybe": pd.Series(flag, dtype="boolean").mask(RANDOM.random(count) < 0.2),
+            "count": pd.Series(RANDOM.integers(50, size=count), dtype="Int64").mask(RANDOM.random(count) < 0.2),
             "kind": kind,
             "joined": pd.date_range("2020-01-01", periods=count, freq="h").strftime("%Y-%m-%dT%H:%M:%S"),
             "notes": [" ".join([*RANDOM.choice(words, 6), str(row)]) for row in range(count)],

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny import Trained, rows, save, settings
+from tiny import Trained, periods, rows, save, settings
 
 from lifecycle import InputError, config, files
 from lifecycle.documents.change import Change
@@ -44,9 +44,9 @@ def test_the_pin_and_both_periods_move_to_the_newest_snapshot(written: Path) -> 
     after = config.load(written)
     assert (after.data.path, after.data.sha256) == ("data/2020-03.parquet", sha256)
     last = rows(count=6000)["moment"].max().date()
-    assert after.split.test[1] == last
-    assert after.split.train[1] - after.split.train[0] == date(2020, 1, 21) - date(2020, 1, 1)
-    assert after.split.test[1] - after.split.test[0] == date(2020, 1, 31) - date(2020, 1, 21)
+    assert periods(after).test[1] == last
+    assert periods(after).train[1] - periods(after).train[0] == date(2020, 1, 21) - date(2020, 1, 1)
+    assert periods(after).test[1] - periods(after).test[0] == date(2020, 1, 31) - date(2020, 1, 21)
     changed = [line for line in written.read_text().splitlines() if line not in before.splitlines()]
     assert len(changed) == 4
     assert "name: tiny # keep this" in written.read_text()
@@ -77,7 +77,7 @@ def test_a_day_is_one_of_utc_whatever_zone_the_snapshot_is_in(zone: str | None, 
     frame = rows(seed=1, count=6000)
     save(frame.assign(moment=frame["moment"].dt.tz_convert(zone)), Path("data/2020-03.parquet"))
     pin.run(config.load(written), Path("config.yaml"))
-    assert config.load(written).split.test[1] == frame["moment"].max().date()
+    assert periods(config.load(written)).test[1] == frame["moment"].max().date()
 
 
 def test_a_snapshot_without_moments_is_told(written: Path) -> None:

@@ -20,7 +20,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from steps import pipeline
-from tiny import LOCK, Trained, document, rows
+from tiny import LOCK, Trained, document, periods, rows
 
 from lifecycle import InputError, config, files
 from lifecycle.artifact import frames
@@ -231,7 +231,7 @@ def test_data_that_are_out_of_date_or_damaged_are_refused(binary: Trained, tmp_p
     build = binary.copy(tmp_path)
     for changed in (
         {"data": binary.settings.data.model_copy(update={"sha256": "0" * 64})},
-        {"split": binary.settings.split.model_copy(update={"test": binary.settings.split.train})},
+        {"split": binary.settings.split.model_copy(update={"test": periods(binary.settings).train})},
         {"task": "regression"},
     ):
         with pytest.raises(InputError, match="another task, data or split than config.yaml has; run `make data` again"):

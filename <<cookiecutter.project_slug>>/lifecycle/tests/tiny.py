@@ -107,6 +107,12 @@ def settings(values: dict[str, Any]) -> config.Config:
     return config.Config.model_validate(yaml.safe_load(yaml.safe_dump(values)))
 
 
+def periods(given: config.Config) -> config.Split:
+    """The split of a table with a time."""
+    assert isinstance(given.split, config.Split)
+    return given.split
+
+
 class Trained:
     """A build folder with everything from data to report, and the configuration that made it."""
 
