@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from lifecycle import InputError
 from lifecycle.policy import AnyGate, CalibrationGate, FairnessGate, GapGate, SliceGate
@@ -16,6 +16,18 @@ from lifecycle.tasks import FAIRNESS, METRICS, MONITORED, Task
 RESERVED = ("chunk", "label", "prediction", "request", "row", "time")
 
 
+def _text(value: Any) -> Any:
+    """A class as text; YAML makes true and false of an unquoted `yes` and `no`."""
+    if isinstance(value, bool):
+        words = "yes, on or true" if value else "no, off or false"
+        raise ValueError(f"YAML reads an unquoted {words} as {str(value).lower()}; write the class in quotes")
+    return str(value) if isinstance(value, int) else value
+
+
+def _texts(values: Any) -> Any:
+    return [_text(value) for value in values] if isinstance(values, list | tuple) else values
+
+
 class Target(Strict):
     """What is predicted: a number, named classes, or classes cut from a number (a value at a cut belongs below).
 
@@ -24,8 +36,8 @@ class Target(Strict):
 
     column: str
     cuts: tuple[float, ...] = ()
-    classes: tuple[str, ...] = ()
-    positive: str | None = None
+    classes: Annotated[tuple[str, ...], BeforeValidator(_texts)] = ()
+    positive: Annotated[str | None, BeforeValidator(_text)] = None
 
     @model_validator(mode="after")
     def _positive_is_last(self) -> Self:
@@ -284,9 +296,8 @@ class Config(Strict):
             ("promote.freeze", {freeze.environment for freeze in self.promote.freeze}, set(self.promote.order)),
         ]:
             if unknown := names - allowed:
-                raise ValueError(
-                    f"{place} names {', '.join(sorted(unknown))}; allowed are {', '.join(sorted(allowed))}"
-                )
+                told = f"allowed are {', '.join(sorted(allowed))}" if allowed else "there is none that it could name"
+                raise ValueError(f"{place} names {', '.join(sorted(unknown))}; {told}")
         return self
 
 

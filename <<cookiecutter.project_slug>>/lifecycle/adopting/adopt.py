@@ -207,8 +207,9 @@ def _slices(choices: list[Choice], said: list[str]) -> list[dict[str, Any]]:
     if not found:
         for one in choices:
             if one.feature and one.feature["type"] == "number":
-                cuts = sorted({float(f"{one.values.quantile(share):.3g}") for share in (1 / 3, 2 / 3)})
-                cuts = [cut for cut in cuts if one.values.min() <= cut < one.values.max()]
+                values = one.values.astype("float64")
+                cuts = sorted({float(f"{values.quantile(share):.3g}") for share in (1 / 3, 2 / 3)})
+                cuts = [cut for cut in cuts if values.min() <= cut < values.max()]
                 if cuts:
                     found = [{"column": one.name, "cuts": cuts}]
                     break

@@ -128,9 +128,8 @@ def _choice(column: pd.Series) -> tuple[dict[str, Any] | None, str, pd.Series]:
     if moments(column) is not None:
         return None, "a moment; what it tells, such as an age or a weekday, has to be a column of its own", column
     if types.is_bool_dtype(filled.infer_objects()):
-        values = column.map({True: 1.0, False: 0.0}, na_action="ignore").astype("float64")
         feature = {"type": "number", "min": 0, "max": 1} | ({"missing": True} if missing else {})
-        return feature, "true and false, as 1 and 0", values
+        return feature, "true or false; 1 or 0 to the model", column.astype("boolean")
     if types.is_integer_dtype(filled.infer_objects()) and filled.nunique() == len(filled) > 100:
         return None, "a whole number that no two rows share, so it says which row it is", column
     if types.is_numeric_dtype(column):

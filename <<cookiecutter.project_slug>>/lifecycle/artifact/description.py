@@ -18,13 +18,18 @@ def seldon(predictor: Predictor) -> dict[str, Any]:
         "name": model.metadata["name"],
         "versions": [model.version],
         "platform": predictor.runtime,
-        "inputs": [message(column.name, "BYTES" if column.type == "category" else "FP32") for column in model.columns],
+        "inputs": [message(column.name, datatype(column)) for column in model.columns],
         "outputs": [message(name, "FP64") for name in model.classes or ("prediction",)],
         "custom": {"task": model.task, "sha256": model.sha256},
     }
 
 
 type Schema = dict[str, Any]
+
+
+def datatype(column: Column) -> str:
+    """An input's type in the Open Inference Protocol."""
+    return "BYTES" if column.type == "category" else "BOOL" if column.boolean else "FP32"
 
 
 def _object(properties: Schema, needed: list[str] | None = None) -> Schema:
@@ -36,8 +41,9 @@ def _array(items: Schema, **limits: int) -> Schema:
 
 
 def _value(column: Column) -> Schema:
-    kind = "string" if column.type == "category" else "number"
-    return {"type": [kind, "null"] if column.missing else kind}
+    kinds = ["string"] if column.type == "category" else ["number", *["boolean"] * column.boolean]
+    kinds += ["null"] * column.missing
+    return {"type": kinds if len(kinds) > 1 else kinds[0]}
 
 
 def _data(columns: list[str], value: Schema, most: int) -> Schema:

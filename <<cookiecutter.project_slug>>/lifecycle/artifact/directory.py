@@ -17,11 +17,12 @@ NEEDED = ("name", "version", "task", "classes", "threshold", "time", "key", "dat
 
 @dataclass(frozen=True)
 class Column:
-    """One input: `number` or `category`; `missing` when null is allowed."""
+    """One input: `number` or `category`; `missing` when null is allowed, `boolean` when true and false are 1 and 0."""
 
     name: str
     type: str
     missing: bool
+    boolean: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,14 @@ def load(path: Path) -> Model:
             "use the code that it was released with, or train again."
         )
     try:
+        booleans = set(metadata.get("booleans", ()))
         columns = tuple(
-            Column(column["name"], "category" if column["type"] == "string" else "number", not column["required"])
+            Column(
+                column["name"],
+                "category" if column["type"] == "string" else "number",
+                not column["required"],
+                column["name"] in booleans,
+            )
             for column in json.loads(document["signature"]["inputs"])
         )
     except (ValueError, KeyError, TypeError) as error:

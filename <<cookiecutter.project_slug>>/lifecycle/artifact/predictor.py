@@ -173,9 +173,9 @@ def _number(value: Any, column: Column, index: int) -> Any:
     if value is None or value != value:
         if column.missing:
             return math.nan
-    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST:
+    elif isinstance(value, int | float) and (column.boolean or not isinstance(value, bool)) and abs(value) < LARGEST:
         return value
-    raise _unfit(value, column.name, index, "a finite number")
+    raise _unfit(value, column.name, index, "true or false" if column.boolean else "a finite number")
 
 
 def _unfit(value: Any, name: str, index: int, wanted: str) -> RequestError:

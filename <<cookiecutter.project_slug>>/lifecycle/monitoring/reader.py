@@ -91,10 +91,11 @@ def load(
     for location in locations:
         files += find(connection, location, log.pattern(log.answers(model.version)))
         versions |= {log.version(path) for path in find(connection, location, log.VERSIONS)}
-    features = {column.name: "VARCHAR" if column.type == "category" else "DOUBLE" for column in model.columns}
+    plain = {column.name: column.type == "number" and not column.boolean for column in model.columns}
+    features = {name: "DOUBLE" if number else "VARCHAR" for name, number in plain.items()}
     answer = {"prediction": "VARCHAR" if model.classes else "DOUBLE"}
     if model.classes:
-        answer["probabilities"] = _struct(dict.fromkeys(model.classes, "DOUBLE"))
+        answer["probabilities"] = "MAP(VARCHAR, DOUBLE)"  # fields of a struct must differ in more than case
     columns = {"request": "VARCHAR", "row": "BIGINT", "logged": "TIMESTAMPTZ", "version": "VARCHAR"}
     moment = "logged"
     if model.time:
@@ -191,6 +192,11 @@ def labels(
         )
 
 
+def _boolean(value: str, name: str) -> str:
+    """True and false, or the numbers that a request may send for them, as a number."""
+    return f"coalesce(try_cast({value} as double), try_cast(try_cast({value} as boolean) as double)) as {quoted(name)}"
+
+
 def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
     """The log's rows in the table `cut`: chunk, time, features, prediction, and label if any.
 
@@ -199,21 +205,25 @@ def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
     features = [
         f"coalesce(features.{quoted(column.name)}, '') as {quoted(column.name)}"
         if column.type == "category"
+        else _boolean(f"features.{quoted(column.name)}", column.name)
+        if column.boolean
         else f"features.{quoted(column.name)} as {quoted(column.name)}"
         for column in model.columns
     ]
-    features += [f"answer.probabilities.{quoted(name)} as {quoted(f'probability_{name}')}" for name in model.classes]
-    parameters: dict[str, Any] = {}
+    outputs = {f"class {place}": name for place, name in enumerate(model.classes)}
+    features += [f"answer.probabilities[$class{place}] as {quoted(alias)}" for place, alias in enumerate(outputs)]
+    parameters: dict[str, Any] = {f"class{place}": name for place, name in enumerate(model.classes)}
     prediction, label = "answer.prediction", "label"
     if model.task == "binary_classification":
         prediction, label = (f"({name} = $positive)::bigint" for name in (prediction, label))
         parameters["positive"] = model.classes[1]
     if model.task == "regression":
         label = "label::double"
-    return connection.execute(
+    found = connection.execute(
         f"select picked.chunk, picked.time, {', '.join(features)}, {prediction} as prediction, {label} as label "  # noqa: S608
         "from cut as picked join log on log.rowid = picked.id left join labels on labels.request = picked.request "
         "and labels.row = picked.row "
         "order by picked.chunk, picked.time, picked.request, picked.row",
         parameters,
     ).df()
+    return found.rename(columns={alias: f"probability_{name}" for alias, name in outputs.items()})

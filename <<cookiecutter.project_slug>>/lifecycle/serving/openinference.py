@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from lifecycle.artifact import description
 from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError, named, shown
 from lifecycle.serving.messages import decode
 
@@ -48,7 +49,7 @@ def outputs(predictor: Predictor) -> dict[str, str]:
 
 def metadata(predictor: Predictor) -> dict[str, Any]:
     """The model's metadata in the protocol's form."""
-    inputs = [(column.name, "BYTES" if column.type == "category" else "FP32") for column in predictor.model.columns]
+    inputs = [(column.name, description.datatype(column)) for column in predictor.model.columns]
 
     def tensors(pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
         return [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in pairs]

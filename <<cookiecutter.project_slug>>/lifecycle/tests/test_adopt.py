@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import Git
+from served import client
 from sklearn import datasets
 from steps import pipeline
 from tiny import Trained
 
 from lifecycle import InputError, config
 from lifecycle.adopting import adopt, columns, example, source, target
+from lifecycle.monitoring import monitor
 
 NAMES = {"TARGET": "", "TIME": "", "KEY": "", "POSITIVE": ""}
 Table = Callable[[], pd.DataFrame]
@@ -200,6 +203,57 @@ def test_what_each_column_is_good_for_is_said_and_written(repository: Git, capsy
     page = Path("build/adopted.html").read_text()
     assert page.count('class="plotly-graph-div"') == 5
     assert "no two rows share" in page
+
+
+def test_a_boolean_is_sent_as_true_or_false_and_logged_and_watched_as_such(repository: Git, tmp_path: Path) -> None:
+    settings, build = adopted(kinds()), tmp_path / "build"
+    pipeline(settings, Path("build"))
+    service = client(Trained("binary_classification", tmp_path).but(build=build, settings=settings), tmp_path / "p")
+    sent: list[dict[str, Any]] = [
+        {"flag": bool(row % 3), "maybe": [True, False, None][row % 3], "count": row, "kind": 1 + row % 3}
+        for row in range(100)
+    ]
+    answers = service.post("/predict", json={"jsonData": sent}).json()["jsonData"]
+    numbers = [{name: None if value is None else float(value) for name, value in row.items()} for row in sent]
+    assert service.post("/predict", json={"jsonData": numbers}).json()["jsonData"] == answers
+    inputs = [
+        {"name": "flag", "datatype": "BOOL", "shape": [2], "data": [True, False]},
+        {"name": "kind", "datatype": "FP32", "shape": [2], "data": [1, 2]},
+        {"name": "maybe", "datatype": "BOOL", "shape": [2], "data": [None, True]},
+    ]
+    assert service.post("/v2/models/tiny/infer", json={"inputs": inputs}).status_code == 200
+    told = {one["name"]: one["datatype"] for one in service.get("/v2/models/tiny").json()["inputs"]}
+    assert told == {"flag": "BOOL", "maybe": "BOOL", "count": "FP32", "kind": "FP32"}
+    for change, reason in (
+        ({"flag": "yes"}, "true or false"),
+        ({"kind": True}, "a finite number"),
+        ({"flag": None}, "true or false"),
+    ):
+        refused = service.post("/predict", json={"jsonData": [sent[0] | change]})
+        assert refused.status_code == 400
+        assert f"give it {reason}" in refused.text
+    service.service.close()
+    found = monitor.run(settings, build / "model", [str(tmp_path / "p")], None, datetime.now(UTC))
+    assert found.log.rows == 202
+    shares = {one.column: one.value for one in found.windows if one.kind == "quality" and one.metric == "missing"}
+    assert (shares["flag"], shares["count"]) == (0, 0)
+    assert shares["maybe"] == pytest.approx(0.33, abs=0.02)
+
+
+def test_classes_that_differ_in_case_only_are_told_apart_by_the_monitor(repository: Git, tmp_path: Path) -> None:
+    frame = kinds()
+    settings = adopted(frame.assign(target=frame["target"].map({True: "No", False: "no"})))
+    pipeline(settings, Path("build"))
+    trained = Trained("binary_classification", tmp_path).but(build=tmp_path / "build", settings=settings)
+    service = client(trained, tmp_path / "p")
+    rows = [{"flag": bool(row % 2), "maybe": None, "count": None, "kind": 1 + row % 3} for row in range(100)]
+    answers = service.post("/predict", json={"jsonData": rows}).json()["jsonData"]
+    service.service.close()
+    found = monitor.run(settings, tmp_path / "build/model", [str(tmp_path / "p")], None, datetime.now(UTC))
+    means = {one.column: one.value for one in found.windows if one.kind == "output" and not one.reference}
+    assert means["probability_no"] == pytest.approx(np.mean([one["probabilities"]["no"] for one in answers]))
+    assert means["probability_No"] == pytest.approx(np.mean([one["probabilities"]["No"] for one in answers]))
+    assert means["probability_no"] != means["probability_No"]
 
 
 def test_more_categories_than_columns_can_hold_are_encoded_by_their_target(repository: Git) -> None:

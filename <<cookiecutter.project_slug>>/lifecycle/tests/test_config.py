@@ -47,6 +47,9 @@ def refused(values: object, folder: Path) -> str:
             "row",
             "rows, floor, ceiling, baseline, champion, slice, gap, fairness, calibration, parity, latency",
         ),
+        ("data.target.classes", [False, True], "YAML reads an unquoted no, off or false as false; write the class in"),
+        ("data.target.positive", True, "YAML reads an unquoted yes, on or true as true; write the class in quotes"),
+        ("data.target.positive", "no", "positive is no, which must be the second of two classes, not [no, yes]"),
         ("gates.1.metric", "mae", "gates names mae; allowed are average_precision"),
         ("gates.1.bound", "high", "gates.1.floor.bound: should be a valid number"),
         ("gates.1.bound", float("nan"), "should be a finite number"),
@@ -110,3 +113,14 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         config.load(tmp_path / "config.yaml")
+
+
+def test_classes_may_be_whole_numbers() -> None:
+    target = config.Target.model_validate({"column": "outcome", "classes": [0, 1], "positive": 1})
+    assert (target.classes, target.positive) == (("0", "1"), "1")
+
+
+def test_a_name_where_there_is_none_to_choose_from_is_told(tmp_path: Path) -> None:
+    values = changed("evaluate.slices", [])
+    values["gates"] = [{"kind": "slice", "slice": "colour", "metric": "f1", "bound": 0.5, "rows": 10}]
+    assert "gates names colour; there is none that it could name" in refused(values, tmp_path)

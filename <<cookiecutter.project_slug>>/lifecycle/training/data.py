@@ -56,6 +56,8 @@ def table(content: bytes, section: config.Data) -> pd.DataFrame:
         raise InputError(f"The data file {section.path} cannot be read ({said(error)}); convert it.") from error
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype("object")
+    for name in booleans(rows.schema, section):
+        frame[name] = frame[name].astype("float64")
     _check_order(frame, section)
     for name, feature in section.features.items():
         _check_values(frame[name], name, feature, section.path)
@@ -84,6 +86,11 @@ def _check_types(schema: pa.Schema, section: config.Data) -> None:
                 f"The column {name} of {section.path} holds {kind}, but data.features says {feature.type}; "
                 "convert the column, or correct its type."
             )
+
+
+def booleans(schema: pa.Schema, section: config.Data) -> list[str]:
+    """The features that are numbers to the model, and true or false to its callers."""
+    return [name for name in section.features if pa.types.is_boolean(schema.field(name).type)]
 
 
 def _check_order(frame: pd.DataFrame, section: config.Data) -> None:
@@ -172,7 +179,9 @@ def run(settings: config.Config, build: Path, slices: Sequence[str] = ()) -> str
     `slices` are the columns of `evaluate.slices`, which otherwise would be missed only after the training.
     """
     section = settings.data
-    frame = table(fetch(section), section)
+    content = fetch(section)
+    frame = table(content, section)
+    sent = booleans(pq.read_schema(pa.BufferReader(content)), section)
     if absent := [name for name in slices if name not in frame]:
         raise InputError(
             f"evaluate.slices names {', '.join(absent)}, which {section.path} does not have; it has "
@@ -183,7 +192,8 @@ def run(settings: config.Config, build: Path, slices: Sequence[str] = ()) -> str
     check_classes({name: rows for name, (rows, _) in parts.items()}, settings)
     with files.replaced(build / "data") as folder:
         for name, (rows, span) in parts.items():
-            write(rows, {"contract": contract(settings), "period": span}, folder / f"{name}.parquet")
+            origin = {"contract": contract(settings), "period": span, "booleans": sent}
+            write(rows, origin, folder / f"{name}.parquet")
             counts[name] = len(rows)
             left -= len(rows)
     later = "later" if isinstance(settings.split, config.Split) else "other"
@@ -210,6 +220,12 @@ def read(path: Path, settings: config.Config) -> tuple[pd.DataFrame, list[str]]:
             f"{path} was made with another task, data or split than config.yaml has; run `make data` again."
         )
     return rows.to_pandas(), period
+
+
+def sent_as_booleans(path: Path) -> list[str]:
+    """The features that callers send as true or false, of a part that `read` has taken."""
+    found: list[str] = json.loads(pq.read_schema(path).metadata[b"origin"]).get("booleans", [])
+    return found
 
 
 def said(error: Exception) -> str:

@@ -49,6 +49,7 @@ def run(settings: Config, build: Path, lock: Path) -> str:
             "threshold": settings.train.threshold,
             "time": settings.data.time,
             "key": list(settings.data.key),
+            "booleans": data.sent_as_booleans(build / "data" / "train.parquet"),
             "data": {"sha256": settings.data.sha256, "train": learnt, "test": tested, "draw": split.drawn(settings)},
             "contract": data.contract(settings),
             "lock": locked,
