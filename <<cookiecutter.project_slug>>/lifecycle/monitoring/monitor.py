@@ -66,6 +66,11 @@ def _warnings(
         )
     if counts.unreadable:
         found.append(f"{counts.unreadable:,} lines of the log are torn or malformed and were skipped.")
+    if counts.repeated:
+        found.append(
+            f"{counts.repeated:,} rows came twice under the same request id and were skipped; if callers send an id of "
+            "their own (meta.puid), each request needs another one."
+        )
     if counts.future:
         found.append(
             f"{counts.future:,} rows have a log time in the future and were skipped; correct the server's clock."

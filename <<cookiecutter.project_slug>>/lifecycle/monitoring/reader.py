@@ -16,7 +16,7 @@ import pandas as pd
 
 from lifecycle import InputError
 from lifecycle.artifact import golden
-from lifecycle.artifact.directory import Model
+from lifecycle.artifact.directory import Column, Model
 from lifecycle.documents import log
 
 SKEW = timedelta(hours=1)  # tolerated lead of another machine's clock
@@ -192,9 +192,14 @@ def labels(
         )
 
 
-def _boolean(value: str, name: str) -> str:
-    """True and false, or the numbers that a request may send for them, as a number."""
-    return f"coalesce(try_cast({value} as double), try_cast(try_cast({value} as boolean) as double)) as {quoted(name)}"
+def _value(column: Column) -> str:
+    """A feature of a row of the log; true and false, or the numbers that a request may send for them, as a number."""
+    value = f"features.{quoted(column.name)}"
+    if column.type == "category":
+        return f"coalesce({value}, '')"
+    if column.boolean:
+        return f"coalesce(try_cast({value} as double), try_cast(try_cast({value} as boolean) as double))"
+    return value
 
 
 def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
@@ -202,14 +207,9 @@ def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
 
     Prediction and label are codes 0 and 1 for two classes, and class names for more.
     """
-    features = [
-        f"coalesce(features.{quoted(column.name)}, '') as {quoted(column.name)}"
-        if column.type == "category"
-        else _boolean(f"features.{quoted(column.name)}", column.name)
-        if column.boolean
-        else f"features.{quoted(column.name)} as {quoted(column.name)}"
-        for column in model.columns
-    ]
+    # DuckDB takes names that differ only in case for one, such as a feature `Time` and the row's `time`.
+    columns = {f"feature {place}": column for place, column in enumerate(model.columns)}
+    features = [f"{_value(column)} as {quoted(alias)}" for alias, column in columns.items()]
     outputs = {f"class {place}": name for place, name in enumerate(model.classes)}
     features += [f"answer.probabilities[$class{place}] as {quoted(alias)}" for place, alias in enumerate(outputs)]
     parameters: dict[str, Any] = {f"class{place}": name for place, name in enumerate(model.classes)}
@@ -226,4 +226,5 @@ def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
         "order by picked.chunk, picked.time, picked.request, picked.row",
         parameters,
     ).df()
-    return found.rename(columns={alias: f"probability_{name}" for alias, name in outputs.items()})
+    names = {alias: column.name for alias, column in columns.items()}
+    return found.rename(columns=names | {alias: f"probability_{name}" for alias, name in outputs.items()})

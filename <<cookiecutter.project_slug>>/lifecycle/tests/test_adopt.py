@@ -256,6 +256,26 @@ def test_classes_that_differ_in_case_only_are_told_apart_by_the_monitor(reposito
     assert means["probability_no"] != means["probability_No"]
 
 
+def test_a_feature_may_be_called_as_the_monitor_calls_its_own(repository: Git, tmp_path: Path) -> None:
+    frame = packaged(datasets.load_iris)()
+    settings = adopted(
+        frame.rename(columns=dict(zip(frame.columns, ["Time", "Chunk", "period", "Label"], strict=False)))
+    )
+    pipeline(settings, Path("build"))
+    trained = Trained("multiclass_classification", tmp_path).but(build=tmp_path / "build", settings=settings)
+    service = client(trained, tmp_path / "p")
+    rows = [{"Time": 5.0 + row % 3, "Chunk": 3.0, "period": 1.5, "Label": 0.2} for row in range(100)]
+    for _ in range(2):
+        body = {"jsonData": rows, "meta": {"puid": "checkout-service"}}
+        assert service.post("/predict", json=body).status_code == 200
+    service.service.close()
+    changed = settings.monitor.model_copy(update={"window": 100})
+    given = settings.model_copy(update={"monitor": changed})
+    found = monitor.run(given, tmp_path / "build/model", [str(tmp_path / "p")], None, datetime.now(UTC))
+    assert found.log.rows == 100
+    assert "100 rows came twice under the same request id" in " ".join(found.warnings)
+
+
 def test_more_categories_than_columns_can_hold_are_encoded_by_their_target(repository: Git) -> None:
     assert adopted(many()).data.features["city"].encoding == "target"
 
