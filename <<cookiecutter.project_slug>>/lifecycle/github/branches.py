@@ -42,16 +42,19 @@ def tip(branch: str) -> str:
     return git.run(*HELPER, "ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
 
 
+def ours(there: str, made: str) -> bool:
+    """Whether a commit of the remote was made by whoever made ours, and not by a person."""
+    git.run(*HELPER, "fetch", "--quiet", "origin", there)
+    return git.run("show", "--no-patch", "--format=%ce", there) == git.run("show", "--no-patch", "--format=%ce", made)
+
+
 def push(made: str, branch: str) -> bool:
     """Point a remote branch at a commit; False, and no change, when a person has committed to the branch."""
     there = tip(branch)
     if there == made:
         return True
-    if there:
-        git.run(*HELPER, "fetch", "--quiet", "origin", there)
-        ours = git.run("show", "--no-patch", "--format=%ce", made)
-        if git.run("show", "--no-patch", "--format=%ce", there) != ours:
-            return False
+    if there and not ours(there, made):
+        return False
     ref = f"refs/heads/{branch}"
     try:
         git.run(*HELPER, "push", "--quiet", f"--force-with-lease={ref}:{there}", "origin", f"{made}:{ref}")

@@ -60,17 +60,20 @@ def _open(change: Change, text: str) -> dict[str, Any]:
     return updated
 
 
-def _supersede(branch: str, number: int) -> list[int]:
-    """Close the other pull requests of the same kind and environment."""
+def _supersede(branch: str, made: str, mine: dict[str, Any]) -> list[int]:
+    """Close the other pull requests of the same kind and environment that a verb opened, unless a person worked on one.
+
+    A verb's are a bot's; those for an environment may also be of whoever runs the verb by hand.
+    """
     repository, group = api.repository(), branch.rpartition("/")[0] + "/"
     closed = []
     for pull in api.listed(f"repos/{repository}/pulls?state=open&per_page=100"):
-        ref = pull["head"]["ref"]
-        own = pull["head"]["repo"] and pull["head"]["repo"]["full_name"] == repository
-        if own and ref.startswith(group) and ref != branch:
-            api.call(
-                "POST", f"repos/{repository}/issues/{pull['number']}/comments", {"body": f"Superseded by #{number}."}
-            )
+        ref, head, user = pull["head"]["ref"], pull["head"], pull["user"]
+        own = head["repo"] and head["repo"]["full_name"] == repository and ref.startswith(group) and ref != branch
+        by_verb = user["type"] == "Bot" or (group.count("/") > 1 and user["login"] == mine["user"]["login"])
+        if own and by_verb and branches.ours(head["sha"], made):
+            said = {"body": f"Superseded by #{mine['number']}."}
+            api.call("POST", f"repos/{repository}/issues/{pull['number']}/comments", said)
             api.call("PATCH", f"repos/{repository}/pulls/{pull['number']}", {"state": "closed"})
             api.call("DELETE", f"repos/{repository}/git/refs/heads/{ref}")
             closed.append(pull["number"])
@@ -107,7 +110,7 @@ def run(build: Path, waits: bool) -> str:
         )
     labels = change.branch.split("/")[:-1]
     api.call("POST", f"{api.root()}/issues/{pull['number']}/labels", {"labels": labels})
-    closed = _supersede(change.branch, pull["number"])
+    closed = _supersede(change.branch, made, pull)
     over = f"; closed {', '.join(f'#{number}' for number in closed)}, which it supersedes" if closed else ""
     outcome = f"#{pull['number']} {change.title}{over}"
     api.say("GITHUB_STEP_SUMMARY", f"{pages.plain(outcome)}: {pull['html_url']}")

@@ -55,6 +55,42 @@ def test_the_repository_is_that_of_the_run_or_of_the_remote(repository: Git, mon
     assert api.root() == "repos/acme/other"
 
 
+def test_the_report_of_a_deleted_fork_is_posted_nowhere() -> None:
+    assert comment.pull(RUN | {"head_repository": None, "head_branch": "x"}, "7") is None
+
+
+@pytest.mark.parametrize(
+    ("branch", "user", "email", "closed"),
+    [
+        ("promote/dev/2", "bot", "tester@example.org", True),
+        ("promote/dev/2", "ann", "tester@example.org", True),  # who runs the verb by hand
+        ("promote/dev/2", "eve", "tester@example.org", False),
+        ("promote/dev/2", "bot", "eve@example.org", False),  # a person has committed to it
+        ("promote/staging/2", "bot", "tester@example.org", False),
+        ("retrain/data", "ann", "tester@example.org", False),  # her own idea of a better model
+        ("retrain/data", "bot", "tester@example.org", True),
+    ],
+)
+def test_only_a_verbs_own_pull_request_is_superseded(
+    branch: str, user: str, email: str, closed: bool, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
+    repository("init", "--quiet", "--bare", str(tmp_path / "origin.git"))
+    repository("remote", "add", "origin", str(tmp_path / "origin.git"))
+    made = repository("rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", email)
+    other = "retrain/new-features" if branch.startswith("retrain") else "promote/dev/1"
+    head = {"ref": other, "sha": repository.commit("Earlier"), "repo": {"full_name": "acme/tiny"}}
+    repository("push", "--quiet", "origin", f"HEAD:refs/heads/{other}")
+    users = {name: {"login": name, "type": "Bot" if name == "bot" else "User"} for name in ("ann", "bot", "eve")}
+    calls: list[str] = []
+    monkeypatch.setattr(api, "listed", lambda _: [{"number": 7, "user": users[user], "head": head}])
+    monkeypatch.setattr(api, "call", lambda method, path, *_: calls.append(f"{method} {path}"))
+    mine = {"number": 8, "user": users["ann"]}
+    assert offer._supersede(branch, made, mine) == ([7] if closed else [])
+    assert bool(calls) is closed
+
+
 @pytest.mark.parametrize(
     ("head", "posted"),
     [
