@@ -11,9 +11,10 @@ import pandas as pd
 import yaml
 
 from lifecycle import InputError, config, files, git
-from lifecycle.adopting import columns, gates, source, summary, target
+from lifecycle.adopting import columns, gates, source, summary, target, writing
 from lifecycle.adopting.columns import Choice
 from lifecycle.artifact.frames import LABEL
+from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS
 from lifecycle.tasks import MONITORED
 from lifecycle.training import data, split
 
@@ -21,7 +22,7 @@ ESTIMATOR, EXAMPLE = Path("model/estimator.py"), Path(__file__).with_name("examp
 TEST = 0.3  # of the rows
 FEWEST = 20  # rows from which anything can be learnt
 DAYS = 3  # from the first to the last row, for a split by days
-WINDOWS = 10  # of the monitor, in the reference
+WINDOWS, SMALLEST = REFERENCE_WINDOWS, 100  # of the monitor in the test rows, and rows of one
 SLICES, PARTS = 2, 6  # how many slices, and of how many parts at most
 
 
@@ -54,7 +55,8 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     said += [f"{one.column}: {'' if one.feature else 'left out: '}{one.why}" for one in choices]
     features = {one.name: one.feature for one in choices if one.feature}
     if not features:
-        raise InputError(f"FILE {location} has no column that can be a feature; read above why each was left out.")
+        why = "; ".join(f"{one.column}: {one.why}" for one in choices) or "it has no other column"
+        raise InputError(f"FILE {location} has no column that can be a feature ({why}); add one.")
     kept, group = _keyed(rows, time, key, said)
     pinned = pd.DataFrame({one.name: one.values for one in choices if one.feature})
     pinned = pd.concat([rows[[*filter(None, [time]), *key]], pinned, asked.values.rename(names["TARGET"])], axis=1)
@@ -64,11 +66,6 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     content = buffer.getvalue()
 
     document = settings.model_dump(mode="json", by_alias=True)
-    named: dict[str, Any] = {"column": names["TARGET"]}
-    if asked.classes:
-        named["classes"] = list(asked.classes)
-    if asked.task == "binary_classification":
-        named["positive"] = asked.classes[1]
     document |= {
         "task": asked.task,
         "data": {
@@ -77,18 +74,18 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
             "sha256": files.sha256(content),
             **({"time": time} if time else {}),
             **({"key": kept} if kept else {}),
-            "target": named,
+            "target": _target(names["TARGET"], asked),
             "features": features,
         },
         "split": _split(rows, time, group, said),
         "evaluate": document["evaluate"] | {"slices": _slices(choices, said)},
         "gates": [],
     }
-    parameters = document["train"]["parameters"]
+    parameters, watching = document["train"]["parameters"], document["monitor"]
     if "min_samples_leaf" in parameters:
         parameters["min_samples_leaf"] = max(5, min(50, len(rows) // 100))
-    document["monitor"] = document["monitor"] | {"window": 100, "metrics": [MONITORED[asked.task][0]]}
-    document["monitor"]["alert"]["metrics"] = document["monitor"]["metrics"]
+    watching["window"], watching["metrics"] = SMALLEST, [MONITORED[asked.task][0]]
+    watching["alert"]["metrics"] = watching["metrics"]
     provisional = config.Config.model_validate(document)
     checked = data.table(content, provisional.data)
     checked[LABEL] = data.label(checked[names["TARGET"]], asked.task, provisional.data.target, output.as_posix())
@@ -98,15 +95,8 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     proposal = gates.propose(parts["train"], parts["test"], provisional)
     document["gates"], count = proposal.gates, len(parts["test"])
     said += proposal.said
-    document["monitor"]["window"] = max(100, count // WINDOWS // 50 * 50 if count >= 1000 else 100)
-    if (windows := count // document["monitor"]["window"]) < WINDOWS:
-        said.append(
-            f"monitor: the {count:,} test rows make {windows} windows of {document['monitor']['window']} rows, and "
-            f"bounds need {WINDOWS}: it will show estimates, but be off as an alarm until there are more test rows"
-        )
-    else:
-        said.append(f"monitor: windows of {document['monitor']['window']:,} rows, {windows} of them in the test rows")
-    written = _written(text, document)
+    watching["window"] = _window(count, said)
+    written = writing.written(text, document)
     config.Config.model_validate(yaml.safe_load(written))
     print("\n".join(f"  {sentence}" for sentence in said))
     print("".join(difflib.unified_diff(text.splitlines(True), written.splitlines(True), f"{path} (before)", str(path))))
@@ -119,6 +109,29 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
         f"{len(parts['train']):,} rows to train on, {count:,} to test on, {len(features)} features: {output}, {path} "
         f"and {page} are written.{unused} Look at the page, then run `make pipeline`"
     )
+
+
+def _target(name: str, asked: target.Labels) -> dict[str, Any]:
+    """The keys of `data.target`."""
+    found: dict[str, Any] = {"column": name}
+    if asked.classes:
+        found["classes"] = list(asked.classes)
+    if asked.task == "binary_classification":
+        found["positive"] = asked.classes[1]
+    return found
+
+
+def _window(count: int, said: list[str]) -> int:
+    """The rows of a window of the monitor, so that the test rows make enough of them if they can."""
+    rows = max(SMALLEST, count // WINDOWS // 50 * 50)
+    windows = count // rows
+    state = f"monitor: windows of {rows:,} rows, {windows} of them in the test rows"
+    if windows < FEWEST_WINDOWS:
+        state += f"; with fewer than {FEWEST_WINDOWS} it shows estimates and is off as an alarm until there are more"
+    elif windows < WINDOWS:
+        state += f"; with fewer than {WINDOWS} its bounds are uncertain"
+    said.append(state)
+    return rows
 
 
 def _encoded(many: list[Choice], said: list[str]) -> None:
@@ -216,61 +229,3 @@ def _slices(choices: list[Choice], said: list[str]) -> list[dict[str, Any]]:
     names = ", ".join(part["column"] for part in found) or "none"
     said.append(f"slices: {names}; which groups should be treated alike is yours to say")
     return found
-
-
-def _line(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=100_000, allow_unicode=True).strip()
-
-
-def _flow(value: Any) -> str:
-    """A value in one line; YAML ends a plain one with a line of its own."""
-    return _line(value).removesuffix("\n...")
-
-
-def _written(text: str, document: Mapping[str, Any]) -> str:
-    """`config.yaml` with the adopted sections; all others, with their comments, stay as they are."""
-    found, section = document["data"], [f"  {key}: {_flow(value)}" for key, value in document["data"].items()]
-    section = [line for line in section if not line.startswith(("  target:", "  features:"))]
-    section += ["  target:", *(f"    {key}: {_flow(value)}" for key, value in found["target"].items())]
-    section += ["  features:", *(f"    {_flow(name)}: {_flow(value)}" for name, value in found["features"].items())]
-    sections = {
-        "task": f"task: {document['task']}\n\n",
-        "data": "\n".join(["data:", *section, "", ""]),
-        "split": "\n".join(
-            ["split:", *(f"  {key}: {_flow(value)}" for key, value in document["split"].items()), "", ""]
-        ),
-        "gates": "\n".join(["gates:", *(f"  - {_flow(gate)}" for gate in document["gates"]), "", ""]),
-    }
-    for name, words in sections.items():
-        text = _within(text, name, r"\A.*\Z", words)
-    train, evaluate, monitor = (document[name] for name in ("train", "evaluate", "monitor"))
-    if document["task"] == "binary_classification":
-        meaning = f"{train['threshold']} # the probability from which the answer is {found['target']['positive']}"
-        text = _within(text, "train", r"(?<=^  threshold: )\S.*?$", meaning)
-    leaf = str(train["parameters"].get("min_samples_leaf"))
-    text = _within(text, "train", r"(?<=min_samples_leaf: )\d+", leaf)
-    slices = "".join(f"    - {_flow(part)}\n" for part in evaluate["slices"]) or "    []\n"
-    text = _within(text, "evaluate", r"^  slices:.*?(?=^  \w|^\w|\Z)", f"  slices:\n{slices}")
-    text = _within(text, "monitor", r"^  metrics: .*?$", f"  metrics: {_flow(monitor['metrics'])}")
-    text = _within(text, "monitor", r"(?<=^  window: )\S+", str(monitor["window"]))
-    text = _within(text, "monitor", r"(?<=alert: \{metrics: )\[.*?\]", _flow(monitor["alert"]["metrics"]))
-    # Where a person has written a section in another form, it is written anew, without its comments.
-    for name, keys in {
-        "train": {"parameters": train["parameters"]},
-        "evaluate": {"slices": evaluate["slices"]},
-        "monitor": {key: monitor[key] for key in ("metrics", "window", "alert")},
-    }.items():
-        own = yaml.safe_load(text)[name]
-        if any(own.get(key) != value for key, value in keys.items()):
-            whole = yaml.safe_dump({name: own | keys}, sort_keys=False, default_flow_style=None, allow_unicode=True)
-            text = _within(text, name, r"\A.*\Z", f"{whole}\n")
-    return text
-
-
-def _within(text: str, section: str, pattern: str, words: str) -> str:
-    """Replace the first match inside a section."""
-
-    def replaced(match: re.Match[str]) -> str:
-        return re.sub(pattern, lambda _: words, match[0], count=1, flags=re.M | re.S)
-
-    return re.sub(rf"^{section}:.*?(?=^\w|\Z)", replaced, text, count=1, flags=re.M | re.S)

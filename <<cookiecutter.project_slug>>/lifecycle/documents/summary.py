@@ -11,6 +11,9 @@ from lifecycle.tasks import Task
 VERSION: Literal[1] = 1
 Kind = Literal["estimated", "realised", "drift", "output", "quality"]
 
+# Windows in the reference, for bounds that can be relied on, and for any bounds.
+REFERENCE_WINDOWS, FEWEST_WINDOWS = 10, 5
+
 
 class Window(Strict):
     """One number about `rows` rows from `begin` to `end`: a metric, or a measure of one column.

@@ -13,10 +13,8 @@ from lifecycle import InputError, files
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.directory import Model
 from lifecycle.config import Config, Monitor
-from lifecycle.documents.summary import LogCounts, Summary, Window
+from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCounts, Summary, Window
 from lifecycle.monitoring import alerts, nannyml, quality, reader, windows
-
-REFERENCE_WINDOWS, FEWEST = 10, 5  # in the reference, for bounds that can be relied on, and for any bounds
 
 
 def _reference(connection: duckdb.DuckDBPyConnection, model: Model, watching: Monitor, begin: datetime) -> pd.DataFrame:
@@ -75,10 +73,10 @@ def _warnings(
         found.append(
             f"{counts.future:,} rows have a log time in the future and were skipped; correct the server's clock."
         )
-    if reference < FEWEST:
+    if reference < FEWEST_WINDOWS:
         found.append(
-            f"The reference has {reference} windows of {unit}, fewer than {FEWEST}: performance has no bounds and "
-            "raises no alert; lengthen split.test or shorten monitor.window."
+            f"The reference has {reference} windows of {unit}, fewer than {FEWEST_WINDOWS}: performance has no bounds "
+            "and raises no alert; lengthen split.test or shorten monitor.window."
         )
     elif reference < REFERENCE_WINDOWS:
         found.append(
@@ -137,7 +135,7 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         found += nannyml.estimated(known, analysis, model.task, model.classes, own.metrics, features)
         if len(truths):
             found += nannyml.realised(known, truths, model.task, model.classes, own.metrics)
-        if known["chunk"].nunique() < FEWEST:  # three standard deviations of so few are no bounds
+        if known["chunk"].nunique() < FEWEST_WINDOWS:  # three standard deviations of so few are no bounds
             unbounded = {"low": None, "high": None, "outside": False}
             found = [window.model_copy(update=unbounded) for window in found]
         found += nannyml.drift(known, analysis, features, outputs)

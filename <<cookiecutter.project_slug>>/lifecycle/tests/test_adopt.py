@@ -195,7 +195,7 @@ def test_what_each_column_is_good_for_is_said_and_written(repository: Git, capsy
         "empty: left out: empty in every row",
         "number: left out: a whole number that no two rows share",
         "an equal model passes in 95% of cases",
-        "it will show estimates, but be off as an alarm",
+        "with fewer than 5 it shows estimates and is off as an alarm",
         "+  path: data/table.parquet",
     ):
         assert sentence in said, sentence
@@ -360,6 +360,7 @@ def test_the_task_follows_from_the_target(labels: Any, task: str) -> None:
         ({"TARGET": "same"}, "has 1 different values, so nothing can be learnt"),
         ({"TARGET": "texts"}, "has 90 different texts, more than 30 classes"),
         ({"TARGET": "a", "POSITIVE": "1"}, "is a number without classes"),
+        ({"KEY": "a,texts"}, r"no column that can be a feature \(same: '1' in every row\); add one"),
     ],
 )
 def test_a_wrong_word_is_told_and_nothing_is_written(words: dict[str, str], told: str, repository: Git) -> None:
