@@ -33,7 +33,7 @@ def _json(content: bytes) -> pd.DataFrame:
 
 def _parquet(content: bytes) -> pd.DataFrame:
     rows = parquet(content).replace_schema_metadata(None)  # pandas would make an index of columns that it names
-    return rows.to_pandas(types_mapper=None)
+    return rows.to_pandas()
 
 
 READERS: dict[str, Reader] = {

@@ -7,13 +7,10 @@ from typing import Any
 import yaml
 
 
-def _line(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=100_000, allow_unicode=True).strip()
-
-
 def _flow(value: Any) -> str:
     """A value in one line; YAML ends a plain one with a line of its own."""
-    return _line(value).removesuffix("\n...")
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=100_000, allow_unicode=True)
+    return text.strip().removesuffix("\n...")
 
 
 def written(text: str, document: Mapping[str, Any]) -> str:

@@ -11,23 +11,16 @@ from pandas.api.types import is_numeric_dtype
 LABEL = "label"  # the column that the model learns
 
 
-def parquet(content: bytes, columns: list[str] | None = None) -> pa.Table:
-    """The rows of a Parquet file; raises ArrowException if it is not valid.
+def parquet(content: bytes | BinaryIO, columns: list[str] | None = None) -> pa.Table:
+    """The rows of a Parquet file, of which no other columns are read; raises ArrowException if it is not valid.
 
     Single-threaded: an Arrow thread that outlives Python aborts the process (apache/arrow#34314), as in a tenth of the
     runs of `make pin` on a busy machine.
     """
     try:
-        return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
+        source = pa.BufferReader(content) if isinstance(content, bytes) else content
+        return pq.ParquetFile(source).read(columns, use_threads=False)
     except OSError as error:  # Arrow raises it for damaged compressed data
-        raise pa.ArrowInvalid(str(error)) from error
-
-
-def column(file: BinaryIO, name: str) -> pa.ChunkedArray:
-    """One column of a Parquet file, of which no more is read; raises ArrowException or KeyError if it is not there."""
-    try:
-        return pq.ParquetFile(file).read([name], use_threads=False)[name]
-    except OSError as error:
         raise pa.ArrowInvalid(str(error)) from error
 
 

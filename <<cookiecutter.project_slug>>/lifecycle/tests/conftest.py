@@ -129,6 +129,13 @@ def decision(binary: Trained) -> record.Decision:
     return found.model_copy(update={"evaluation": found.evaluation.model_copy(update={"origin": origin})})
 
 
+@pytest.fixture(autouse=True)
+def _drawn_alike(request: pytest.FixtureRequest) -> None:
+    """A module's generator RNG starts each test anew, so that no test depends on those that this process ran before."""
+    if generator := getattr(request.module, "RNG", None):
+        generator.bit_generator.state = type(generator.bit_generator)(7).state
+
+
 class Git:
     """A repository in the present folder."""
 

@@ -22,7 +22,7 @@ from lifecycle.monitoring import monitor
 
 NAMES = {"TARGET": "", "TIME": "", "KEY": "", "POSITIVE": ""}
 Table = Callable[[], pd.DataFrame]
-RANDOM = np.random.default_rng(0)
+RNG = np.random.default_rng(7)
 
 
 def packaged(load: Callable[..., Any]) -> Table:
@@ -40,17 +40,13 @@ def packaged(load: Callable[..., Any]) -> Table:
 
 def penguins() -> pd.DataFrame:
     """Three classes of text, categories and gaps."""
-    species = RANDOM.choice(["Adelie", "Chinstrap", "Gentoo"], 344, p=[0.44, 0.2, 0.36])
-    bill = pd.Series(species).map({"Adelie": 39.0, "Chinstrap": 49.0, "Gentoo": 47.5}) + RANDOM.normal(
-        scale=3, size=344
-    )
-    mass = pd.Series(species).map({"Adelie": 3700, "Chinstrap": 3730, "Gentoo": 5080}) + RANDOM.normal(
-        scale=400, size=344
-    )
-    sex = pd.Series(RANDOM.choice(["female", "male"], 344)).where(RANDOM.random(344) > 0.03)
+    species = RNG.choice(["Adelie", "Chinstrap", "Gentoo"], 344, p=[0.44, 0.2, 0.36])
+    bill = pd.Series(species).map({"Adelie": 39.0, "Chinstrap": 49.0, "Gentoo": 47.5}) + RNG.normal(scale=3, size=344)
+    mass = pd.Series(species).map({"Adelie": 3700, "Chinstrap": 3730, "Gentoo": 5080}) + RNG.normal(scale=400, size=344)
+    sex = pd.Series(RNG.choice(["female", "male"], 344)).where(RNG.random(344) > 0.03)
     return pd.DataFrame(
         {
-            "island": RANDOM.choice(["Biscoe", "Dream"], 344),
+            "island": RNG.choice(["Biscoe", "Dream"], 344),
             "bill mm": bill,
             "mass_g": mass.round(-1),
             "sex": sex,
@@ -62,16 +58,16 @@ def penguins() -> pd.DataFrame:
 def timed() -> pd.DataFrame:
     """50,000 rows in no order, with a time, a key, a category, gaps, and rows without a target."""
     count = 50_000
-    use = RANDOM.normal(size=count)
-    plan = RANDOM.choice(["free", "paid", "trial"], count)
-    churned = pd.Series(np.where(use + (plan == "trial") + RANDOM.normal(size=count) > 1.5, "yes", "no"))
+    use = RNG.normal(size=count)
+    plan = RNG.choice(["free", "paid", "trial"], count)
+    churned = pd.Series(np.where(use + (plan == "trial") + RNG.normal(size=count) > 1.5, "yes", "no"))
     frame = pd.DataFrame(
         {
             "at": pd.date_range("2023-01-01", periods=count, freq="11min"),
             "id": np.arange(count),
-            "use": np.where(RANDOM.random(count) < 0.1, np.nan, use),
-            "plan": pd.Series(plan).where(RANDOM.random(count) > 0.05),
-            "target": churned.where(RANDOM.random(count) > 0.01),
+            "use": np.where(RNG.random(count) < 0.1, np.nan, use),
+            "plan": pd.Series(plan).where(RNG.random(count) > 0.05),
+            "target": churned.where(RNG.random(count) > 0.01),
         }
     )
     return frame.sample(frac=1, random_state=0)
@@ -79,16 +75,16 @@ def timed() -> pd.DataFrame:
 
 def rare() -> pd.DataFrame:
     """One positive in a thousand rows."""
-    sign = RANDOM.normal(size=60_000)
-    return pd.DataFrame({"sign": sign, "target": (sign + RANDOM.normal(scale=0.5, size=60_000) > 3.45).astype(int)})
+    sign = RNG.normal(size=60_000)
+    return pd.DataFrame({"sign": sign, "target": (sign + RNG.normal(scale=0.5, size=60_000) > 3.45).astype(int)})
 
 
 def many() -> pd.DataFrame:
     """7,000 categories in a column."""
-    city = RANDOM.integers(7000, size=25_000)
-    up = RANDOM.normal(size=7000)[city] + RANDOM.normal(size=25_000) > 0
+    city = RNG.integers(7000, size=25_000)
+    up = RNG.normal(size=7000)[city] + RNG.normal(size=25_000) > 0
     return pd.DataFrame(
-        {"city": [f"c{n}" for n in city], "size": RANDOM.normal(size=25_000), "target": np.where(up, "up", "down")}
+        {"city": [f"c{n}" for n in city], "size": RNG.normal(size=25_000), "target": np.where(up, "up", "down")}
     )
 
 
@@ -107,29 +103,29 @@ def odd() -> pd.DataFrame:
         "变量",
         "variable",
     ]
-    frame = pd.DataFrame({name: RANDOM.normal(size=900) for name in names})
-    frame["a/b"] = RANDOM.choice(["ja", "nein"], 900)
+    frame = pd.DataFrame({name: RNG.normal(size=900) for name in names})
+    frame["a/b"] = RNG.choice(["ja", "nein"], 900)
     return frame.assign(target=np.where(frame["größe (cm)"] + frame["Time"] > 0, "größer", "kleiner"))
 
 
 def kinds() -> pd.DataFrame:
     """Booleans, nullable integers, integer categories, dates, free text, constants, lists and an empty column."""
     count = 1500
-    flag, kind = RANDOM.random(count) < 0.4, RANDOM.integers(1, 4, count)
+    flag, kind = RNG.random(count) < 0.4, RNG.integers(1, 4, count)
     words = np.array(["good", "bad", "slow", "fast", "odd", "fine"])
     return pd.DataFrame(
         {
             "flag": flag,
-            "maybe": pd.Series(flag, dtype="boolean").mask(RANDOM.random(count) < 0.2),
-            "count": pd.Series(RANDOM.integers(50, size=count), dtype="Int64").mask(RANDOM.random(count) < 0.2),
+            "maybe": pd.Series(flag, dtype="boolean").mask(RNG.random(count) < 0.2),
+            "count": pd.Series(RNG.integers(50, size=count), dtype="Int64").mask(RNG.random(count) < 0.2),
             "kind": kind,
             "joined": pd.date_range("2020-01-01", periods=count, freq="h").strftime("%Y-%m-%dT%H:%M:%S"),
-            "notes": [" ".join([*RANDOM.choice(words, 6), str(row)]) for row in range(count)],
+            "notes": [" ".join([*RNG.choice(words, 6), str(row)]) for row in range(count)],
             "always": "same",
             "parts": [[1, 2]] * count,
             "empty": None,
             "number": np.arange(count) + 7,
-            "target": flag * 2 + kind + RANDOM.normal(size=count) > 3,
+            "target": flag * 2 + kind + RNG.normal(size=count) > 3,
         }
     )
 

@@ -159,14 +159,14 @@ def contract(settings: config.Config) -> str:
 
 def check_classes(parts: Mapping[str, pd.DataFrame], settings: config.Config) -> None:
     """Raise InputError if the rows to train or to test on lack a class."""
-    split = settings.split
+    plan = settings.split
     for name, rows in parts.items():
         seen = set(rows[LABEL])
         absent = [one for code, one in enumerate(settings.data.target.classes) if code not in seen]
         if not absent:
             continue
-        if isinstance(split, config.Split):
-            begin, end = split.train if name == "train" else split.test
+        if isinstance(plan, config.Split):
+            begin, end = plan.train if name == "train" else plan.test
             where, remedy = f"split.{name} ({begin} to {end})", "lengthen it"
         else:
             where, remedy = f"What split draws to {name} on", "change split.test or split.seed"

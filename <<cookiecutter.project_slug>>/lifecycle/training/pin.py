@@ -43,7 +43,7 @@ def end(name: str, file: BinaryIO, time: str) -> datetime:
     """The latest moment of a snapshot, in UTC; raises InputError if it has none."""
     try:
         with file:
-            last = pc.max(frames.column(file, time)).as_py()
+            last = pc.max(frames.parquet(file, [time])[time]).as_py()
     except (pa.ArrowException, KeyError) as error:
         raise InputError(
             f"The snapshot {name} is not Parquet with a column {time} ({error}); correct it, or data.snapshots."
@@ -67,7 +67,7 @@ def moved(text: str, pairs: dict[str, str]) -> str:
 def run(settings: Config, path: Path) -> Change | str:
     """Rewrite `config.yaml`; returns the change, or a sentence if there is no newer data."""
     name, content, last = newest(settings.data)
-    sha256, split, days = files.sha256(content), settings.split, timedelta(0)
+    sha256, split = files.sha256(content), settings.split
     pairs = {
         f"path: {settings.data.path}\n": f"path: {name}\n",
         f"sha256: {settings.data.sha256}": f"sha256: {sha256}",

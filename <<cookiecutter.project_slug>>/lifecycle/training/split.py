@@ -47,7 +47,7 @@ def drawn(settings: config.Config) -> dict[str, Any] | None:
 
 
 def parts(frame: pd.DataFrame, settings: config.Config) -> dict[str, tuple[pd.DataFrame, list[str]]]:
-    """The rows of `train` and `test`, each with its period; raises InputError if one is empty or lacks a class."""
+    """The rows of `train` and `test`, each with its period; raises InputError if one is empty."""
     section, split, found = settings.data, settings.split, {}
     if isinstance(split, config.Split) and section.time:
         for name, span in (("train", split.train), ("test", split.test)):
