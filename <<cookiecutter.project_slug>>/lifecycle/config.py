@@ -257,6 +257,8 @@ class Monitor(Strict):
 
 
 class Config(Strict):
+    """A candidate fails unless it answers all that production's callers send, or `schema` is `breaking`."""
+
     name: str
     task: Task
     data: Data
@@ -264,6 +266,7 @@ class Config(Strict):
     train: Train
     evaluate: Evaluate
     gates: tuple[AnyGate, ...]
+    schema_: Annotated[Literal["compatible", "breaking"], Field(alias="schema")] = "compatible"
     reproduce: Reproduce
     promote: Promote
     serve: Serve

@@ -48,7 +48,9 @@ STEPS = {
         others=("the champion",),
         writes=("evaluation.json",),
     ),
-    "gate": Step("lifecycle.evaluation.gate", ("task", "gates"), reads=("evaluation.json",), writes=("decision.json",)),
+    "gate": Step(
+        "lifecycle.evaluation.gate", ("task", "gates", "schema_"), reads=("evaluation.json",), writes=("decision.json",)
+    ),
     "report": Step("lifecycle.reporting.report", reads=("decision.json",), others=("the templates",), writes=REPORTS),
     "register": Step(
         "lifecycle.training.register", reads=("decision.json", *REPORTS), others=("MLflow",), writes=("mlflow.db",)

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from lifecycle.strict import Strict
 
+# What an undecided gate does; a measured failure blocks all the same.
+Undecided = Literal["refuse", "warn"]
+
 
 class Gate(Strict):
     severity: Literal["block", "warn"] = "block"
@@ -19,12 +22,16 @@ class RowsGate(Gate):
 
 
 class BoundGate(Gate):
-    """The metric is at least (`floor`) or at most (`ceiling`) the bound; `by: interval` tests its worse end."""
+    """The metric is at least (`floor`) or at most (`ceiling`) the bound; `by: interval` tests its worse end.
+
+    It is undecided when the value reaches the bound and the worse end does not.
+    """
 
     kind: Literal["floor", "ceiling"]
     metric: str
     bound: float
     by: Literal["value", "interval"] = "value"
+    undecided: Undecided = "refuse"
 
 
 class BaselineGate(Gate):
@@ -35,11 +42,15 @@ class BaselineGate(Gate):
 
 
 class ChampionGate(Gate):
-    """Non-inferiority: the metric is worse than the champion's by less than the margin, across the paired interval."""
+    """Non-inferiority: the metric is worse than the champion's by at most the margin, across the paired interval.
+
+    It is undecided when the difference is within the margin and its interval is not: the test rows are too few.
+    """
 
     kind: Literal["champion"]
     metric: str
     margin: Annotated[float, Field(ge=0)]
+    undecided: Undecided = "refuse"
 
 
 class SliceGate(Gate):

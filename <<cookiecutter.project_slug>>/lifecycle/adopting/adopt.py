@@ -85,7 +85,7 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     if "min_samples_leaf" in parameters:
         parameters["min_samples_leaf"] = max(5, min(50, len(rows) // 100))
     watching["window"], watching["metrics"] = SMALLEST, [MONITORED[asked.task][0]]
-    watching["alert"]["metrics"] = watching["metrics"]
+    watching["alert"]["metrics"] = list(watching["metrics"])
     provisional = config.Config.model_validate(document)
     checked = data.table(content, provisional.data)
     checked[LABEL] = data.label(checked[names["TARGET"]], asked.task, provisional.data.target, output.as_posix())

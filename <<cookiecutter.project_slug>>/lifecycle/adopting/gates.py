@@ -20,6 +20,7 @@ WHOLE, ROWS = 100_000, 20_000  # at most, to train the model that sets the floor
 PART = 0.8  # of the rows for each of two models that are equally good
 SLACK = 0.05  # of a metric, below a quick model's
 EQUAL = 0.95  # how often an equal model is to pass a champion gate
+MARGIN = 0.05  # of a metric, at most: a wider margin would let losses pass that matter
 JUDGED: dict[Task, tuple[str, ...]] = {
     "binary_classification": ("roc_auc", "f1"),
     "multiclass_classification": ("roc_auc_ovr", "f1_macro"),
@@ -106,18 +107,40 @@ def propose(learnt: pd.DataFrame, test: pd.DataFrame, settings: Config) -> Propo
                 f"({reached[metric].low:.3g} to {reached[metric].high:.3g})"
             )
         deviation = (apart[metric].high - apart[metric].low) / (2 * z)
-        margin = _rounded(max((z + NormalDist().inv_cdf(EQUAL)) * deviation, 1e-6), up=True)
-        champions.append({"kind": "champion", "metric": metric, "margin": margin})
-        tight = NormalDist().cdf(margin / 3 / deviation - z) if deviation else 1.0
-        said.append(
-            f"gates: {metric} less than {margin:g} below the champion's: with {len(test):,} test rows an equal model "
-            f"passes in {EQUAL:.0%} of cases, at a third of that margin in {tight:.0%}"
-            + ("" if better > 0 else " (below means worse, that is higher)")
-        )
+        champions.append(_champion(metric, deviation, abs(value), z, len(test), said))
     metric = _beaten(reached, nothing, settings.task, said)
     gates += [{"kind": "baseline", "metric": metric}, *champions]
     gates += [{"kind": "parity", "bound": settings.train.parity}, {"kind": "latency", "bound": 50, "severity": "warn"}]
     return Proposal(gates, said)
+
+
+def _champion(
+    metric: str, deviation: float, value: float, z: float, rows: int, said: list[str]
+) -> dict[str, float | str]:
+    """A champion gate that an equal model passes in EQUAL of cases, or that warns where the test rows are too few.
+
+    `deviation` is that of the difference of two equal models, of which an interval reaches `z` on either side.
+    """
+
+    def share(margin: float) -> float:
+        return NormalDist().cdf(margin / deviation - z) if deviation else 1.0
+
+    wide, most = (z + NormalDist().inv_cdf(EQUAL)) * deviation, MARGIN * value
+    margin = _rounded(max(min(wide, most), 1e-6), up=True)
+    side = "below" if sign(metric) > 0 else "above"
+    state = (
+        f"gates: {metric} at most {margin:g} {side} the champion's: with {rows:,} test rows an equal model passes in "
+    )
+    gate: dict[str, float | str] = {"kind": "champion", "metric": metric, "margin": margin}
+    if wide <= most:
+        said.append(f"{state}{share(margin):.0%} of cases, at a third of that margin in {share(margin / 3):.0%}")
+        return gate
+    needed = _rounded(rows * (wide / most) ** 2, up=True)
+    said.append(
+        f"{state}{share(margin):.0%} of cases, with {needed:,.0f} in {EQUAL:.0%}; until there are that many, a "
+        "difference that the rows cannot tell from none only warns (`undecided: warn`)"
+    )
+    return gate | {"undecided": "warn"}
 
 
 def _beaten(reached: dict[str, Measure], nothing: dict[str, Measure], task: Task, said: list[str]) -> str:

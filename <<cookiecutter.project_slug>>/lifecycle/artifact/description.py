@@ -78,6 +78,8 @@ def _answers(model: Model, most: int) -> Schema:
     tags: Schema = {"version": {"type": "string"}}
     if model.classes:
         tags["predictions"] = _array({"enum": list(model.classes)})
+    if len(model.classes) == 2:
+        tags["positive"] = {"const": model.classes[1]}
     meta = {
         "puid": {"type": "string", "description": "The request's id; feedback refers to it."},
         "requestPath": {"type": "object", "description": "Which image answered, by container."},

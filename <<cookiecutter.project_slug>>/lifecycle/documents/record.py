@@ -64,13 +64,25 @@ class Code(Strict):
     files: tuple[str, ...]
 
 
+class Requests(Strict):
+    """In words, how the candidate's inputs differ from the champion's: what `breaks` its callers, what does not."""
+
+    breaks: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+
+
 class Champion(Strict):
-    """The model in production on the same test rows; `differences` are candidate minus champion, paired."""
+    """The model in production on the same test rows; `differences` are candidate minus champion, paired.
+
+    Both are empty if it cannot answer the test rows, and `unanswered` says why.
+    """
 
     origin: Origin
     metrics: dict[str, Measure]
     differences: dict[str, Measure]
     code: Annotated[Code | None, Field(description="null if git does not have the champion's commit")]
+    requests: Requests = Requests()
+    unanswered: str = ""
 
 
 class SlicePart(Strict):
@@ -215,11 +227,13 @@ class Evaluation(Strict):
         return sum(part.rows * abs(part.predicted - part.observed) for part in self.calibration) / rows
 
 
-Outcome = Literal["pass", "fail", "warn", "skipped"]
+Outcome = Literal["pass", "fail", "undecided", "warn", "skipped"]
+BLOCKING = ("fail", "undecided")
 
 
 class Verdict(Strict):
-    """One gate's outcome: `fail` blocks, `warn` does not, `skipped` had nothing to compare with."""
+    """One gate's outcome: `fail` and `undecided` (too few test rows to tell) block, `warn` does not, `skipped` had
+    nothing to compare with."""
 
     gate: dict[str, str | float | int]
     outcome: Outcome

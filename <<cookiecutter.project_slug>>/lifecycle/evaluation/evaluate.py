@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from lifecycle import InputError, config, files, git
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.predictor import Array, Predictions, Predictor
 from lifecycle.documents import record
-from lifecycle.evaluation import calibration, drift, importance, slices
+from lifecycle.evaluation import calibration, callers, drift, importance, slices
 from lifecycle.evaluation.intervals import differences, estimates, measures
 from lifecycle.tasks import METRICS, Task
 from lifecycle.training import data
@@ -23,13 +24,23 @@ NAMED = 20  # how many commits and files a record names
 
 
 def columns(frame: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
-    """A model's inputs from the test rows; raises InputError when the rows lack one."""
-    if missing := [column.name for column in predictor.model.columns if column.name not in frame]:
+    """A model's inputs from the test rows; raises InputError when the rows lack one, or hold another type."""
+    model = predictor.model
+    if missing := [column.name for column in model.columns if column.name not in frame]:
         raise InputError(
-            f"The model {predictor.model.version} needs {', '.join(missing)}, which the test rows lack; "
+            f"The model {model.version} needs {', '.join(missing)}, which the test rows lack; "
             "keep the column in the data file."
         )
-    return frames.inputs(frame, {column.name: column.type for column in predictor.model.columns})
+    if other := [
+        f"{column.name} as a {column.type}"
+        for column in model.columns
+        if is_numeric_dtype(frame[column.name]) != (column.type == "number")
+    ]:
+        raise InputError(
+            f"The model {model.version} needs {', '.join(other)}, which the test rows do not hold; "
+            "add a column with a new name instead."
+        )
+    return frames.inputs(frame, {column.name: column.type for column in model.columns})
 
 
 def baseline(task: Task, train: pd.Series, rows: int) -> Predictions:
@@ -160,20 +171,27 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     served = candidate.predict(frames.arrays(rows))
     models = {"candidate": served, "baseline": baseline(settings.task, train[frames.LABEL], len(test))}
     champion = None
+    unanswered = ""
     if champion_directory is not None:
         champion = Predictor(champion_directory)
         _comparable(champion.model, candidate.model)
-        models["champion"] = champion.predict(frames.arrays(columns(test, champion)))
+        try:
+            models["champion"] = champion.predict(frames.arrays(columns(test, champion)))
+        except InputError as error:  # the gates refuse the candidate, with this reason
+            unanswered = str(error)
 
     level = settings.evaluate.level
     found = estimates(METRICS[settings.task], truth, models, settings.evaluate)
     against = None
     if champion is not None:
+        answered = found.get("champion", {})
         against = record.Champion(
             origin=origin(champion.model),
-            metrics=measures(found["champion"], level),
-            differences=differences(found["candidate"], found["champion"], level),
+            metrics=measures(answered, level),
+            differences=differences(found["candidate"], answered, level),
             code=code(champion.model.metadata["commit"], candidate.model.metadata["commit"]),
+            requests=callers.requests(candidate.model, champion.model),
+            unanswered=unanswered,
         )
     importances, dependence = _explained(candidate, rows, truth, settings.evaluate)
     batch = rows.head(settings.serve.rows)

@@ -1,4 +1,4 @@
-"""Decides: each gate of `config.yaml` passes, fails, warns or is skipped; one failure refuses the model."""
+"""Decides: each gate passes, fails, is undecided, warns or is skipped; one failure refuses the model."""
 
 from pathlib import Path
 
@@ -23,9 +23,11 @@ def _bound(gate: policy.BoundGate, evaluation: Evaluation) -> Judgement:
     measure = evaluation.metrics.get(gate.metric)
     if measure is None:
         return "fail", "undefined on the test rows", needed
-    judged = measure.value if gate.by == "value" else measure.low if floor else measure.high
-    holds = judged >= gate.bound if floor else judged <= gate.bound
-    return "pass" if holds else "fail", str(measure), needed
+    worst = measure.value if gate.by == "value" else measure.low if floor else measure.high
+    reached, held = (at >= gate.bound if floor else at <= gate.bound for at in (measure.value, worst))
+    if reached and not held:
+        return _undecided(gate, f"{measure}: the value reaches it, its interval does not", needed)
+    return "pass" if held else "fail", str(measure), needed
 
 
 def _baseline(gate: policy.BaselineGate, evaluation: Evaluation) -> Judgement:
@@ -39,14 +41,24 @@ def _baseline(gate: policy.BaselineGate, evaluation: Evaluation) -> Judgement:
 def _champion(gate: policy.ChampionGate, evaluation: Evaluation) -> Judgement:
     """Non-inferior when the worse end of the paired interval stays within the margin."""
     worse = "below" if sign(gate.metric) > 0 else "above"
-    needed = f"less than {gate.margin:g} {worse} the champion"
+    needed = f"at most {gate.margin:g} {worse} the champion"
     if evaluation.champion is None:
         return "skipped", "no champion to compare with", needed
     difference = evaluation.champion.differences.get(gate.metric)
     if difference is None:
-        return "fail", "undefined on the test rows", needed
+        return "fail", evaluation.champion.unanswered or "undefined on the test rows", needed
     worst = difference.low if sign(gate.metric) > 0 else -difference.high
-    return "pass" if worst > -gate.margin else "fail", _moved(difference), needed
+    if worst >= -gate.margin:
+        return "pass", _moved(difference), needed
+    if sign(gate.metric) * difference.value < -gate.margin:
+        return "fail", _moved(difference), needed
+    return _undecided(gate, f"{_moved(difference)} on {evaluation.rows:,} rows, too few to tell", needed)
+
+
+def _undecided(gate: policy.BoundGate | policy.ChampionGate, found: str, needed: str) -> Judgement:
+    if gate.undecided == "warn":
+        return "warn", f"{found} (undecided)", needed
+    return "undecided", found, needed
 
 
 def _moved(difference: record.Measure) -> str:
@@ -139,17 +151,33 @@ def _judged(gate: policy.AnyGate, evaluation: Evaluation) -> Judgement:
             return _latency(gate, evaluation)
 
 
+def _schema(allowed: str, evaluation: Evaluation) -> Verdict:
+    """What callers of the champion send is still answered, or the change of the inputs is wanted."""
+    gate: dict[str, str | float | int] = {"kind": "schema", "schema": allowed}
+    needed = "every request that production answers is answered"
+    if evaluation.champion is None:
+        return Verdict(gate=gate, outcome="skipped", found="no champion to compare with", needed=needed)
+    changes = evaluation.champion.requests
+    found = "; ".join((*changes.breaks, *changes.other)) or "the same inputs"
+    if not changes.breaks:
+        return Verdict(gate=gate, outcome="pass", found=found, needed=needed)
+    if allowed == "breaking":
+        return Verdict(gate=gate, outcome="warn", found=f"{found}: callers must follow", needed=needed)
+    needed += ", or `schema: breaking` in config.yaml once callers know"
+    return Verdict(gate=gate, outcome="fail", found=found, needed=needed)
+
+
 def decide(settings: config.Config, evaluation: Evaluation) -> record.Decision:
     """The decision record; a gate of severity `warn` never blocks."""
-    verdicts = []
+    verdicts = [_schema(settings.schema_, evaluation)]
     for gate in settings.gates:
         outcome, found, needed = _judged(gate, evaluation)
-        if outcome == "fail" and gate.severity == "warn":
+        if outcome in record.BLOCKING and gate.severity == "warn":
             outcome = "warn"
         verdicts.append(Verdict(gate=gate.model_dump(), outcome=outcome, found=found, needed=needed))
-    rules = files.sha256("\n".join(gate.model_dump_json() for gate in settings.gates).encode())
+    rules = files.sha256("\n".join([settings.schema_, *(gate.model_dump_json() for gate in settings.gates)]).encode())
     return record.Decision(
-        passed=all(verdict.outcome != "fail" for verdict in verdicts),
+        passed=all(verdict.outcome not in record.BLOCKING for verdict in verdicts),
         policy=rules,
         gates=tuple(verdicts),
         evaluation=evaluation,
@@ -165,7 +193,11 @@ def run(settings: config.Config, build: Path) -> str:
         )
     decision = decide(settings, evaluation)
     files.write(build / "decision.json", record.dump(decision))
-    failed = [f"{verdict.title} ({verdict.reason})" for verdict in decision.gates if verdict.outcome == "fail"]
+    failed = [
+        f"{verdict.title} ({'undecided: ' * (verdict.outcome == 'undecided')}{verdict.reason})"
+        for verdict in decision.gates
+        if verdict.outcome in record.BLOCKING
+    ]
     if failed:
         gates = "1 gate" if len(failed) == 1 else f"{len(failed)} gates"
         raise InputError(f"{evaluation.origin.version} is refused by {gates}: {'; '.join(failed)}.")

@@ -4,6 +4,7 @@ from datetime import date
 
 from lifecycle import InputError, git
 from lifecycle.config import Promote
+from lifecycle.documents import record
 from lifecycle.documents.environments import (
     CANDIDATE,
     KUSTOMIZATION,
@@ -28,7 +29,7 @@ def _problem(environment: str, promotion: Promote) -> str:
     if names != {KUSTOMIZATION, RECORD} | ({CANDIDATE} if candidate else set()):
         return f"{target} holds {', '.join(sorted(names))} instead of {KUSTOMIZATION} and {RECORD}"
     for one in filter(None, (decision, candidate)):
-        if not one.passed or any(verdict.outcome == "fail" for verdict in one.gates):
+        if not one.passed or any(verdict.outcome in record.BLOCKING for verdict in one.gates):
             return f"{one.version} in {target} was refused by its gates"
     if component.read((target / KUSTOMIZATION).read_text(), decision, candidate) is None:
         return f"{target / KUSTOMIZATION} does not match the record beside it"

@@ -13,7 +13,7 @@ def run(decision: record.Decision, images: dict[str, str], environment: str, pro
     version = decision.evaluation.origin.version
     target = folder(environment, promotion.order)
     if not decision.passed:
-        failed = sum(verdict.outcome == "fail" for verdict in decision.gates)
+        failed = sum(verdict.outcome in record.BLOCKING for verdict in decision.gates)
         raise InputError(f"{version} was refused by {failed} gates, see build/report.md; release one that passes.")
     if decision.evaluation.origin.dirty or version == git.UNVERSIONED:
         raise InputError(

@@ -132,9 +132,13 @@ def explanation(decision: record.Decision) -> Section:
         axis=f"loss of {metric}",
         horizontal=True,
     )
-    return Section(
-        "Explanation", tables=[Table(("feature", f"permutation importance, {metric}"), rows)], charts=[chart]
-    )
+    lines = [
+        f"Exact SHAP values of {len(evaluation.shap[0].values)} rows, permutation importance and partial dependence."
+        if evaluation.shap
+        else "Permutation importance and partial dependence; the estimator has no exact SHAP values."
+    ]
+    table = Table(("feature", f"permutation importance, {metric}"), rows)
+    return Section("Explanation", lines, [table], charts=[chart])
 
 
 def data(decision: record.Decision) -> Section:

@@ -201,7 +201,7 @@ def drift(data: record.DataProfile) -> go.Figure:
 def sections(evaluation: record.Evaluation) -> dict[str, list[go.Figure]]:
     """The plots of each section of the report, where the evaluation has the data."""
     plots: dict[str, list[go.Figure]] = {"Metrics": [intervals(evaluation)]}
-    if evaluation.champion:
+    if evaluation.champion and evaluation.champion.differences:
         plots["Metrics"].append(differences(evaluation.champion))
     plots["Slices"] = [slices(evaluation)] if evaluation.slices else []
     plots["Calibration"] = [calibration(evaluation.calibration)] if evaluation.calibration else []

@@ -9,7 +9,7 @@ from lifecycle.reporting.pages import Section, Table
 from lifecycle.tasks import METRICS
 
 DRAWN = ("The test rows were drawn, not later ones: how the model fares as time goes on was not measured.",)
-SIGNS = {"pass": "✅", "fail": "❌", "warn": "⚠️", "skipped": "⏭️"}
+SIGNS = {"pass": "✅", "fail": "❌", "undecided": "❓", "warn": "⚠️", "skipped": "⏭️"}
 
 
 def verdict(decision: record.Decision) -> str:
@@ -24,10 +24,12 @@ def setting(evaluation: Evaluation) -> list[str]:
     return [
         f"{evaluation.rows:,} test rows, {evaluation.origin.rows('test')}; intervals at {evaluation.level * 100:g} %. "
         + (
-            f"The champion is {against.origin.version}, compared on the same rows."
+            f"The champion is {against.origin.version}, "
+            + ("which cannot answer these rows." if against.unanswered else "compared on the same rows.")
             if against
             else "There is no champion: comparisons were skipped."
         ),
+        *([f"The positive class is {evaluation.classes[1]}."] if len(evaluation.classes) == 2 else []),
         *DRAWN * bool(evaluation.origin.draw),
     ]
 
@@ -72,6 +74,7 @@ def _changes(decision: record.Decision) -> Section:
     removed = [name for name in old.features if name not in new.features]
     features = [f"{word} {', '.join(names)}" for word, names in (("added", added), ("removed", removed)) if names]
     lines.append(f"Features: {'; '.join(features) or 'the same'}.")
+    lines += [f"Callers: {change}." for change in (*champion.requests.breaks, *champion.requests.other)]
     names = dict.fromkeys([*new.parameters, *old.parameters])
     parameters = [
         f"{name} {new.parameters.get(name, 'unset')}, was {old.parameters.get(name, 'unset')}"

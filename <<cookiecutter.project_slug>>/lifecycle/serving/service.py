@@ -58,6 +58,8 @@ class Service:
         self.telemetry = Telemetry(self.predictor, folder if limits.log.enabled else None)
         self._unit = environment.get("PREDICTIVE_UNIT_ID", "model")
         self._path = {self._unit: environment.get("PREDICTIVE_UNIT_IMAGE", "")}
+        classes = self.predictor.model.classes
+        self._positive = {"positive": classes[1]} if len(classes) == 2 else {}
 
     def predict(self, content: bytes, identity: str | None) -> Answer:
         """Answer a message of Seldon's protocol."""
@@ -65,7 +67,8 @@ class Service:
         def answered() -> Answer:
             message = messages.decode(content)
             request, found = self._answered(messages.columns(message), messages.identity(message) or identity)
-            meta = {"puid": request, "requestPath": self._path, "tags": {"version": self.predictor.model.version}}
+            tags = {"version": self.predictor.model.version, **self._positive}
+            meta = {"puid": request, "requestPath": self._path, "tags": tags}
             return Answer(messages.answer(message, found, self.predictor, meta))
 
         return self._guarded("seldon", answered)
@@ -79,7 +82,7 @@ class Service:
             self.known(name, version)
             inference = openinference.read(content, header, self.predictor)
             request, found = self._answered(inference.columns, identity)
-            parameters = {"puid": request, "requestPath": self._path}
+            parameters = {"puid": request, "requestPath": self._path, **self._positive}
             body, size = openinference.answer(inference, found, self.predictor, parameters)
             return Answer(body, header=size)
 

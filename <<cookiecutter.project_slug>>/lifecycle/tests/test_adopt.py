@@ -17,7 +17,7 @@ from steps import pipeline
 from tiny import Trained
 
 from lifecycle import InputError, config
-from lifecycle.adopting import adopt, columns, example, source, target
+from lifecycle.adopting import adopt, columns, example, gates, source, target
 from lifecycle.monitoring import monitor
 
 NAMES = {"TARGET": "", "TIME": "", "KEY": "", "POSITIVE": ""}
@@ -177,6 +177,24 @@ def test_a_table_becomes_a_model_without_an_edit(name: str, repository: Git) -> 
     assert found["runtime"] == "onnx"
 
 
+def test_a_champion_gate_warns_only_where_the_test_rows_are_too_few() -> None:
+    said: list[str] = []
+    assert gates._champion("roc_auc", 0.001, 0.9, 1.96, 3000, said) == {
+        "kind": "champion",
+        "metric": "roc_auc",
+        "margin": 0.0037,
+    }
+    few = gates._champion("mae", 0.1, 2.0, 1.96, 300, said)
+    assert few == {"kind": "champion", "metric": "mae", "margin": 0.1, "undecided": "warn"}
+    assert said == [
+        "gates: roc_auc at most 0.0037 below the champion's: with 3,000 test rows an equal model passes in 96% of "
+        "cases, at a third of that margin in 23%",
+        "gates: mae at most 0.1 above the champion's: with 300 test rows an equal model passes in 17% of cases, with "
+        "3,900 in 95%; until there are that many, a difference that the rows cannot tell from none only warns "
+        "(`undecided: warn`)",
+    ]
+
+
 def test_what_each_column_is_good_for_is_said_and_written(repository: Git, capsys: pytest.CaptureFixture[str]) -> None:
     settings = adopted(kinds())
     said = capsys.readouterr().out
@@ -190,7 +208,7 @@ def test_what_each_column_is_good_for_is_said_and_written(repository: Git, capsy
         "parts: left out: lists",
         "empty: left out: empty in every row",
         "number: left out: a whole number that no two rows share",
-        "an equal model passes in 95% of cases",
+        "only warns (`undecided: warn`)",
         "with fewer than 5 it shows estimates and is off as an alarm",
         "+  path: data/table.parquet",
     ):

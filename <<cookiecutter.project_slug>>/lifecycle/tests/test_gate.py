@@ -69,6 +69,12 @@ def against(differences: dict[str, Measure]) -> record.Champion:
     return record.Champion.model_construct(origin=None, metrics={}, differences=differences, code=None)
 
 
+def asked(breaks: tuple[str, ...] = (), other: tuple[str, ...] = ()) -> record.Evaluation:
+    """A candidate as good as its champion, of whose inputs some differ."""
+    as_good = champion(roc_auc=0, log_loss=0)
+    return evaluation(champion=as_good.model_copy(update={"requests": record.Requests(breaks=breaks, other=other)}))
+
+
 def groups(difference: float | None) -> record.Fairness:
     """Groups of the slice `colour` that differ by so much, or are too small to differ."""
     differences = {} if difference is None else {"selection_rate_difference": difference}
@@ -138,13 +144,13 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         FLOOR.model_copy(update={"by": "interval"}),
         {"metrics": {"roc_auc": measure(0.82)}},
         {"metrics": {"roc_auc": Measure(value=0.81, low=0.8, high=0.82)}},
-        {"metrics": {"roc_auc": measure(0.805)}},
+        {"metrics": {"roc_auc": measure(0.799)}},
     ),
     "ceiling of the interval": (
         CEILING.model_copy(update={"by": "interval"}),
         {"metrics": {"log_loss": measure(0.38)}},
         {"metrics": {"log_loss": Measure(value=0.39, low=0.38, high=0.4)}},
-        {"metrics": {"log_loss": measure(0.395)}},
+        {"metrics": {"log_loss": measure(0.401)}},
     ),
     "gap": (
         GAP,
@@ -185,10 +191,59 @@ def test_the_baseline_must_be_beaten_not_equalled() -> None:
 
 
 def test_the_champion_is_compared_by_the_worse_end_of_the_interval() -> None:
-    within = against({"roc_auc": Measure(value=-0.01, low=-0.019, high=0)})
-    beyond = against({"roc_auc": Measure(value=-0.01, low=-0.021, high=0)})
+    within = against({"roc_auc": Measure(value=-0.01, low=-0.02, high=0)})
+    beyond = against({"roc_auc": Measure(value=-0.021, low=-0.03, high=0)})
     assert outcome(HIGHER, evaluation(champion=within)) == "pass"
     assert outcome(HIGHER, evaluation(champion=beyond)) == "fail"
+
+
+UNSURE = {
+    "champion": (HIGHER, {"champion": against({"roc_auc": Measure(value=-0.01, low=-0.021, high=0.2)})}),
+    "floor": (FLOOR.model_copy(update={"by": "interval"}), {"metrics": {"roc_auc": measure(0.805)}}),
+    "ceiling": (CEILING.model_copy(update={"by": "interval"}), {"metrics": {"log_loss": measure(0.395)}}),
+}
+
+
+@pytest.mark.parametrize(("rule", "changes"), UNSURE.values(), ids=UNSURE)
+def test_what_the_test_rows_are_too_few_to_tell_is_undecided_and_refused_unless_the_policy_only_warns(
+    rule: policy.AnyGate, changes: dict[str, Any], binary: Trained
+) -> None:
+    few = evaluation(**changes)
+    assert outcome(rule, few) == "undecided"
+    assert not gate.decide(rules(binary, rule), few).passed
+    found = gate.decide(rules(binary, rule.model_copy(update={"undecided": "warn"})), few)
+    assert found.passed
+    assert (found.gates[-1].outcome, found.gates[-1].found.endswith("(undecided)")) == ("warn", True)
+
+
+def test_a_measured_loss_is_refused_also_where_what_is_undecided_only_warns() -> None:
+    worse = against({"roc_auc": Measure(value=-0.021, low=-0.2, high=0.2)})
+    lenient = HIGHER.model_copy(update={"undecided": "warn"})
+    assert outcome(lenient, evaluation(champion=worse)) == "fail"
+
+
+def test_an_identical_model_passes_at_margin_nothing() -> None:
+    same = against({"roc_auc": Measure(value=0, low=0, high=0)})
+    assert outcome(HIGHER.model_copy(update={"margin": 0}), evaluation(champion=same)) == "pass"
+
+
+def test_a_change_that_breaks_callers_is_refused_unless_the_policy_says_that_it_is_wanted(binary: Trained) -> None:
+    settings = rules(binary)
+    broken = asked(breaks=("colour is gone",), other=("size (number) is new and optional",))
+    refused = gate.decide(settings, broken)
+    assert (refused.passed, refused.gates[0].title, refused.gates[0].outcome) == (False, "schema", "fail")
+    assert refused.gates[0].found == "colour is gone; size (number) is new and optional"
+    wanted = gate.decide(settings.model_copy(update={"schema_": "breaking"}), broken)
+    assert (wanted.passed, wanted.gates[0].outcome) == (True, "warn")
+    assert "callers must follow" in wanted.gates[0].found
+    assert wanted.policy != refused.policy
+    assert gate.decide(settings, asked(other=("size is new",))).gates[0].outcome == "pass"
+    assert gate.decide(settings, evaluation(champion=None)).gates[0].outcome == "skipped"
+
+
+def test_a_champion_that_cannot_answer_the_test_rows_refuses_the_candidate() -> None:
+    silent = champion().model_copy(update={"unanswered": "The model 1 needs colour."})
+    assert gate._judged(HIGHER, evaluation(champion=silent))[:2] == ("fail", "The model 1 needs colour.")
 
 
 def test_without_a_champion_a_comparison_is_skipped_not_passed() -> None:
@@ -234,8 +289,8 @@ def test_what_is_needed_says_which_way() -> None:
         "rows": "at least 1,000",
         "floor": "at least 0.8",
         "ceiling": "at most 0.4",
-        "champion, higher is better": "less than 0.02 below the champion",
-        "champion, lower is better": "less than 0.02 above the champion",
+        "champion, higher is better": "at most 0.02 below the champion",
+        "champion, lower is better": "at most 0.02 above the champion",
         "slice": "at least 0.8 in each part",
         "floor of the interval": "at least 0.8 at the worse end of its interval",
         "ceiling of the interval": "at most 0.4 at the worse end of its interval",
@@ -274,7 +329,7 @@ def test_one_failed_gate_refuses_unless_it_only_warns(
     assert not gate.decide(rules(binary, rule), bad).passed
     lenient = gate.decide(rules(binary, rule.model_copy(update={"severity": "warn"})), bad)
     assert lenient.passed
-    assert lenient.gates[0].outcome == "warn"
+    assert lenient.gates[-1].outcome == "warn"
     assert gate.decide(rules(binary), bad).passed, "without the gate nothing refuses it"
 
 
@@ -282,7 +337,9 @@ def test_one_failed_gate_refuses_unless_it_only_warns(
 def test_no_candidate_passes_whose_interval_reaches_beyond_the_margin(value: float, half: float, margin: float) -> None:
     found = against({"roc_auc": measure(value, half)})
     rule = policy.ChampionGate(kind="champion", metric="roc_auc", margin=margin)
-    assert (outcome(rule, evaluation(champion=found)) == "pass") == (value - half > -margin)
+    said = outcome(rule, evaluation(champion=found))
+    assert (said == "pass") == (value - half >= -margin)
+    assert (said == "fail") == (value < -margin)
 
 
 def test_the_policy_is_named_by_its_gates(binary: Trained) -> None:

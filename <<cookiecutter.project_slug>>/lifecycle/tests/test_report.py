@@ -45,7 +45,7 @@ def test_every_section_is_there_in_the_same_order(trained: Trained) -> None:
     text = (trained.build / "report.md").read_text()
     assert text.startswith("## ✅ Accepted: tiny")
     assert text.count("\n| ✅ pass |") == 3
-    assert text.count("\n| ⏭️ skipped |") == 1
+    assert text.count("\n| ⏭️ skipped |") == 2
     assert all(pages.plain(name) in text for name in decision.evaluation.metrics)
     assert re.findall("^### (.*)$", text, flags=re.M) == HEADINGS
     page = (trained.build / "report.html").read_text()
@@ -57,6 +57,27 @@ def test_a_refusal_says_so_first(decision: record.Decision) -> None:
     text = report.markdown(decision.model_copy(update={"passed": False, "gates": (verdict,)}))
     assert text.startswith("## ❌ Refused")
     assert "| ❌ fail | floor roc\\_auc | 0.7 |  | 0.5 | at least 0.8 |" in text
+
+
+def test_the_report_names_the_positive_class_and_how_the_model_is_explained(decision: record.Decision) -> None:
+    text = report.markdown(decision)
+    assert "The positive class is yes." in text
+    assert "- Exact SHAP values of 100 rows, permutation" in text
+    other = decision.evaluation.model_copy(update={"shap": ()})
+    assert "has no exact SHAP values" in report.markdown(decision.model_copy(update={"evaluation": other}))
+
+
+def test_what_changes_for_callers_is_said(decision: record.Decision) -> None:
+    requests = record.Requests(breaks=("colour is gone",), other=("size (number) is new and optional",))
+    champion = record.Champion(
+        origin=decision.evaluation.origin, metrics={}, differences={}, code=None, requests=requests, unanswered="No."
+    )
+    evaluation = decision.evaluation.model_copy(update={"champion": champion})
+    changed = decision.model_copy(update={"evaluation": evaluation})
+    text = report.markdown(changed)
+    assert "- Callers: colour is gone.\n- Callers: size (number) is new and optional." in text
+    assert "which cannot answer these rows" in text
+    assert "Candidate minus champion" not in report.page(changed)
 
 
 def changes(candidate: dict[str, Any], code: record.Code | None = None) -> list[str]:

@@ -43,7 +43,8 @@ def test_rows_are_answered_in_seldons_form_and_logged(url: str, trained: Trained
     assert answer.status_code == 200
     body = answer.json()
     version = directory.load(trained.build / "model").version
-    assert body["meta"] == {"puid": "request-1", "requestPath": {"main": "x@sha256:1"}, "tags": {"version": version}}
+    tags = {"version": version} | ({"positive": "yes"} if trained.task == "binary_classification" else {})
+    assert body["meta"] == {"puid": "request-1", "requestPath": {"main": "x@sha256:1"}, "tags": tags}
     found = logged(tmp_path)
     assert [(line["request"], line["row"], line["version"]) for line in found] == [
         ("request-1", 0, version),
