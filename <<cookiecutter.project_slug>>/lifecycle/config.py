@@ -73,7 +73,8 @@ class Data(Strict):
     """The data file (a path or an fsspec URI), pinned by its SHA-256, and its columns; rows are sorted by `time`.
 
     Without `time` a row has no moment, and `split` draws the test rows. `snapshots` is a glob pattern of paths or URIs;
-    the newest is the one with the latest row or, without `time`, the last one by name.
+    the newest is the one with the latest row or, without `time`, the last one by name. `weight` is a column that says
+    how much each row counts when the model learns; metrics count every row alike.
     """
 
     path: str
@@ -81,6 +82,7 @@ class Data(Strict):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     time: str | None = None
     key: tuple[str, ...] = ()
+    weight: str | None = None
     target: Target
     features: Annotated[dict[str, Feature], Field(min_length=1)]
 
@@ -142,12 +144,14 @@ AnySplit = Annotated[
 
 class Train(Strict):
     """The estimator's `parameters`, read by `model/estimator.py`. With two classes, a probability of at least
-    `threshold` predicts the second. `parity` is the largest difference allowed between served and fitted model."""
+    `threshold` predicts the second, unless the estimator tunes one. `parity` is the largest difference allowed between
+    served and fitted model. `trusted` are types of your packages that a model served with skops may hold."""
 
     seed: int
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     parameters: dict[str, float | int | str | bool | None]
     parity: Annotated[float, Field(gt=0)]
+    trusted: tuple[str, ...] = ()
 
 
 class Groups(Strict):

@@ -43,7 +43,7 @@ STEPS = {
     ),
     "evaluate": Step(
         "lifecycle.evaluation.evaluate",
-        ("name", *DATA, "evaluate", "serve.rows"),
+        ("name", *DATA, "evaluate", "serve.rows", "train.trusted"),
         reads=("data", "model"),
         others=("the champion",),
         writes=("evaluation.json",),

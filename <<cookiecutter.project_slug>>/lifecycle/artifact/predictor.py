@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -39,10 +39,11 @@ class Predictions:
 class Predictor:
     """A model directory in memory; raises InputError when it is damaged, foreign or of another format.
 
-    `unknown_categories` accepts categories unseen in training; otherwise they are refused.
+    `unknown_categories` accepts categories unseen in training; otherwise they are refused. `trusted` are the types of
+    the team's packages that the model may hold.
     """
 
-    def __init__(self, path: Path, unknown_categories: bool = True) -> None:
+    def __init__(self, path: Path, unknown_categories: bool = True, trusted: Collection[str] = ()) -> None:
         self.model = directory.load(path)
         self.runtime = self.model.metadata["runtime"]
         self._numbers = [column for column in self.model.columns if column.type == "number"]
@@ -57,7 +58,7 @@ class Predictor:
         if not isinstance(self._golden, dict) or not {"rows", "answers"} <= self._golden.keys():
             raise InputError(f"{path / 'golden.json'} has no rows and answers; copy the model or train it again.")
         names = [column.name for column in self.model.columns]
-        self._run = runtimes.load(self.runtime, path, names, self.model.task)
+        self._run = runtimes.load(self.runtime, path, names, self.model.task, trusted)
 
     def inputs(self, columns: Columns) -> dict[str, Array]:
         """The model's inputs, each (n,), from columns of n JSON values; raises RequestError where one does not fit.

@@ -1,21 +1,26 @@
 """Runs a model file: ONNX, or skops if the ONNX conversion would answer differently."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lifecycle import InputError
+from lifecycle.artifact import code
 from lifecycle.tasks import Task
 
 type Array = np.ndarray[Any, Any]
 type Runtime = Callable[[Mapping[str, Array]], Array]
 
-# Types that a model.skops may hold beyond skops' own list. Loading a type runs code: read it before you add it.
+# Types that a model.skops may hold beyond skops' own list. Loading a type runs code: read it before you add it. Those
+# of a team's packages stand in its config.yaml; those of its package `model` are trusted, as they come with the model.
 TRUSTED = (
+    "collections.OrderedDict",
     "functools.partial",
     "numpy.dtype",
+    "scipy.interpolate._bsplines.BSpline",
+    "scipy.interpolate._bsplines._BSpline",
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.LogitLink",
     "sklearn._loss.link.MultinomialLogit",
@@ -25,14 +30,34 @@ TRUSTED = (
     "sklearn._loss._loss.CyHalfBinomialLoss",
     "sklearn._loss._loss.CyHalfMultinomialLoss",
     "sklearn._loss._loss.CyHalfSquaredError",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.feature_selection._univariate_selection.chi2",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",
 )
 
 
-def _onnx(path: Path, names: list[str], task: Task) -> Runtime:
+def untrusted(found: Collection[str], trusted: Collection[str]) -> list[str]:
+    """The types among those found that neither this module nor `train.trusted` of config.yaml names."""
+    return sorted(
+        name
+        for name in {*found} - {*TRUSTED, *trusted}
+        if name.partition(".")[0] != code.PACKAGE or name == code.PACKAGE
+    )
+
+
+def _onnx(path: Path, names: list[str], task: Task, _: Collection[str]) -> Runtime:
     """A model.onnx, run in one thread because its inputs are too small for more."""
     import onnxruntime
 
@@ -53,24 +78,19 @@ def _onnx(path: Path, names: list[str], task: Task) -> Runtime:
     return run
 
 
-def _skops(path: Path, names: list[str], task: Task) -> Runtime:
-    """The scikit-learn estimator of a model.skops; raises InputError when it holds a type outside TRUSTED."""
+def _skops(path: Path, names: list[str], task: Task, trusted: Collection[str]) -> Runtime:
+    """The estimator of a model.skops; raises InputError when it holds a type that is not trusted."""
     import pandas as pd
     import skops.io
 
-    found = set(skops.io.get_untrusted_types(file=path))
-    if own := sorted(name for name in found if name.startswith("model.")):
+    found = skops.io.get_untrusted_types(file=path)
+    if unknown := untrusted(found, trusted):
         raise InputError(
-            f"{path} holds {', '.join(own)}, which is code of this repository that no image has; use parts of "
-            "scikit-learn, or put the code into a package of locks/skops.txt."
+            f"{path} holds {', '.join(unknown)}, which train.trusted in config.yaml does not name; read what the type "
+            "does when it is loaded, then add it there, or use another estimator."
         )
-    untrusted = sorted(found - set(TRUSTED))
-    if untrusted:
-        raise InputError(
-            f"{path} holds {', '.join(untrusted)}, which lifecycle/artifact/runtimes.py does not trust; "
-            "use another estimator, or read what the type does when it is loaded and add it to TRUSTED."
-        )
-    fitted = skops.io.load(path, trusted=list(TRUSTED))
+    with code.carried(path.parent):
+        fitted = skops.io.load(path, trusted=found)
     predict = fitted.predict if task == "regression" else fitted.predict_proba
 
     def run(columns: Mapping[str, Array]) -> Array:
@@ -80,19 +100,21 @@ def _skops(path: Path, names: list[str], task: Task) -> Runtime:
     return run
 
 
-RUNTIMES: dict[str, Callable[[Path, list[str], Task], Runtime]] = {"onnx": _onnx, "skops": _skops}
+RUNTIMES: dict[str, Callable[[Path, list[str], Task, Collection[str]], Runtime]] = {"onnx": _onnx, "skops": _skops}
 
 
-def load(name: str, folder: Path, names: list[str], task: Task) -> Runtime:
+def load(name: str, folder: Path, names: list[str], task: Task, trusted: Collection[str]) -> Runtime:
     """A function from columns of shape (n,) to values (n,) or probabilities (n, classes).
 
     Raises InputError when a package is missing, or the file is damaged or untrusted.
     """
     path = folder / f"model.{name}"
     try:
-        return RUNTIMES[name](path, names, task)
+        return RUNTIMES[name](path, names, task, trusted)
     except ImportError as error:
-        raise InputError(f"{path} needs {error.name}, which is not installed; install locks/{name}.txt.") from error
+        raise InputError(
+            f"{path} needs {error.name}, which is not installed; install locks/{name}.txt and locks/model.txt."
+        ) from error
     except InputError:
         raise
     except Exception as error:  # onnxruntime and skops have a different exception for each kind of damage

@@ -215,6 +215,8 @@ class Evaluation(Strict):
     batch: Batch | None
     parity: Annotated[float, Field(description="largest difference between the served model and scikit-learn")]
     bytes: Annotated[int, Field(description="size of the served model's file")]
+    runtime: Annotated[str, Field(description="onnx or skops")] = ""
+    not_onnx: Annotated[str, Field(description="why the model is not served as ONNX")] = ""
 
     @property
     def calibration_error(self) -> float:

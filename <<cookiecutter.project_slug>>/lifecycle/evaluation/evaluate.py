@@ -163,7 +163,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     """Write `evaluation.json` under `build`."""
     test, _ = data.read(build / "data" / "test.parquet", settings)
     train, _ = data.read(build / "data" / "train.parquet", settings)
-    candidate = Predictor(build / "model")
+    candidate = Predictor(build / "model", trusted=settings.train.trusted)
     if candidate.model.metadata.get("contract") != data.contract(settings):
         raise InputError("build/model was not trained on the rows in build/data; run `make train` again.")
     truth = test[frames.LABEL].to_numpy()
@@ -173,7 +173,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     champion = None
     unanswered = ""
     if champion_directory is not None:
-        champion = Predictor(champion_directory)
+        champion = Predictor(champion_directory, trusted=settings.train.trusted)
         _comparable(champion.model, candidate.model)
         try:
             models["champion"] = champion.predict(frames.arrays(columns(test, champion)))
@@ -194,7 +194,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
             unanswered=unanswered,
         )
     importances, dependence = _explained(candidate, rows, truth, settings.evaluate)
-    batch = rows.head(settings.serve.rows)
+    batch, served_as = rows.head(settings.serve.rows), files.read_json(build / "model" / "parity.json")
     evaluation = record.Evaluation(
         name=settings.name,
         task=settings.task,
@@ -216,7 +216,9 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         data=described(train, test, settings),
         latency=latency(candidate, rows.head(1), ROW_CALLS),
         batch=record.Batch(rows=len(batch), milliseconds=latency(candidate, batch, BATCH_CALLS)),
-        parity=files.read_json(build / "model" / "parity.json")["largest"],
+        parity=served_as["largest"],
+        runtime=candidate.runtime,
+        not_onnx=served_as["why"],
         bytes=(build / "model" / f"model.{candidate.runtime}").stat().st_size,
     )
     files.write(build / "evaluation.json", record.dump(evaluation))

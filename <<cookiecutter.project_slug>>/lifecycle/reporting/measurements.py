@@ -179,4 +179,6 @@ def cost(decision: record.Decision) -> Section:
         ("size of the served model", f"{evaluation.bytes / 1000:,.0f} kB"),
         ("largest difference between the served model and scikit-learn", f"{evaluation.parity:.1e}"),
     ]
-    return Section("Cost", tables=[Table(("served model", "median"), rows)])
+    served = f"Served with {evaluation.runtime}" if evaluation.runtime else ""
+    lines = [f"{served}, because {evaluation.not_onnx}." if evaluation.not_onnx else f"{served}."] if served else []
+    return Section("Cost", lines, [Table(("served model", "median"), rows)])

@@ -88,7 +88,7 @@ def listener(port: int) -> socket.socket:
 def run(settings: config.Config, model: Path, folder: Path) -> str:
     """Serve until SIGTERM; raises InputError when the model is missing, damaged or answers its golden rows wrongly."""
     environment = dict(os.environ)
-    service = Service(model, folder, settings.serve, environment)
+    service = Service(model, folder, settings.serve, environment, settings.train.trusted)
     ports = _ports(environment, settings.serve.port)
     listeners = [listener(port) for port in ports]
     server = uvicorn.Server(

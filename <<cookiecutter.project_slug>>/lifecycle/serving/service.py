@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,11 +37,13 @@ class Answer:
 class Service:
     """One predictor with its log and metrics; raises InputError when the model answers its golden rows wrongly.
 
-    `environment` holds the variables that Seldon's operator sets.
+    `environment` holds the variables that Seldon's operator sets, `trusted` the types that the model may hold.
     """
 
-    def __init__(self, model: Path, folder: Path, limits: Serve, environment: Mapping[str, str]) -> None:
-        self.predictor = Predictor(model, limits.unknown_categories == "accept")
+    def __init__(
+        self, model: Path, folder: Path, limits: Serve, environment: Mapping[str, str], trusted: Collection[str] = ()
+    ) -> None:
+        self.predictor = Predictor(model, limits.unknown_categories == "accept", trusted)
         self.predictor.check()
         self.limits = limits
         self._predictions = log.predictions(folder, self.predictor.model, limits.log.bytes)

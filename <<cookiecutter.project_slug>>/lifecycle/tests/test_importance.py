@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -94,5 +95,13 @@ def test_there_are_no_shap_values_where_no_exact_explainer_is_known(binary: Trai
     rows["number"] = rows["number"].fillna(0)
     neighbours = pipeline("passthrough", KNeighborsClassifier()).fit(rows, truth)
     assert shapley.values(neighbours, rows, 0) == []
-    alone = Pipeline([("last", HistGradientBoostingClassifier(max_iter=2))]).fit(rows[["number"]], truth)
-    assert shapley.values(alone, rows[["number"]], 0) == []
+    mixed = Pipeline([("mix", PCA()), ("last", LogisticRegression())]).fit(rows[["number"]], truth)
+    assert shapley.values(mixed, rows[["number"]], 0) == []
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_an_estimator_without_an_encoder_is_explained_by_its_features(wrapped: bool, binary: Trained) -> None:
+    _, rows, truth = inputs(binary)
+    boost = HistGradientBoostingClassifier(max_iter=2)
+    alone = (Pipeline([("last", boost)]) if wrapped else boost).fit(rows[["number"]], truth)
+    assert [part["feature"] for part in shapley.values(alone, rows[["number"]], 0)] == ["number"]

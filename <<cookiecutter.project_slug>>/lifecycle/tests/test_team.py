@@ -14,7 +14,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from tiny import LOCK, Trained
 
 from lifecycle import InputError, config
@@ -61,6 +60,14 @@ class Warning_(Answers):  # noqa: N801 - a Warning is another thing
         return self
 
 
+class Zeros(BaseEstimator):  # type: ignore[misc]
+    def fit(self, rows: pd.DataFrame, label: object = None) -> "Zeros":
+        return self
+
+    def transform(self, rows: pd.DataFrame) -> Any:
+        return rows.fillna(0)
+
+
 def half(rows: int) -> Any:
     return np.full((rows, 2), 0.5)
 
@@ -90,10 +97,10 @@ ABSENT = "use only the columns that data.features in config.yaml names (colour, 
     ("estimator", "sentence"),
     [
         (None, "has no function estimator(settings); define one"),
-        (returns(None), "returns None, which has no fit and predict; return a scikit-learn estimator"),
+        (returns(None), "returns None, which has no fit; return a scikit-learn estimator"),
         (returns({"a": 1}), "returns a dict, which has no fit"),
         (returns(LogisticRegression), "returns the class LogisticRegression; return LogisticRegression(...)"),
-        (returns(make_pipeline(StandardScaler())), "returns a Pipeline, which has no fit and predict"),
+        (returns(Zeros()), "a Zeros, has no predict; use a classifier or a regressor."),
         (raises, "fails (ValueError: depth is not known); correct it, or train.parameters in config.yaml"),
         (lambda: None, "fails (TypeError: <lambda>() takes 0 positional arguments but 1 was given)"),
         (lambda _: sys.exit(3), "fails (SystemExit: 3)"),
@@ -144,14 +151,6 @@ def test_a_classifier_without_probabilities_is_refused(binary: Trained, monkeypa
         InputError, match="a Pipeline, has no predict_proba, which binary_classification needs; use one"
     ):
         fitted(binary, returns(ridge), monkeypatch)
-
-
-class Zeros(BaseEstimator):  # type: ignore[misc]
-    def fit(self, rows: pd.DataFrame, label: object = None) -> "Zeros":
-        return self
-
-    def transform(self, rows: pd.DataFrame) -> Any:
-        return rows.fillna(0)
 
 
 def test_a_regressor_that_gives_two_numbers_is_refused(

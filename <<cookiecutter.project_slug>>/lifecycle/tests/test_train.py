@@ -155,7 +155,10 @@ def test_an_estimator_that_can_be_served_in_no_way_is_refused_and_leaves_the_ear
     build = binary.copy(tmp_path)
     before = (build / "model/SHA256SUMS").read_bytes()
     monkeypatch.setattr("model.estimator.estimator", unknown)
-    with pytest.raises(InputError, match="neither as ONNX nor with skops .*Unknown.* add it to TRUSTED"):
+    with pytest.raises(
+        InputError,
+        match=r"holds test_train\.Unknown, which .* add `trusted: \[test_train\.Unknown\]` .* not served as ONNX",
+    ):
         train.run(binary.settings, build, LOCK)
     assert (build / "model/SHA256SUMS").read_bytes() == before
     assert not list(build.glob(".model*"))
@@ -183,7 +186,7 @@ def test_a_type_that_is_not_trusted_is_never_loaded(
     train.run(binary.settings, build, LOCK)
     skops.io.dump(Unknown(), build / "model/model.skops")
     files.seal(build / "model")
-    with pytest.raises(InputError, match=r"holds .*Unknown, which lifecycle/artifact/runtimes.py does not trust"):
+    with pytest.raises(InputError, match=r"holds .*Unknown, which train\.trusted in config\.yaml does not name"):
         Predictor(build / "model")
 
 

@@ -1,9 +1,10 @@
 """Converts a fitted estimator to an ONNX graph with one input and one output for each column."""
 
+from typing import Any
+
 import skl2onnx
 from onnx import ModelProto, TensorProto, checker, helper
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from sklearn.pipeline import Pipeline
 
 from lifecycle.config import Config
 
@@ -15,8 +16,8 @@ class ConversionError(ValueError):
     """The reason why an estimator cannot become an ONNX graph."""
 
 
-def convert(fitted: Pipeline, settings: Config) -> ModelProto:
-    """The fitted pipeline as an ONNX graph whose inputs and outputs are columns of shape (n,), as MLflow feeds them.
+def convert(fitted: Any, settings: Config) -> ModelProto:
+    """The fitted estimator as an ONNX graph whose inputs and outputs are columns of shape (n,), as MLflow feeds them.
 
     The inputs are the features; the outputs are `prediction`, or `probability_<class>` for each class.
     Raises ConversionError if skl2onnx cannot convert the estimator.
@@ -28,7 +29,7 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     try:
         model: ModelProto = skl2onnx.to_onnx(fitted, initial_types=columns, options=options, target_opset=OPERATORS)
     except Exception as error:  # skl2onnx passes on any exception of its converters
-        raise ConversionError(" ".join(str(error).split())[:200]) from error
+        raise ConversionError(" ".join(str(error).split())) from error
     graph = model.graph
     names = ["prediction"] if regression else [f"probability_{name}" for name in settings.data.target.classes]
 
@@ -60,5 +61,5 @@ def convert(fitted: Pipeline, settings: Config) -> ModelProto:
     try:
         checker.check_model(model)
     except checker.ValidationError as error:  # such as of a column that is called like an edge of the graph
-        raise ConversionError(" ".join(str(error).split())[:200]) from error
+        raise ConversionError(" ".join(str(error).split())) from error
     return model

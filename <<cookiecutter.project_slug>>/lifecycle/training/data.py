@@ -43,7 +43,7 @@ def table(content: bytes, section: config.Data) -> pd.DataFrame:
         raise InputError(f"The data file {section.path} is not parquet ({said(error)}); convert it.") from error
     if twice := sorted({name for name in rows.column_names if rows.column_names.count(name) > 1}):
         raise InputError(f"The data file {section.path} has the column {', '.join(twice)} twice; rename or drop one.")
-    needed = [*filter(None, [section.time]), *section.key, *section.features, section.target.column]
+    needed = [*filter(None, [section.time, section.weight]), *section.key, *section.features, section.target.column]
     if missing := [name for name in needed if name not in rows.column_names]:
         raise InputError(
             f"The data file {section.path} lacks the column {', '.join(missing)}; "
@@ -59,6 +59,8 @@ def table(content: bytes, section: config.Data) -> pd.DataFrame:
     for name in booleans(rows.schema, section):
         frame[name] = frame[name].astype("float64")
     _check_order(frame, section)
+    if section.weight:
+        _check_weight(frame[section.weight], section)
     for name, feature in section.features.items():
         _check_values(frame[name], name, feature, section.path)
     return frame
@@ -110,6 +112,16 @@ def _check_order(frame: pd.DataFrame, section: config.Data) -> None:
         raise InputError(
             f"{section.path} has {twice} rows with the same {', '.join(key)} as another; "
             "drop them, or add the column to data.key that tells them apart."
+        )
+
+
+def _check_weight(column: pd.Series, section: config.Data) -> None:
+    number = is_numeric_dtype(column)
+    odd = int((~(np.isfinite(column.astype("float64")) & (column >= 0))).sum()) if number else len(column)
+    if odd:
+        raise InputError(
+            f"The column {section.weight} of {section.path} is not a finite number of at least 0 in {odd} rows; "
+            "correct them, or name another column in data.weight."
         )
 
 

@@ -11,38 +11,57 @@ import pandas as pd
 import shap
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from lifecycle.artifact.predictor import Array
 
 ROWS, FEATURES = 100, 8
 
 
-def _owners(encode: ColumnTransformer) -> list[str] | None:
-    """The feature behind each encoded column, or None if that is unknown."""
+def _owners(step: Any, names: list[str]) -> list[str] | None:
+    """The feature behind each column that a step makes of columns of these features, or None if that is unknown."""
+    if step == "passthrough":
+        return names
+    if isinstance(step, Pipeline):
+        return _through([part for _, part in step.steps], names)
+    if not isinstance(step, ColumnTransformer):
+        unnamed = [f"x{place}" for place in range(len(names))]  # scikit-learn's names for the columns of an array
+        if list(step.get_feature_names_out()) == list(getattr(step, "feature_names_in_", unnamed)):
+            return names
+        if isinstance(step, OneHotEncoder):
+            return [name for name, found in zip(names, step.categories_, strict=True) for _ in found]
+        return None
     owners: list[str] = []
-    for name, part, columns in encode.transformers_:
-        width = encode.output_indices_[name].stop - encode.output_indices_[name].start
-        if width == len(columns):
-            owners += columns
-        elif hasattr(part, "categories_") and width == sum(map(len, part.categories_)):
-            owners += [column for column, found in zip(columns, part.categories_, strict=True) for _ in found]
-        else:
+    for name, part, columns in step.transformers_:
+        width = step.output_indices_[name].stop - step.output_indices_[name].start
+        found = _owners(part, list(columns)) if width else []
+        if found is None or len(found) != width:
             return None
+        owners += found
     return owners
 
 
-def _explained(fitted: Pipeline, rows: pd.DataFrame) -> tuple[list[str], Array] | None:
+def _through(steps: list[Any], names: list[str]) -> list[str] | None:
+    """The feature behind each column after all the steps."""
+    owners: list[str] | None = names
+    for step in steps:
+        owners = None if owners is None else _owners(step, owners)
+    return owners
+
+
+def _explained(fitted: Any, rows: pd.DataFrame) -> tuple[list[str], Array] | None:
     """The feature behind each encoded column, and SHAP values (n, columns), of the last class if there are classes."""
-    if not isinstance(fitted, Pipeline) or len(fitted) != 2 or not isinstance(fitted[0], ColumnTransformer):
-        return None
+    last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
     try:
-        owners = _owners(fitted[0])
+        encoded = fitted[:-1].transform(rows) if isinstance(fitted, Pipeline) and len(fitted) > 1 else rows
+        owners = _through([step for _, step in fitted.steps[:-1]], list(rows)) if last is not fitted else list(rows)
         if owners is None or not set(owners) <= set(rows):
             return None
-        encoded = fitted[0].transform(rows)
-        linear = hasattr(fitted[-1], "coef_")
-        explainer = shap.LinearExplainer(fitted[-1], encoded) if linear else shap.TreeExplainer(fitted[-1])
+        linear = hasattr(last, "coef_")
+        explainer = shap.LinearExplainer(last, encoded) if linear else shap.TreeExplainer(last)
         effects = explainer(encoded).values
+        if effects.shape[:2] != (len(rows), len(owners)):
+            return None
     except Exception:  # shap has a different exception for each kind of unsupported estimator
         return None
     return owners, effects[:, :, -1] if effects.ndim == 3 else effects
@@ -53,7 +72,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str) else None if pd.isna(value) else float(f"{value:.4g}")
 
 
-def values(fitted: Pipeline, rows: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
+def values(fitted: Any, rows: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
     """The features with the largest mean effect, each with its values on a few rows and their effects.
 
     Empty for an estimator without an exact explainer. One-hot encoded columns are summed: SHAP values are additive.

@@ -1,10 +1,10 @@
 """Measures how far the served model's answers differ from the fitted estimator's."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
 from lifecycle.artifact.predictor import Predictions
 
@@ -21,7 +21,7 @@ class Parity:
         return self.largest <= tolerance and not self.flips  # False with NaN
 
 
-def measure(fitted: Pipeline, served: Predictions, rows: pd.DataFrame, threshold: float) -> Parity:
+def measure(fitted: Any, served: Predictions, rows: pd.DataFrame, threshold: float) -> Parity:
     """Compare both models' answers to all rows; `threshold` decides the label where there are two classes.
 
     Probabilities differ absolutely, values relative to the larger of 1 and their size.

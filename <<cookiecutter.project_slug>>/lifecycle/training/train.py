@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
 from lifecycle import InputError, files, git
 from lifecycle.artifact import frames
@@ -20,6 +19,7 @@ from lifecycle.training import data, explanation, formats, parity, split, team, 
 from lifecycle.training.conversion import ConversionError, convert
 
 GOLDEN_ROWS = 3
+SHOWN = 300  # characters of the reason why a model is not ONNX; parity.json has all of it
 
 
 def inputs(frame: pd.DataFrame, settings: Config) -> pd.DataFrame:
@@ -35,7 +35,9 @@ def run(settings: Config, build: Path, lock: Path) -> str:
     train, learnt = data.read(build / "data" / "train.parquet", settings)
     test, tested = data.read(build / "data" / "test.parquet", settings)
     commit, locked = git.head(), files.sha256(files.read(lock, "lock"))
-    fitted = team.fit(inputs(train, settings), train[frames.LABEL], settings)
+    weight = train[settings.data.weight] if settings.data.weight else None
+    fitted = team.fit(inputs(train, settings), train[frames.LABEL], settings, weight)
+    threshold, fitted = team.threshold(fitted, settings), team.answering(fitted)
     with tracking.run(settings, commit.version, build) as run_id, files.replaced(build / "model") as folder:
         metadata = {
             "format": FORMAT,
@@ -46,7 +48,7 @@ def run(settings: Config, build: Path, lock: Path) -> str:
             "run": run_id,
             "task": settings.task,
             "classes": list(settings.data.target.classes),
-            "threshold": settings.train.threshold,
+            "threshold": threshold,
             "time": settings.data.time,
             "key": list(settings.data.key),
             "booleans": data.sent_as_booleans(build / "data" / "train.parquet"),
@@ -58,9 +60,10 @@ def run(settings: Config, build: Path, lock: Path) -> str:
         served = _serveable(fitted, train, inputs(test, settings), metadata, settings, folder)
         _record(served, fitted, test, settings, folder)
         tracking.log(folder, metadata, {"train": train, "test": test}, settings.data.path)
+    tuned = "" if threshold == settings.train.threshold else f"; its own threshold is {threshold:.3g}"
     return (
         f"{commit.version} on {len(train):,} rows; {served.runtime} differs by at most {served.parity.largest:.1g}"
-        f"{f' ({served.refused})' if served.refused else ''}; MLflow run {run_id}"
+        f"{f' ({served.refused[:SHOWN]})' if served.refused else ''}{tuned}; MLflow run {run_id}"
     )
 
 
@@ -77,46 +80,42 @@ class Serveable:
 
 
 def _serveable(
-    fitted: Pipeline,
-    train: pd.DataFrame,
-    rows: pd.DataFrame,
-    metadata: dict[str, Any],
-    settings: Config,
-    folder: Path,
+    fitted: Any, train: pd.DataFrame, rows: pd.DataFrame, metadata: dict[str, Any], settings: Config, folder: Path
 ) -> Serveable:
     """Save the model as ONNX, or with skops if ONNX fails or answers any test row differently.
 
-    Raises InputError when neither answers like the fitted estimator.
+    Raises InputError when neither answers like the fitted estimator, with the reason of each.
     """
-    refused = ""
+    refused: list[str] = []
     for runtime in RUNTIMES:
         for path in folder.iterdir():
             path.unlink() if path.is_file() else shutil.rmtree(path)
         try:
             model = convert(fitted, settings) if runtime == "onnx" else fitted
+            formats.save(model, rows.head(GOLDEN_ROWS), metadata | {"runtime": runtime}, settings, folder)
         except ConversionError as error:
-            refused = f"skl2onnx cannot convert the estimator: {error}"
+            refused.append(f"skl2onnx cannot convert the estimator: {error}")
             continue
-        formats.save(model, rows.head(GOLDEN_ROWS), metadata | {"runtime": runtime}, settings, folder)
+        except InputError as error:
+            raise InputError(f"{error} It is not served as ONNX, because {'; '.join(refused)[:SHOWN]}.") from error
         files.write_json(folder / "categories.json", _categories(train, settings))
         files.write_json(folder / "golden.json", {"rows": [], "answers": []})
         files.seal(folder)
         try:
-            predictor = Predictor(folder)
+            predictor = Predictor(folder, trusted=settings.train.trusted)
             answers = predictor.predict(frames.arrays(rows))
         except Exception as error:  # onnxruntime has exceptions of its own for a graph that it cannot run
-            refused = f"as {runtime} it fails: {data.said(error)}"
+            refused.append(f"as {runtime} it fails: {type(error).__name__}: {' '.join(str(error).split())}")
             continue
-        found = parity.measure(fitted, answers, rows, settings.train.threshold)
+        found = parity.measure(fitted, answers, rows, metadata["threshold"])
         if found.holds(settings.train.parity):
-            return Serveable(runtime, predictor, rows, answers, found, refused)
-        refused = (
+            return Serveable(runtime, predictor, rows, answers, found, "; ".join(refused))
+        refused.append(
             f"as {runtime} it would differ from scikit-learn by {found.largest:.2g}, with {found.flips} different "
             f"labels in {found.rows} rows"
         )
-    raise InputError(
-        f"The model cannot be served: {refused}; change the estimator in model/estimator.py, or raise train.parity."
-    )
+    reasons = "; ".join(reason[:SHOWN].rstrip(".") for reason in refused)
+    raise InputError(f"The model cannot be served ({reasons}); change model/estimator.py, or raise train.parity.")
 
 
 def _categories(train: pd.DataFrame, settings: Config) -> dict[str, list[str]]:
@@ -125,7 +124,7 @@ def _categories(train: pd.DataFrame, settings: Config) -> dict[str, list[str]]:
     return {name: sorted(map(str, train[name].dropna().unique())) for name in names}
 
 
-def _record(served: Serveable, fitted: Pipeline, test: pd.DataFrame, settings: Config, folder: Path) -> None:
+def _record(served: Serveable, fitted: Any, test: pd.DataFrame, settings: Config, folder: Path) -> None:
     """Add the reference, golden rows, parity and SHAP values to the model directory, and seal it."""
     rows, predictor = served.rows, served.predictor
     classes = predictor.model.classes
