@@ -1,5 +1,6 @@
 """Lists what the machine and the repository lack, each with the command that fixes it."""
 
+import glob
 import shutil
 import subprocess
 import sys
@@ -35,10 +36,14 @@ def _config(path: Path) -> tuple[config.Config | None, Finding]:
 
 
 def _data(settings: config.Config) -> Finding:
-    path = Path(settings.data.path)
-    if "://" in settings.data.path:
+    location = settings.data.path
+    path = Path(location)
+    if "://" in location:
         return Finding("the data file is remote", True, "")
-    held = path.is_file() and files.sha256(path.read_bytes()) == settings.data.sha256
+    matches = glob.glob(location)  # noqa: PTH207 - a Path has no pattern from the root
+    if path.suffix == ".dvc" or (matches and not path.is_file()):
+        return Finding("the data are there; `make data` compares their hash", bool(matches), f"restore {path}")
+    held = path.is_file() and files.hashed(path) == settings.data.sha256
     return Finding(
         "the data file has the pinned hash", held, f"restore it with `git checkout -- {path}`, or pin its hash"
     )

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,17 @@ SUMS = "SHA256SUMS"
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def hashed(path: Path) -> str:
+    """The SHA-256 of a file, of any size."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pin(hashes: Mapping[str, str]) -> str:
+    """The hash of hashes: of the lines that `sha256sum` prints for files, in the order of their names."""
+    return sha256("".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes)).encode())
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -58,11 +69,16 @@ def replaced(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def read(path: Path, step: str) -> bytes:
-    """The content of a file that an earlier step wrote; raises InputError naming that step."""
+def made(path: Path, step: str) -> Path:
+    """A file that an earlier step wrote; raises InputError naming that step if it did not."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `make {step}` first.")
-    return path.read_bytes()
+    return path
+
+
+def read(path: Path, step: str) -> bytes:
+    """The content of a file that an earlier step wrote; raises InputError naming that step."""
+    return made(path, step).read_bytes()
 
 
 def seal(folder: Path) -> None:

@@ -67,9 +67,19 @@ def _hash(path: Path) -> str:
     return files.sha256("".join(f"{_hash(part)} {part.relative_to(path)}\n" for part in inside).encode()) * bool(inside)
 
 
+def _data(location: str) -> str:
+    """Of the files at a path: of a pattern all that lie in its folder, of a pointer also what lies beside it.
+
+    Remote files are named by data.sha256.
+    """
+    path = Path(location.removeprefix("file://"))
+    while any(sign in str(path) for sign in "*?[") and not path.exists():
+        path = path.parent
+    return _hash(path) + (_hash(path.with_suffix("")) if path.suffix == ".dvc" else "")
+
+
 ELSEWHERE: dict[str, Callable[[dict[str, Any], Path | None], str]] = {
-    # A remote file is named by data.sha256.
-    "the data file": lambda settings, _: _hash(Path(settings["data"]["path"].removeprefix("file://"))),
+    "the data file": lambda settings, _: _data(settings["data"]["path"]),
     "the commit": lambda *_: str(git.head()),
     "MLflow": lambda *_: os.environ.get("MLFLOW_TRACKING_URI", ""),
     "the champion": lambda _, champion: _hash(champion) if champion else "",

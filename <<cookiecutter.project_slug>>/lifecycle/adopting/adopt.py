@@ -87,7 +87,7 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     watching["window"], watching["metrics"] = SMALLEST, [MONITORED[asked.task][0]]
     watching["alert"]["metrics"] = list(watching["metrics"])
     provisional = config.Config.model_validate(document)
-    checked = data.table(content, provisional.data)
+    checked = data.table({output.name: buffer}, provisional.data)
     checked[LABEL] = data.label(checked[names["TARGET"]], asked.task, provisional.data.target, output.as_posix())
     parts = {name: found for name, (found, _) in split.parts(checked, provisional).items()}
     data.check_classes(parts, provisional)

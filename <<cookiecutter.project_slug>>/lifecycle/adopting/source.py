@@ -1,4 +1,4 @@
-"""Reads a table of a team: CSV, Parquet or JSON lines, from a path or an fsspec URI."""
+"""Reads a table of a team from a path or an fsspec URI: CSV, JSON lines, or one or several files of Parquet."""
 
 import io
 from collections.abc import Callable
@@ -8,8 +8,8 @@ import fsspec
 import pandas as pd
 
 from lifecycle import InputError
-from lifecycle.artifact.frames import parquet
-from lifecycle.training.data import said
+from lifecycle.training import store, tables
+from lifecycle.training.store import said
 
 type Reader = Callable[[bytes], pd.DataFrame]
 
@@ -31,32 +31,35 @@ def _json(content: bytes) -> pd.DataFrame:
     return pd.read_json(io.BytesIO(content), lines=True, convert_dates=False, dtype=False)
 
 
-def _parquet(content: bytes) -> pd.DataFrame:
-    rows = parquet(content).replace_schema_metadata(None)  # pandas would make an index of columns that it names
-    return rows.to_pandas()
-
-
 READERS: dict[str, Reader] = {
     ".csv": _csv(","),
     ".tsv": _csv("\t"),
     ".txt": _csv(None),
-    ".parquet": _parquet,
     ".jsonl": _json,
     ".ndjson": _json,
 }
 
 
 def read(location: str) -> pd.DataFrame:
-    """The table at a location, by its ending, which may be followed by one of a compression such as `.gz`.
+    """The table at a location: by its ending, which may be followed by one of a compression such as `.gz`.
+
+    Parquet may also be a folder, a pattern, or a pointer of DVC.
 
     Raises InputError for a location that cannot be read, or a table without columns or rows.
     """
     name = location.rpartition("/")[2].lower()
     ending = next((ending for ending in READERS if name.endswith(ending) or f"{ending}." in name), None)
-    if ending is None:
-        raise InputError(
-            f"FILE is {location}, whose ending says no format; give one that ends in {', '.join(READERS)}."
-        )
+    frame = _parquet(location) if ending is None else _text(location, ending)
+    frame.columns = [str(name).strip() for name in frame.columns]
+    frame = frame.drop(columns=[name for name in frame if name.startswith("Unnamed: ")])  # an index without a name
+    if frame.empty:
+        raise InputError(f"FILE {location} has {len(frame)} rows and {len(frame.columns)} columns; give another table.")
+    if twice := sorted({name for name in frame.columns if list(frame.columns).count(name) > 1}):
+        raise InputError(f"FILE {location} has the column {', '.join(twice)} twice; rename or drop one.")
+    return frame
+
+
+def _text(location: str, ending: str) -> pd.DataFrame:
     try:
         with fsspec.open(location, "rb", compression="infer") as file:
             content: bytes = file.read()
@@ -68,10 +71,15 @@ def read(location: str) -> pd.DataFrame:
             f"FILE {location} cannot be read as {ending[1:]} ({said(error)}); correct the path, the ending or the "
             "credentials."
         ) from error
-    frame.columns = [str(name).strip() for name in frame.columns]
-    frame = frame.drop(columns=[name for name in frame if name.startswith("Unnamed: ")])  # an index without a name
-    if frame.empty:
-        raise InputError(f"FILE {location} has {len(frame)} rows and {len(frame.columns)} columns; give another table.")
-    if twice := sorted({name for name in frame.columns if list(frame.columns).count(name) > 1}):
-        raise InputError(f"FILE {location} has the column {', '.join(twice)} twice; rename or drop one.")
     return frame
+
+
+def _parquet(location: str) -> pd.DataFrame:
+    found = store.find(location, "FILE")
+    if not found.many and not found.files[0].name.lower().endswith(".parquet"):
+        raise InputError(
+            f"FILE is {location}, whose ending says no format; give one that ends in {', '.join(READERS)} or .parquet, "
+            "or a folder of Parquet."
+        )
+    with store.local(found, "FILE") as paths:
+        return tables.frame(paths, location)

@@ -1,5 +1,6 @@
 """Converts rows between Parquet, data frames and the predictor's arrays; serving does not need it."""
 
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,7 +12,7 @@ from pandas.api.types import is_numeric_dtype
 LABEL = "label"  # the column that the model learns
 
 
-def parquet(content: bytes | BinaryIO, columns: list[str] | None = None) -> pa.Table:
+def parquet(content: bytes | Path | BinaryIO, columns: list[str] | None = None) -> pa.Table:
     """The rows of a Parquet file, of which no other columns are read; raises ArrowException if it is not valid.
 
     Single-threaded: an Arrow thread that outlives Python aborts the process (apache/arrow#34314), as in a tenth of the

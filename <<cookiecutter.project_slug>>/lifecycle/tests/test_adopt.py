@@ -434,7 +434,7 @@ def test_a_compressed_table_in_a_store_is_read() -> None:
     ("name", "content", "told"),
     [
         ("a.xlsx", b"x", "whose ending says no format; give one that ends in .csv"),
-        ("a.parquet", b"x,y\n1,2\n", "cannot be read as parquet"),
+        ("a.parquet", b"x,y\n1,2\n", "a.parquet is not parquet"),
         ("a.csv", b"", "cannot be read as csv"),
         ("a.csv", b"x,y\n", "has 0 rows and 2 columns"),
         ("a.csv", b"\xff\xfe\x00", "cannot be read as csv"),

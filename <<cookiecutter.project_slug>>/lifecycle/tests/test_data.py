@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -120,13 +121,14 @@ def test_a_file_that_is_missing_or_no_parquet_is_refused(tmp_path: Path) -> None
     with pytest.raises(InputError, match="cannot be read"):
         data.run(given, tmp_path / "build")
     with pytest.raises(InputError, match="is not parquet"):
-        data.table(b"not parquet", given.data)
+        data.table({"tiny.parquet": io.BytesIO(b"not parquet")}, given.data)
 
 
 def test_a_uri_is_read_as_a_path_is(tmp_path: Path) -> None:
     given = prepared(rows(), tmp_path)
     by_uri = given.data.model_copy(update={"path": (tmp_path / "tiny.parquet").as_uri()})
-    assert data.fetch(by_uri) == data.fetch(given.data)
+    with data.fetch(by_uri) as paths, data.fetch(given.data) as same:
+        assert paths == same == {"tiny.parquet": tmp_path / "tiny.parquet"}
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Only Linux lists a process's threads as files.")

@@ -97,10 +97,10 @@ def test_a_snapshot_may_stand_in_an_object_store(binary: Trained, tmp_path: Path
     for name in ("2020-01", "2020-02"):
         memory.pipe_file(f"/flights/{name}.parquet", (tmp_path / "a.parquet").read_bytes())
     document = binary.document | {"data": binary.document["data"] | {"snapshots": "memory://flights/*.parquet"}}
-    name, content, last = pin.newest(settings(document).data)
+    name, sha256, last = pin.newest(settings(document).data)
     assert last == rows()["moment"].max().date()
     assert name == "memory:///flights/2020-02.parquet"
-    assert files.sha256(content) == files.sha256((tmp_path / "a.parquet").read_bytes())
+    assert sha256 == files.hashed(tmp_path / "a.parquet")
 
 
 def test_what_cannot_be_moved_is_told_and_nothing_is_written(written: Path) -> None:

@@ -1,11 +1,11 @@
 """Checks the data file against `config.yaml`, labels its rows and splits them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -15,48 +15,51 @@ from pandas.api.types import is_numeric_dtype
 from lifecycle import InputError, config, files
 from lifecycle.artifact.frames import LABEL, parquet
 from lifecycle.tasks import Task
-from lifecycle.training import split
+from lifecycle.training import split, store, tables
+from lifecycle.training.store import said as said
 
 
-def fetch(section: config.Data) -> bytes:
-    """The pinned file from a path or an fsspec URI; raises InputError when it is absent or has another hash."""
-    try:
-        with fsspec.open(section.path, "rb") as file:
-            content: bytes = file.read()
-    except Exception as error:  # each kind of store raises exceptions of its own
+@contextmanager
+def fetch(section: config.Data) -> Iterator[dict[str, Path]]:
+    """The pinned files on this machine, by name in order of name; copies of remote ones go with the block.
+
+    Raises InputError when one is absent, is too large for the memory, or the pin is another.
+    """
+    found = store.find(section.path)
+    tables.fit(sum(file.size for file in found.files), section.path)  # no table is smaller in memory than in Parquet
+    with store.local(found) as paths:
+        _check_pin(found, found.pin({name: files.hashed(path) for name, path in paths.items()}), section)
+        yield paths
+
+
+def _check_pin(found: store.Found, pin: str, section: config.Data) -> None:
+    if pin == section.sha256:
+        return
+    if found.many:
         raise InputError(
-            f"The data file {section.path} cannot be read ({said(error)}); correct data.path, or its credentials."
-        ) from error
-    if (found := files.sha256(content)) != section.sha256:
-        raise InputError(
-            f"The data file {section.path} has sha256 {found}, not {section.sha256} as data.sha256 says; "
-            "restore the file, or review the new one and pin its hash."
+            f"The {len(found.files)} files of {section.path} have the hash of hashes {pin}, not {section.sha256} as "
+            "data.sha256 says; restore them, or review what is new and run `make pin`."
         )
-    return content
+    raise InputError(
+        f"The data file {section.path} has sha256 {pin}, not {section.sha256} as data.sha256 says; "
+        "restore the file, or review the new one and pin its hash."
+    )
 
 
-def table(content: bytes, section: config.Data) -> pd.DataFrame:
-    """The rows of a Parquet file, categories as text; raises InputError if they break the contract."""
-    try:
-        rows = parquet(content).replace_schema_metadata(None)  # pandas would make an index of columns that it names
-    except pa.ArrowException as error:
-        raise InputError(f"The data file {section.path} is not parquet ({said(error)}); convert it.") from error
-    if twice := sorted({name for name in rows.column_names if rows.column_names.count(name) > 1}):
-        raise InputError(f"The data file {section.path} has the column {', '.join(twice)} twice; rename or drop one.")
+def table(sources: tables.Files, section: config.Data) -> pd.DataFrame:
+    """The rows of Parquet files, categories as text; raises InputError if they break the contract."""
+    schema = tables.schema(sources, section.path)
     needed = [*filter(None, [section.time, section.weight]), *section.key, *section.features, section.target.column]
-    if missing := [name for name in needed if name not in rows.column_names]:
+    if missing := [name for name in needed if name not in schema.names]:
         raise InputError(
             f"The data file {section.path} lacks the column {', '.join(missing)}; "
-            f"it has {', '.join(rows.column_names)}: add it, or correct config.yaml: data."
+            f"it has {', '.join(schema.names)}: add it, or correct config.yaml: data."
         )
-    _check_types(rows.schema, section)
-    try:
-        frame = rows.to_pandas()
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        raise InputError(f"The data file {section.path} cannot be read ({said(error)}); convert it.") from error
+    _check_types(schema, section)
+    frame = tables.frame(sources, section.path)
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype("object")
-    for name in booleans(rows.schema, section):
+    for name in booleans(schema, section):
         frame[name] = frame[name].astype("float64")
     _check_order(frame, section)
     if section.weight:
@@ -191,9 +194,9 @@ def run(settings: config.Config, build: Path, slices: Sequence[str] = ()) -> str
     `slices` are the columns of `evaluate.slices`, which otherwise would be missed only after the training.
     """
     section = settings.data
-    content = fetch(section)
-    frame = table(content, section)
-    sent = booleans(pq.read_schema(pa.BufferReader(content)), section)
+    with fetch(section) as paths:
+        frame = table(paths, section)
+        sent = booleans(tables.schema(paths, section.path), section)
     if absent := [name for name in slices if name not in frame]:
         raise InputError(
             f"evaluate.slices names {', '.join(absent)}, which {section.path} does not have; it has "
@@ -220,9 +223,8 @@ def write(frame: pd.DataFrame, origin: dict[str, Any], path: Path) -> None:
 
 def read(path: Path, settings: config.Config) -> tuple[pd.DataFrame, list[str]]:
     """The rows of one part and their period; raises InputError if `make data` must run first."""
-    content = files.read(path, "data")
     try:
-        rows = parquet(content)
+        rows = parquet(files.made(path, "data"))
         origin = json.loads(rows.schema.metadata[b"origin"])
         made, period = origin["contract"], origin["period"]
     except (pa.ArrowException, ValueError, TypeError, KeyError) as error:
@@ -231,15 +233,10 @@ def read(path: Path, settings: config.Config) -> tuple[pd.DataFrame, list[str]]:
         raise InputError(
             f"{path} was made with another task, data or split than config.yaml has; run `make data` again."
         )
-    return rows.to_pandas(), period
+    return rows.to_pandas(self_destruct=True), period
 
 
 def sent_as_booleans(path: Path) -> list[str]:
     """The features that callers send as true or false, of a part that `read` has taken."""
     found: list[str] = json.loads(pq.read_schema(path).metadata[b"origin"]).get("booleans", [])
     return found
-
-
-def said(error: Exception) -> str:
-    """What a library said, as a part of a sentence."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200].rstrip('.;')}"

@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 import fsspec
 import pyarrow as pa
@@ -12,47 +11,59 @@ from lifecycle import InputError, config, files
 from lifecycle.artifact import frames
 from lifecycle.config import Config
 from lifecycle.documents.change import Change
+from lifecycle.training import store
 
-BRANCH = "retrain/data"
+BRANCH, KEY = "retrain/data", "data.snapshots"
 
 
-def newest(section: config.Data) -> tuple[str, bytes, date | None]:
-    """The file of `data.snapshots` with the latest row, its content, and the UTC day of that row, possibly partial.
+def newest(section: config.Data) -> tuple[str, str, date | None]:
+    """The snapshot with the latest row, its pin, and the UTC day of that row, possibly partial.
 
-    Of files that end at the same moment, or without `data.time`, the last one by name.
+    A snapshot is whatever `data.path` may be, such as a folder; without `data.snapshots` it is `data.path`, which may
+    have grown. Of those that end at the same moment, or without `data.time`, it is the last one by name.
     """
-    pattern = section.snapshots or section.path
-    try:
-        system, path = fsspec.core.url_to_fs(pattern)
+    tables = [store.find(name, KEY) for name in _matches(section.snapshots)] if section.snapshots else []
+    tables = tables or [store.find(section.path)]
+    moments = [end(table, section.time) for table in tables] if section.time else []
+    latest = max(range(len(tables)), key=lambda place: (moments[place], place)) if moments else len(tables) - 1
+    with store.local(tables[latest], KEY) as paths:
+        pin = tables[latest].pin({name: files.hashed(path) for name, path in paths.items()})
+    return tables[latest].location, pin, moments[latest].date() if moments else None
+
+
+def _matches(pattern: str) -> list[str]:
+    """The snapshots that a pattern of paths or URIs matches, in order of name."""
+    with store.answering(pattern, KEY):
+        system, path = fsspec.url_to_fs(pattern)
         names = sorted(system.glob(path))
-        if not names:
-            raise InputError(f"Nothing matches data.snapshots {pattern}; correct the pattern, or put a file there.")
-        moments = {name: end(name, system.open(name, "rb"), section.time) for name in names if section.time}
-        latest = max(names, key=lambda name: (moments.get(name), name)) if moments else names[-1]
-        content: bytes = system.cat_file(latest)
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"The snapshots {pattern} cannot be read ({error}); correct data.snapshots.") from error
-    day = moments[latest].date() if moments else None
+    if not names:
+        raise InputError(f"Nothing matches data.snapshots {pattern}; correct the pattern, or put a file there.")
     if "://" in pattern:
-        return str(system.unstrip_protocol(latest)), content, day
-    found = Path(latest)
-    return (found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found).as_posix(), content, day
+        return [str(system.unstrip_protocol(name)) for name in names]
+    here = Path.cwd()
+    return [(Path(one).relative_to(here) if Path(one).is_relative_to(here) else Path(one)).as_posix() for one in names]
 
 
-def end(name: str, file: BinaryIO, time: str) -> datetime:
+def end(table: store.Found, time: str) -> datetime:
     """The latest moment of a snapshot, in UTC; raises InputError if it has none."""
-    try:
-        with file:
-            last = pc.max(frames.parquet(file, [time])[time]).as_py()
-    except (pa.ArrowException, KeyError) as error:
-        raise InputError(
-            f"The snapshot {name} is not Parquet with a column {time} ({error}); correct it, or data.snapshots."
-        ) from error
-    if not isinstance(last, datetime):
-        raise InputError(
-            f"The snapshot {name} has no moment in the column {time}; correct it, or data.snapshots in config.yaml."
-        )
-    return last.astimezone(UTC) if last.tzinfo else last.replace(tzinfo=UTC)
+    moments = []
+    for file in table.files:
+        name = f"{table.location}/{file.name}" if table.many else table.location
+        with store.answering(name, KEY):
+            content = file.system.open(file.path, "rb")
+        try:
+            with content:
+                last = pc.max(frames.parquet(content, [time])[time]).as_py()
+        except (pa.ArrowException, KeyError) as error:
+            raise InputError(
+                f"The snapshot {name} is not Parquet with a column {time} ({error}); correct it, or data.snapshots."
+            ) from error
+        if not isinstance(last, datetime):
+            raise InputError(
+                f"The snapshot {name} has no moment in the column {time}; correct it, or data.snapshots in config.yaml."
+            )
+        moments.append(last.astimezone(UTC) if last.tzinfo else last.replace(tzinfo=UTC))
+    return max(moments)
 
 
 def moved(text: str, pairs: dict[str, str]) -> str:
@@ -66,8 +77,8 @@ def moved(text: str, pairs: dict[str, str]) -> str:
 
 def run(settings: Config, path: Path) -> Change | str:
     """Rewrite `config.yaml`; returns the change, or a sentence if there is no newer data."""
-    name, content, last = newest(settings.data)
-    sha256, split = files.sha256(content), settings.split
+    name, sha256, last = newest(settings.data)
+    split = settings.split
     pairs = {
         f"path: {settings.data.path}\n": f"path: {name}\n",
         f"sha256: {settings.data.sha256}": f"sha256: {sha256}",
