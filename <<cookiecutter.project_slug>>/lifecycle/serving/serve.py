@@ -3,14 +3,15 @@
 import asyncio
 import gc
 import os
-import re
 import signal
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lifecycle import InputError, config
@@ -18,7 +19,6 @@ from lifecycle.serving.application import application
 from lifecycle.serving.service import Service
 
 GRACE = 20  # seconds for requests in flight to finish after SIGTERM
-UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
 class Corked:
@@ -52,11 +52,25 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(Corked(transport))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
-        """Ignore protocol upgrades, which Java's HTTP client offers: httptools would lose the body."""
-        if b"pgrade:" in data and (self.cycle is None or not self.cycle.more_body):
-            head, end, rest = data.partition(b"\r\n\r\n")
-            data = UPGRADE.sub(b"", head) + end + rest
-        super().data_received(data)
+        """Ignore protocol upgrades, which Java's HTTP client offers: uvicorn would lose the body."""
+        while data:
+            self._received, self._again = data, b""
+            super().data_received(data)
+            data = self._again
+
+    def _should_upgrade(self) -> bool:
+        """Let uvicorn leave a request with an upgrade alone; CONNECT has no other meaning, and is refused."""
+        return self.parser.get_method() != b"CONNECT"
+
+    def handle_websocket_upgrade(self) -> None:
+        """Read the head again without its upgrade, and then what follows it."""
+        (end,) = cast(HttpParserUpgrade, sys.exception()).args
+        version = self.parser.get_http_version().encode()
+        kept = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        first = b" ".join((self.parser.get_method(), self.url, b"HTTP/" + version))
+        self._again = b"\r\n".join([first, *kept, b"", self._received[end:]])
+        self.parser = HttpRequestParser(self)  # the former has ended if the connection is to close
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
 
 
 def _ports(environment: Mapping[str, str], own: int) -> list[int]:

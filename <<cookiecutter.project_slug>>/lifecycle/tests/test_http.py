@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -20,6 +21,7 @@ from lifecycle.serving import serve
 
 BODY = json.dumps({"jsonData": ROWS}).encode()
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
+SOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +42,9 @@ def post(path: str = URL, body: bytes = BODY, more: bytes = b"", method: str = "
     return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n".encode() + more + b"\r\n" + body
 
 
-def chunked(*parts: bytes) -> bytes:
+def chunked(*parts: bytes, more: bytes = b"") -> bytes:
     framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (*parts, b""))
-    return f"POST {URL} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + framed
+    return f"POST {URL} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n".encode() + more + b"\r\n" + framed
 
 
 @contextlib.contextmanager
@@ -90,7 +92,15 @@ def got(file: BinaryIO) -> tuple[int, str]:
         (post(more=b"Seldon-Puid: \xff\xe9\r\n"), 200),
         (post(more=b"Expect: tea\r\n"), 200),
         (post(more=OFFER), 200),
+        (post(more=OFFER.upper()), 200),
+        (post(more=b"Upgrade: h2c\r\n"), 200),
+        (post(more=b"Upgrade: TLS/1.0, websocket\r\nConnection: keep-alive\r\nConnection: upgrade\r\n"), 200),
+        (post(more=OFFER, body=b"Upgrade: h2c\r\n\r\n"), 400),
+        (post(more=OFFER, body=b" " * 200_000), 413),
+        (chunked(BODY, more=OFFER), 200),
         (b"GET /live HTTP/1.1\r\nHost: x\r\n" + OFFER + b"\r\n", 200),
+        (b"GET /live HTTP/1.1\r\nHost: x\r\n" + SOCKET + b"\r\n", 200),
+        (b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ],
 )
 def test_an_odd_request_is_answered_and_so_is_the_next(request_: bytes, status: int, process: Process) -> None:
@@ -121,6 +131,39 @@ def test_a_caller_that_expects_a_word_before_the_body_gets_it(process: Process) 
         assert file.readline() + file.readline() == b"HTTP/1.1 100 Continue\r\n\r\n"
         caller.sendall(body)
         assert got(file)[0] == 200
+
+
+def test_an_upgrade_is_ignored_wherever_the_network_cuts_the_request(process: Process) -> None:
+    """The next request offers one, too; the one after does not."""
+    whole = post(more=OFFER) + post(more=OFFER, method="PUT") + post()
+    size = len(post(more=OFFER))
+    for place in range(size):
+        with calling(process) as (caller, file):
+            caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            caller.sendall(whole[:place])
+            time.sleep(0.002)
+            caller.sendall(whole[place:])
+            assert [got(file)[0] for _ in range(3)] == [200, 405, 200], place
+
+
+def test_an_upgrade_is_ignored_by_a_connection_that_waits_or_is_to_close(process: Process) -> None:
+    with calling(process) as (caller, file):
+        head, gap, body = post(more=OFFER + b"Expect: 100-continue\r\n").partition(b"\r\n\r\n")
+        caller.sendall(head + gap)
+        assert file.readline() + file.readline() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        caller.sendall(body)
+        assert got(file)[0] == 200
+    for request in (post(more=OFFER + b"Connection: close\r\n"), post(more=OFFER).replace(b"HTTP/1.1", b"HTTP/1.0")):
+        with calling(process) as (caller, file):
+            caller.sendall(request)
+            assert got(file)[0] == 200
+            assert file.read() == b""
+
+
+def test_a_thousand_upgrades_at_once_are_each_ignored(process: Process) -> None:
+    with calling(process) as (caller, file):
+        caller.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: a\r\n\r\n" * 1000)
+        assert {got(file)[0] for _ in range(1000)} == {200}
 
 
 def test_requests_that_do_not_wait_for_answers_are_answered_in_their_order(process: Process) -> None:
