@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from lifecycle import InputError, files
 from lifecycle.artifact import directory, golden, runtimes
 from lifecycle.artifact.directory import Column
+from lifecycle.documents import log
 
 type Array = np.ndarray[Any, Any]
 type Columns = Mapping[str, Sequence[Any]]
@@ -128,8 +128,8 @@ class Predictor:
         for index, value in enumerate(columns.get(time, ())):
             try:
                 if value is not None:
-                    datetime.fromisoformat(value)
-            except (TypeError, ValueError):
+                    log.moment(value)
+            except (TypeError, ValueError, OverflowError):
                 raise _unfit(value, time, index, "an ISO 8601 time") from None
         for name in self._key:
             for index, value in enumerate(columns.get(name, ())):

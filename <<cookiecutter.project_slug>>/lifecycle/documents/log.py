@@ -1,6 +1,6 @@
 """The layout of the prediction log: the service writes it, the monitor reads it, `components/shipping` keeps it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 LABELS = "labels"
 FILES = "*.jsonl*"  # a shipper may compress them
@@ -20,6 +20,15 @@ def version(path: str) -> str:
 def hour(moment: datetime) -> str:
     """The folder of an hour, below a version or the labels; its name sorts by time."""
     return f"hour={moment:%Y-%m-%dT%H}"
+
+
+def moment(text: str) -> datetime:
+    """A row's own time, as ISO 8601 has it, in UTC; without an offset it is UTC.
+
+    Raises ValueError for any other text, and OverflowError for a moment outside the years 1 to 9999.
+    """
+    found = datetime.fromisoformat(text)
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def pattern(folder: str) -> str:

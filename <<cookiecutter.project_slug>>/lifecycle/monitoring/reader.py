@@ -153,9 +153,9 @@ def labels(
     The latest label wins; the folder, read in order of file names, overrides feedback. Raises InputError for a folder
     without labels, an invalid line, or a label that the model does not have.
     """
-    columns = {"request": "VARCHAR", "row": "BIGINT", "label": "JSON", "logged": "TIMESTAMPTZ"}
+    columns = {"request": "VARCHAR", "row": "BIGINT", "label": "JSON"}
     feedback = [path for location in locations for path in find(connection, location, log.pattern(log.LABELS))]
-    _read(connection, "feedback", _since(feedback, begin), columns)
+    _read(connection, "feedback", _since(feedback, begin), {**columns, "logged": "TIMESTAMPTZ"})
     own = find(connection, folder, log.FILES) if folder is not None else []
     if folder is not None and not own:
         raise InputError(
@@ -176,7 +176,7 @@ def labels(
         select request, row, label ->> '$' as label from (
             select *, row_number() over (partition by request, row order by own desc, moment desc, place desc) as turn
             from (select *, logged as moment, 0 as own, rowid as place from feedback
-                  union all select *, null, 1, rowid from own)
+                  union all select *, null, null, 1, rowid from own)
             where request is not null and row is not null and label is not null) where turn = 1
         """
     )

@@ -74,8 +74,10 @@ def labels(folder: Path, largest: int) -> LogFile:
 def lines(
     request: str, model: Model, columns: Mapping[str, Sequence[Any]], answers: list[dict[str, Any]], now: datetime
 ) -> bytes:
-    """The lines of one request: its context (time, key), its features and the answer."""
-    context = [(name, columns[name]) for name in model.context if name in columns]
+    """The lines of one request: its context (time in UTC, key), its features and the answer."""
+    context = {name: columns[name] for name in model.context if name in columns}
+    if model.time in context:  # in one notation, which the monitor reads
+        context[model.time] = [None if text is None else layout.moment(text) for text in context[model.time]]
     absent = [None] * len(answers)
     features = [(column.name, columns.get(column.name, absent)) for column in model.columns]
     logged = now.isoformat()
@@ -85,7 +87,7 @@ def lines(
             "row": row,
             "logged": logged,
             "version": model.version,
-            "context": {name: values[row] for name, values in context},
+            "context": {name: values[row] for name, values in context.items()},
             "features": {name: values[row] for name, values in features},
             "answer": answer,
         }

@@ -1,5 +1,7 @@
+import contextlib
 import gzip
 import json
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,10 +11,13 @@ import duckdb
 import fsspec
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from tiny import Trained
 
 from lifecycle import InputError
 from lifecycle.artifact import directory, golden
+from lifecycle.artifact.predictor import Predictor, RequestError
 from lifecycle.monitoring import reader, windows
 from lifecycle.serving import log
 
@@ -88,6 +93,42 @@ def test_what_the_service_wrote_is_read(
     assert found["prediction"].tolist() == expected.get(model.task, [0.5, 1.5, 2.5])
     assert [name for name in found if name.startswith("probability_")] == [f"probability_{c}" for c in model.classes]
     assert found["label"].isna().all()
+
+
+DAYS = st.sampled_from(["%Y-%m-%d", "%Y%m%d", "%G-W%V-%u", "%GW%V%u", "%G-W%V", "%d.%m.%Y"])
+HOURS = st.sampled_from(
+    ["", "T%H", " %H:%M", "t%H:%M:%S", "T%H%M%S", "T%H:%M:%S.%f", "T%H:%M:%S,%f", "_%H%M%S.%f", "T24:00"]
+)
+ZONES = st.sampled_from(["", "Z", "z", "+02", "-0930", "+05:45", "-00:00", "+01:00:30", "+010030.5", "+23:59", " UTC"])
+TIMES = st.builds(
+    lambda moment, day, hour, zone: moment.strftime(day + hour) + zone, st.datetimes(), DAYS, HOURS, ZONES
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(TIMES | st.text(max_size=20) | st.from_regex(r"\d{4}-\d\d-\d\d(T\d\d(:\d\d)?)?"), max_size=40))
+@example(
+    texts=["2026-W48-5", "20261127T101112", "2026-11-27T10:11:12,5", "2026-11-27T10", "2026-11-27", "2026-11-27T10+02"]
+)
+@example(texts=["0001-01-01", "0001-01-01T00:00+01:00", "9999-12-31T23:59:59.999999", "9999-12-31T23:59-01:00"])
+def test_any_time_is_refused_by_the_service_or_read_by_the_monitor_as_the_same_moment(
+    texts: list[str], connection: duckdb.DuckDBPyConnection, binary: Trained
+) -> None:
+    predictor, taken = Predictor(binary.build / "model"), []
+    for text in texts:
+        with contextlib.suppress(RequestError):
+            predictor.inputs({"number": [1], "colour": ["red"], "moment": [text]})
+            taken.append(text)
+    columns = {"number": [1] * len(taken), "colour": ["red"] * len(taken), "moment": taken}
+    with tempfile.TemporaryDirectory() as folder:
+        own = log.predictions(Path(folder), predictor.model, 10**9)
+        own.append(log.lines("a", predictor.model, columns, answers(predictor.model)[:1] * len(taken), NOW), NOW)
+        own.close()
+        assert load(connection, predictor.model, folder) == reader.Counts(rows=len(taken))
+    found = connection.execute("select time from answered order by row").df()["time"]
+    moments = [datetime.fromisoformat(text) for text in taken]
+    moments = [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in moments]
+    assert [moment.to_pydatetime() for moment in found] == moments
 
 
 def test_a_torn_line_is_counted_and_a_row_that_stands_twice_counts_once(
@@ -218,6 +259,14 @@ def test_the_last_word_on_a_label_counts(
     write(own, "2.jsonl", ("007", 0, "yes"), ("007", 0, "no"), ("a", 1, "no"))
     reader.labels(connection, [str(tmp_path / "log")], str(own), binary_model, NOW)
     assert told(connection) == [("007", 0, "no"), ("a", 0, "yes"), ("a", 1, "no")]
+
+
+def test_a_label_may_say_when_it_was_logged_in_any_notation(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    (tmp_path / "1.jsonl").write_text('{"request": "a", "row": 0, "label": "yes", "logged": "Friday"}')
+    reader.labels(connection, [], str(tmp_path), binary_model, NOW)
+    assert told(connection) == [("a", 0, "yes")]
 
 
 @pytest.mark.parametrize(
