@@ -3,6 +3,7 @@
 DuckDB works in a file, to save memory.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def find(connection: duckdb.DuckDBPyConnection, location: str, pattern: str) -> 
 
     Raises InputError when a store cannot be read.
     """
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "1")  # s3fs itself tries five times; with both, it takes seven minutes
     try:
         filesystem, root = fsspec.url_to_fs(location)
         found = sorted(filesystem.glob(f"{root.rstrip('/')}/{pattern}"))
@@ -141,8 +143,13 @@ def _read(connection: duckdb.DuckDBPyConnection, table: str, files: list[str], c
             {"files": files, "columns": columns},
         )
     except duckdb.Error as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"The log cannot be read ({reason}); restore or remove the file.") from error
+        told = str(error).split("\nLINE ")[0].strip()  # without our own query
+        if told.startswith("Traceback"):  # of a store; it ends with the reason
+            told = told.splitlines()[-1]
+        reason = " ".join(told.split())[:300]
+        raise InputError(
+            f"The log cannot be read ({reason}); restore or remove the file, or permit reading it."
+        ) from error
 
 
 def labels(

@@ -236,6 +236,29 @@ def test_a_bucket_that_is_not_there_is_told(
         load(connection, binary_model, "s3://another/x")
 
 
+def test_a_file_that_the_store_does_not_give_is_told_without_a_traceback(
+    store: str, connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that may be listed and not read, or that was deleted in between."""
+
+    def refuse(*_: Any) -> bytes:
+        raise PermissionError("Access Denied")
+
+    monkeypatch.setattr("s3fs.core.S3File._fetch_range", refuse)
+    with fsspec.open(f"{store}/own/version={binary_model.version}/hour=2020-03-01T11/kept.jsonl", "wb") as file:
+        file.write(lines(binary_model, "kept"))
+    with pytest.raises(InputError) as caught:
+        load(connection, binary_model, f"{store}/own")
+    assert str(caught.value) == (
+        "The log cannot be read (PermissionError: Access Denied); restore or remove the file, or permit reading it."
+    )
+    monkeypatch.undo()
+    find = reader.find
+    monkeypatch.setattr(reader, "find", lambda *given: [path.replace("kept", "gone") for path in find(*given)])
+    with pytest.raises(InputError, match=r"gone.jsonl\"\); restore or remove"):
+        load(connection, binary_model, f"{store}/own")
+
+
 def told(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
     found: list[tuple[str, int, str]] = connection.execute("select * from labels order by request, row").fetchall()
     return found
