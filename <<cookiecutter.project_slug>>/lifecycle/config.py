@@ -69,12 +69,20 @@ class Feature(Strict):
     encoding: Literal["one-hot", "target"] = "one-hot"
 
 
+class Raw(Strict):
+    """A column that `features` in `model/features.py` reads and that requests send; a time is ISO 8601, in UTC."""
+
+    type: Literal["number", "category", "time"]
+    missing: bool = False
+
+
 class Data(Strict):
     """The data file (a path or an fsspec URI), pinned by its SHA-256, and its columns; rows are sorted by `time`.
 
     Without `time` a row has no moment, and `split` draws the test rows. `snapshots` is a glob pattern of paths or URIs;
     the newest is the one with the latest row or, without `time`, the last one by name. `weight` is a column that says
-    how much each row counts when the model learns; metrics count every row alike.
+    how much each row counts when the model learns; metrics count every row alike. With `raw`, `features` in
+    `model/features.py` makes the features of these columns, in training and in serving.
     """
 
     path: str
@@ -85,6 +93,12 @@ class Data(Strict):
     weight: str | None = None
     target: Target
     features: Annotated[dict[str, Feature], Field(min_length=1)]
+    raw: Annotated[dict[str, Raw], Field(default_factory=dict)]
+
+    @property
+    def inputs(self) -> dict[str, Feature] | dict[str, Raw]:
+        """The columns that the data file must have, and that requests send."""
+        return self.raw or self.features
 
     @model_validator(mode="after")
     def _target_is_no_feature(self) -> Self:
@@ -94,6 +108,8 @@ class Data(Strict):
             raise ValueError(f"the steps reserve {', '.join(taken)}; rename the feature")
         if len({name.lower() for name in self.features}) < len(self.features):
             raise ValueError("two feature names differ only in case; rename one")
+        if self.target.column in self.raw:
+            raise ValueError("the target cannot be a raw column: no request has it")
         return self
 
 

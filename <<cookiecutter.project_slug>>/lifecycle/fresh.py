@@ -32,7 +32,7 @@ class Step:
 
 DATA, REPORTS = ("task", "data", "split"), ("report.md", "report.html")
 STEPS = {
-    "data": Step("lifecycle.training.data", DATA, others=("the data file",), writes=("data",)),
+    "data": Step("lifecycle.training.data", DATA, others=("the data file", "the features"), writes=("data",)),
     "train": Step(
         "lifecycle.training.train",
         ("name", *DATA, "train"),
@@ -78,8 +78,14 @@ def _data(location: str) -> str:
     return _hash(path) + (_hash(path.with_suffix("")) if path.suffix == ".dvc" else "")
 
 
+def _team() -> Path:
+    """The folder of the team's code."""
+    return Path((getattr(find_spec("model"), "submodule_search_locations", None) or ["model"])[0])
+
+
 ELSEWHERE: dict[str, Callable[[dict[str, Any], Path | None], str]] = {
     "the data file": lambda settings, _: _data(settings["data"]["path"]),
+    "the features": lambda *_: _hash(_team()) if (_team() / "features.py").is_file() else "",
     "the commit": lambda *_: str(git.head()),
     "MLflow": lambda *_: os.environ.get("MLFLOW_TRACKING_URI", ""),
     "the champion": lambda _, champion: _hash(champion) if champion else "",
@@ -93,7 +99,7 @@ def inputs(step: Step, path: Path, build: Path, lock: Path, champion: Path | Non
     needed, keys = imports.needed(step.module, root=ROOT), set(step.keys)
     found: dict[str, Any] = {name: _hash(ROOT / name) for name in needed if not name.startswith("model/")}
     if len(found) < len(needed):  # the team's code may read files beside it, and other keys
-        team = Path((getattr(find_spec("model"), "submodule_search_locations", None) or ["model"])[0])
+        team = _team()
         words = {word for code in team.rglob("*.py") for word in re.findall(rb"\w+", code.read_bytes())}
         found["model/"] = _hash(team)
         keys |= {key for key in settings if key.encode() in words}

@@ -13,10 +13,12 @@ import yaml
 from lifecycle import InputError, config, files, git
 from lifecycle.adopting import columns, gates, source, summary, target, writing
 from lifecycle.adopting.columns import Choice
+from lifecycle.artifact import derive
 from lifecycle.artifact.frames import LABEL
 from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS
 from lifecycle.tasks import MONITORED
 from lifecycle.training import data, split
+from lifecycle.training import features as features_of
 
 ESTIMATOR, EXAMPLE = Path("model/estimator.py"), Path(__file__).with_name("example.py")
 TEST = 0.3  # of the rows
@@ -37,6 +39,11 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     settings, text = config.load(path), path.read_text()
     if git.ask("status", "--porcelain", "--", str(path)):
         raise InputError(f"{path} has changes that are not committed; commit them first, so that none is lost.")
+    if features_of.code():
+        raise InputError(
+            f"{derive.FILE} makes features of raw columns, which make adopt cannot choose; remove the file to adopt a "
+            "table as it is, or write data.raw and data.features in config.yaml yourself."
+        )
     frame = source.read(location)
     key = [name.strip() for name in names["KEY"].split(",") if name.strip()]
     wanted = [names["TARGET"], *filter(None, [names["TIME"]]), *key]
@@ -87,7 +94,7 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     watching["window"], watching["metrics"] = SMALLEST, [MONITORED[asked.task][0]]
     watching["alert"]["metrics"] = list(watching["metrics"])
     provisional = config.Config.model_validate(document)
-    checked = data.table({output.name: buffer}, provisional.data)
+    checked, _ = data.table({output.name: buffer}, provisional.data)
     checked[LABEL] = data.label(checked[names["TARGET"]], asked.task, provisional.data.target, output.as_posix())
     parts = {name: found for name, (found, _) in split.parts(checked, provisional).items()}
     data.check_classes(parts, provisional)

@@ -18,7 +18,7 @@ def seldon(predictor: Predictor) -> dict[str, Any]:
         "name": model.metadata["name"],
         "versions": [model.version],
         "platform": predictor.runtime,
-        "inputs": [message(column.name, datatype(column)) for column in model.columns],
+        "inputs": [message(column.name, datatype(column)) for column in model.requests],
         "outputs": [message(name, "FP64") for name in model.classes or ("prediction",)],
         "custom": {"task": model.task, "sha256": model.sha256},
     }
@@ -29,7 +29,7 @@ type Schema = dict[str, Any]
 
 def datatype(column: Column) -> str:
     """An input's type in the Open Inference Protocol."""
-    return "BYTES" if column.type == "category" else "BOOL" if column.boolean else "FP32"
+    return "BYTES" if column.type in ("category", "time") else "BOOL" if column.boolean else "FP32"
 
 
 def _object(properties: Schema, needed: list[str] | None = None) -> Schema:
@@ -41,9 +41,10 @@ def _array(items: Schema, **limits: int) -> Schema:
 
 
 def _value(column: Column) -> Schema:
-    kinds = ["string"] if column.type == "category" else ["number", *["boolean"] * column.boolean]
+    kinds = ["number", *["boolean"] * column.boolean] if column.type == "number" else ["string"]
     kinds += ["null"] * column.missing
-    return {"type": kinds if len(kinds) > 1 else kinds[0]}
+    found: Schema = {"type": kinds if len(kinds) > 1 else kinds[0]}
+    return found | ({"format": "date-time"} if column.type == "time" else {})
 
 
 def _data(columns: list[str], value: Schema, most: int) -> Schema:
@@ -57,8 +58,8 @@ def _data(columns: list[str], value: Schema, most: int) -> Schema:
 def _requests(model: Model, most: int) -> dict[str, Schema]:
     """Requests in Seldon's protocol: rows, columns or `data`, of at most `most` rows."""
     value = {"type": ["string", "number", "null"]}
-    columns = dict.fromkeys(model.context, value) | {column.name: _value(column) for column in model.columns}
-    row = _object(columns, [column.name for column in model.columns if not column.missing])
+    columns = dict.fromkeys(model.context, value) | {column.name: _value(column) for column in model.requests}
+    row = _object(columns, [column.name for column in model.requests if not column.missing])
     lists = {name: _array(kind, minItems=1, maxItems=most) for name, kind in columns.items()}
     rows = _array({"$ref": "#/components/schemas/Row"}, minItems=1, maxItems=most)
     properties = {

@@ -17,7 +17,8 @@ NEEDED = ("name", "version", "task", "classes", "threshold", "time", "key", "dat
 
 @dataclass(frozen=True)
 class Column:
-    """One input: `number` or `category`; `missing` when null is allowed, `boolean` when true and false are 1 and 0."""
+    """One input: `number`, `category` or, if it is raw, `time`; `missing` when null is allowed, `boolean` when true and
+    false are 1 and 0."""
 
     name: str
     type: str
@@ -27,12 +28,21 @@ class Column:
 
 @dataclass(frozen=True)
 class Model:
-    """A sealed model directory; `metadata` comes from its MLmodel, `context` names the columns that identify a row."""
+    """A sealed model directory; `metadata` comes from its MLmodel, `context` names the columns that identify a row.
+
+    `columns` are the model's features, `raw` those that its own code makes them of, if it has any.
+    """
 
     path: Path
     sha256: str
     metadata: dict[str, Any]
     columns: tuple[Column, ...]
+    raw: tuple[Column, ...] = ()
+
+    @property
+    def requests(self) -> tuple[Column, ...]:
+        """The columns that a request sends."""
+        return self.raw or self.columns
 
     @cached_property
     def version(self) -> str:
@@ -100,8 +110,9 @@ def load(path: Path) -> Model:
             )
             for column in json.loads(document["signature"]["inputs"])
         )
+        raw = tuple(Column(**column) for column in metadata.get("raw", ()))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path / 'MLmodel'} has no valid signature; copy the model or train it again.") from error
     if missing := [name for name in NEEDED if name not in metadata]:
         raise InputError(f"{path / 'MLmodel'} lacks {', '.join(missing)}; copy the model or train it again.")
-    return Model(path, sha256, metadata, columns)
+    return Model(path, sha256, metadata, columns, raw)

@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -46,19 +47,23 @@ class Predictor:
     def __init__(self, path: Path, unknown_categories: bool = True, trusted: Collection[str] = ()) -> None:
         self.model = directory.load(path)
         self.runtime = self.model.metadata["runtime"]
-        self._numbers = [column for column in self.model.columns if column.type == "number"]
+        sent = {
+            kind: [one for one in self.model.requests if one.type == kind] for kind in ("number", "category", "time")
+        }
+        self._numbers, self._texts, self._times = sent.values()
         self._number_names = [column.name for column in self._numbers]
+        self._width = "float64" if self.model.raw else "float32"
         self._needed = np.array([not column.missing for column in self._numbers], dtype=bool)
-        self._texts = [column for column in self.model.columns if column.type == "category"]
         self._seen = None if unknown_categories else self.model.categories
-        features = {column.name for column in self.model.columns}
-        self._key = [name for name in self.model.metadata["key"] if name not in features]
-        self._known = {*features, *self.model.context}
+        requested = {column.name for column in self.model.requests}
+        self._key = [name for name in self.model.metadata["key"] if name not in requested]
+        self._known = {*requested, *self.model.context}
         self._golden = files.read_json(path / "golden.json")
         if not isinstance(self._golden, dict) or not {"rows", "answers"} <= self._golden.keys():
             raise InputError(f"{path / 'golden.json'} has no rows and answers; copy the model or train it again.")
         names = [column.name for column in self.model.columns]
         self._run = runtimes.load(self.runtime, path, names, self.model.task, trusted)
+        self.derived = _derived(path, self.model) if self.model.raw else None
 
     def inputs(self, columns: Columns) -> dict[str, Array]:
         """The model's inputs, each (n,), from columns of n JSON values; raises RequestError where one does not fit.
@@ -80,29 +85,47 @@ class Predictor:
         for column, values in zip(self._texts, texts, strict=True):
             if kinds != {str}:
                 values = [self._text(value, column, index) for index, value in enumerate(values)]
-            if self._seen is not None and not self._seen[column.name].issuperset(values):
-                self._refuse_unseen(values, column)
             found[column.name] = np.array(values, dtype="object")
+        for column in self._times:
+            values = columns.get(column.name, absent)
+            moments = [_moment(value, column, index) for index, value in enumerate(values)]
+            found[column.name] = np.array(moments, dtype="object")
+        if self.derived:
+            found = self.derived(found)
+        if self._seen is not None:
+            for column in self.model.columns:
+                if column.type == "category" and not self._seen[column.name].issuperset(found[column.name]):
+                    self._refuse_unseen(found[column.name], column)
         return found
 
+    def logged(self, columns: Columns, inputs: Mapping[str, Array]) -> Columns:
+        """What the log keeps of a request: the model's features, and what tells its rows apart."""
+        if not self.model.raw:
+            return columns
+        made = {
+            column.name: [None if value != value or value == "" else value for value in inputs[column.name].tolist()]
+            for column in self.model.columns
+        }
+        return {name: columns[name] for name in self.model.context if name in columns} | made
+
     def _matrix(self, numbers: Sequence[Sequence[Any]]) -> Array:
-        """Number columns as one (columns, n) array of float32: one conversion is much faster than many."""
+        """Number columns as one (columns, n) array: one conversion is much faster than many."""
         if set(map(type, chain.from_iterable(numbers))) <= {float, int, type(None)}:
             try:
                 matrix = np.array(numbers, dtype="float64")
                 if np.vdot(matrix, matrix) < LARGEST * LARGEST:  # none is missing, infinite or too large
-                    return matrix.astype("float32")
+                    return matrix.astype(self._width)
             except OverflowError:  # an integer too large for a float
                 matrix = np.full((len(numbers), 1), math.inf)
             odd = ~(np.abs(matrix) < LARGEST)
             if not odd.any() or (np.isnan(matrix[odd]).all() and not odd[self._needed].any()):
-                return matrix.astype("float32")
+                return matrix.astype(self._width)
         return np.array(
             [
                 [_number(value, column, index) for index, value in enumerate(values)]
                 for column, values in zip(self._numbers, numbers, strict=True)
             ],
-            dtype="float32",
+            dtype=self._width,
         )
 
     def _text(self, value: Any, column: Column, index: int) -> str:
@@ -112,7 +135,7 @@ class Predictor:
             return ""
         raise _unfit(value, column.name, index, "a string")
 
-    def _refuse_unseen(self, values: Sequence[str], column: Column) -> None:
+    def _refuse_unseen(self, values: Array, column: Column) -> None:
         seen = self._seen[column.name] if self._seen else frozenset()
         for index, value in enumerate(values):
             if value not in seen and not (value == "" and column.missing):
@@ -161,13 +184,49 @@ class Predictor:
         rows = self._golden["rows"]
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         try:
-            answers = self.answers(self.predict(self.inputs(columns)))
+            inputs = self.inputs(columns)
         except RequestError as error:
             raise InputError(f"The model {self.model.version} refuses its golden rows: {error}") from error
+        features = self.logged(columns, inputs)
+        for name, wanted in self._golden.get("features", {}).items():
+            if list(features[name]) != wanted:
+                raise InputError(
+                    f"The model {self.model.version} makes {name} of its golden rows as {list(features[name])}, not "
+                    f"{wanted} as training did; serve it with the versions in its lock files."
+                )
+        answers = self.answers(self.predict(inputs))
         if found := golden.difference(answers, self._golden["answers"]):
             raise InputError(
                 f"The model {self.model.version} answers {found}; serve it with the versions in its lock file."
             )
+
+
+def _derived(path: Path, model: directory.Model) -> Callable[[Any], dict[str, Array]]:
+    """What makes the model's inputs of raw columns by name, with the code of its directory; raises RequestError."""
+    from lifecycle.artifact import derive
+
+    function = derive.load(path)
+
+    def made(values: Any) -> dict[str, Array]:
+        try:
+            found = derive.features(function, derive.rows(values, model.raw), model.columns)
+        except Exception as error:  # the team's code may raise anything
+            reason = str(error) if isinstance(error, derive.FeatureError) else f"{type(error).__name__}: {error}"
+            raise RequestError(
+                "value", f"No features can be made of these rows ({' '.join(reason.split())[:300]}); correct them."
+            ) from error
+        return {name: found[name].to_numpy() for name in found}
+
+    return made
+
+
+def _moment(value: Any, column: Column, index: int) -> datetime | None:
+    if value is None and column.missing:
+        return None
+    try:
+        return log.moment(value)
+    except (TypeError, ValueError, OverflowError):
+        raise _unfit(value, column.name, index, "an ISO 8601 time") from None
 
 
 def _number(value: Any, column: Column, index: int) -> Any:

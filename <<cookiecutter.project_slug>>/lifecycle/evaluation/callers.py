@@ -10,7 +10,7 @@ def _kind(column: Column) -> str:
 
 def requests(candidate: Model, champion: Model) -> Requests:
     """The differences in words; only another optional input, or an input no longer required, breaks no caller."""
-    new, old = ({column.name: column for column in model.columns} for model in (candidate, champion))
+    new, old = ({column.name: column for column in model.requests} for model in (candidate, champion))
     breaks: list[str] = []
     other: list[str] = []
     for name, was in old.items():

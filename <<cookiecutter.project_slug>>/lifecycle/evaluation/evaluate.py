@@ -11,7 +11,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from lifecycle import InputError, config, files, git
 from lifecycle.artifact import directory, frames
-from lifecycle.artifact.predictor import Array, Predictions, Predictor
+from lifecycle.artifact.predictor import Array, Predictions, Predictor, RequestError
 from lifecycle.documents import record
 from lifecycle.evaluation import calibration, callers, drift, importance, slices
 from lifecycle.evaluation.intervals import differences, estimates, measures
@@ -24,22 +24,30 @@ NAMED = 20  # how many commits and files a record names
 
 
 def columns(frame: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
-    """A model's inputs from the test rows; raises InputError when the rows lack one, or hold another type."""
+    """A champion's inputs from the test rows, made with its own code if it has any.
+
+    Raises InputError when the rows lack one, or hold another type.
+    """
     model = predictor.model
-    if missing := [column.name for column in model.columns if column.name not in frame]:
+    if missing := [column.name for column in model.requests if column.name not in frame]:
         raise InputError(
             f"The model {model.version} needs {', '.join(missing)}, which the test rows lack; "
             "keep the column in the data file."
         )
     if other := [
         f"{column.name} as a {column.type}"
-        for column in model.columns
+        for column in model.requests
         if is_numeric_dtype(frame[column.name]) != (column.type == "number")
     ]:
         raise InputError(
             f"The model {model.version} needs {', '.join(other)}, which the test rows do not hold; "
             "add a column with a new name instead."
         )
+    if predictor.derived:
+        try:
+            return pd.DataFrame(predictor.derived(frame), index=frame.index)
+        except RequestError as error:
+            raise InputError(f"The model {model.version} cannot answer the test rows: {error}") from error
     return frames.inputs(frame, {column.name: column.type for column in model.columns})
 
 
@@ -167,7 +175,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     if candidate.model.metadata.get("contract") != data.contract(settings):
         raise InputError("build/model was not trained on the rows in build/data; run `make train` again.")
     truth = test[frames.LABEL].to_numpy()
-    rows = columns(test, candidate)
+    rows = frames.inputs(test, {column.name: column.type for column in candidate.model.columns})
     served = candidate.predict(frames.arrays(rows))
     models = {"candidate": served, "baseline": baseline(settings.task, train[frames.LABEL], len(test))}
     champion = None
@@ -176,7 +184,8 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         champion = Predictor(champion_directory, trusted=settings.train.trusted)
         _comparable(champion.model, candidate.model)
         try:
-            models["champion"] = champion.predict(frames.arrays(columns(test, champion)))
+            source = data.raw(build, settings)
+            models["champion"] = champion.predict(frames.arrays(columns(source, champion)))
         except InputError as error:  # the gates refuse the candidate, with this reason
             unanswered = str(error)
 

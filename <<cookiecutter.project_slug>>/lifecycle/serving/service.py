@@ -118,10 +118,12 @@ class Service:
         """Predict, and log before answering."""
         request = identity or os.urandom(16).hex()
         self._check(request, len(next(iter(columns.values()))))
-        found = self.predictor.predict(self.predictor.inputs(columns))
+        inputs = self.predictor.inputs(columns)
+        found = self.predictor.predict(inputs)
         if self.limits.log.enabled:
             now, answers = log.utc_now(), self.predictor.answers(found)
-            self._append(self._predictions, log.lines(request, self.predictor.model, columns, answers, now), now)
+            kept = self.predictor.logged(columns, inputs)
+            self._append(self._predictions, log.lines(request, self.predictor.model, kept, answers, now), now)
         self.telemetry.predicted(found)
         return request, found
 

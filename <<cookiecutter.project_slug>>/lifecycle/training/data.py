@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 from pandas.api.types import is_numeric_dtype
 
 from lifecycle import InputError, config, files
+from lifecycle.artifact import derive
 from lifecycle.artifact.frames import LABEL, parquet
 from lifecycle.tasks import Task
-from lifecycle.training import split, store, tables
+from lifecycle.training import features, split, store, tables
 from lifecycle.training.store import said as said
 
 
@@ -46,27 +47,53 @@ def _check_pin(found: store.Found, pin: str, section: config.Data) -> None:
     )
 
 
-def table(sources: tables.Files, section: config.Data) -> pd.DataFrame:
-    """The rows of Parquet files, categories as text; raises InputError if they break the contract."""
-    schema = tables.schema(sources, section.path)
-    needed = [*filter(None, [section.time, section.weight]), *section.key, *section.features, section.target.column]
+def table(sources: tables.Files, section: config.Data) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of the data files, categories as text, and the columns that requests send as true or false.
+
+    Raises InputError if they break the contract.
+    """
+    frame, schema = _source(sources, section)
+    needed = [*filter(None, [section.time, section.weight]), *section.key, *section.inputs, section.target.column]
     if missing := [name for name in needed if name not in schema.names]:
         raise InputError(
             f"The data file {section.path} lacks the column {', '.join(missing)}; "
             f"it has {', '.join(schema.names)}: add it, or correct config.yaml: data."
         )
     _check_types(schema, section)
-    frame = tables.frame(sources, section.path)
+    frame = tables.frame(sources, section.path) if frame is None else frame
+    sent = [name for name in section.inputs if pa.types.is_boolean(schema.field(name).type)]
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype("object")
-    for name in booleans(schema, section):
+    for name in sent:
         frame[name] = frame[name].astype("float64")
     _check_order(frame, section)
     if section.weight:
         _check_weight(frame[section.weight], section)
+    for name, column in section.inputs.items():
+        _check_values(frame[name], name, column, section.path)
+    return frame, sent
+
+
+def _source(sources: tables.Files, section: config.Data) -> tuple[pd.DataFrame | None, pa.Schema]:
+    """The types of the columns and, where the team's code reads the files, the rows."""
+    if not features.loads():
+        return None, tables.schema(sources, section.path)
+    frame = features.load(sources.values(), section.path)
+    try:
+        return frame, pa.Schema.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise InputError(
+            f"load() in {derive.FILE} returns rows of {section.path} that no table can hold ({said(error)}); let "
+            "each column have one type."
+        ) from error
+
+
+def derived(frame: pd.DataFrame, section: config.Data) -> pd.DataFrame:
+    """The rows with the features that the team's code makes of `data.raw`, in place of columns of the same names."""
+    made = features.made(frame, section)
     for name, feature in section.features.items():
-        _check_values(frame[name], name, feature, section.path)
-    return frame
+        _check_values(made[name], name, feature, derive.FILE)
+    return frame.drop(columns=[name for name in made if name in frame]).join(made)
 
 
 def _check_types(schema: pa.Schema, section: config.Data) -> None:
@@ -81,21 +108,20 @@ def _check_types(schema: pa.Schema, section: config.Data) -> None:
                 f"The column {name} of {section.path} holds {schema.field(name).type}, which data.key cannot "
                 "compare; convert the column, or name another."
             )
-    for name, feature in section.features.items():
+    place = "data.raw" if section.raw else "data.features"
+    for name, column in section.inputs.items():
         kind = schema.field(name).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if not (number if feature.type == "number" else text):
+        fits = {
+            "number": pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind),
+            "category": pa.types.is_string(kind) or pa.types.is_large_string(kind),
+            "time": pa.types.is_timestamp(kind),
+        }
+        if not fits[column.type]:
             raise InputError(
-                f"The column {name} of {section.path} holds {kind}, but data.features says {feature.type}; "
+                f"The column {name} of {section.path} holds {kind}, but {place} says {column.type}; "
                 "convert the column, or correct its type."
             )
-
-
-def booleans(schema: pa.Schema, section: config.Data) -> list[str]:
-    """The features that are numbers to the model, and true or false to its callers."""
-    return [name for name in section.features if pa.types.is_boolean(schema.field(name).type)]
 
 
 def _check_order(frame: pd.DataFrame, section: config.Data) -> None:
@@ -128,13 +154,13 @@ def _check_weight(column: pd.Series, section: config.Data) -> None:
         )
 
 
-def _check_values(column: pd.Series, name: str, feature: config.Feature, path: str) -> None:
+def _check_values(column: pd.Series, name: str, feature: config.Feature | config.Raw, path: str) -> None:
     empty = int(column.isna().sum())
     if empty and not feature.missing:
         raise InputError(
             f"The column {name} of {path} is missing in {empty} rows; fill it, or allow it with `missing: true`."
         )
-    if feature.type == "category":
+    if isinstance(feature, config.Raw) or feature.type == "category":
         return
     low = -np.inf if feature.min is None else feature.min
     high = np.inf if feature.max is None else feature.max
@@ -194,9 +220,12 @@ def run(settings: config.Config, build: Path, slices: Sequence[str] = ()) -> str
     `slices` are the columns of `evaluate.slices`, which otherwise would be missed only after the training.
     """
     section = settings.data
+    features.check(section)
     with fetch(section) as paths:
-        frame = table(paths, section)
-        sent = booleans(tables.schema(paths, section.path), section)
+        frame, sent = table(paths, section)
+    sources = frame
+    if section.raw:
+        frame = derived(frame, section)
     if absent := [name for name in slices if name not in frame]:
         raise InputError(
             f"evaluate.slices names {', '.join(absent)}, which {section.path} does not have; it has "
@@ -209,6 +238,8 @@ def run(settings: config.Config, build: Path, slices: Sequence[str] = ()) -> str
         for name, (rows, span) in parts.items():
             origin = {"contract": contract(settings), "period": span, "booleans": sent}
             write(rows, origin, folder / f"{name}.parquet")
+            if section.raw and name == "test":
+                write(sources.loc[rows.index], origin, folder / "raw.parquet")
             counts[name] = len(rows)
             left -= len(rows)
     later = "later" if isinstance(settings.split, config.Split) else "other"
@@ -234,6 +265,12 @@ def read(path: Path, settings: config.Config) -> tuple[pd.DataFrame, list[str]]:
             f"{path} was made with another task, data or split than config.yaml has; run `make data` again."
         )
     return rows.to_pandas(self_destruct=True), period
+
+
+def raw(build: Path, settings: config.Config) -> pd.DataFrame:
+    """The test rows as the data files have them, before the team's code made features of them."""
+    name = "raw" if settings.data.raw else "test"
+    return read(build / "data" / f"{name}.parquet", settings)[0]
 
 
 def sent_as_booleans(path: Path) -> list[str]:

@@ -26,7 +26,8 @@ def save(
 ) -> None:
     """Write a model directory: the ONNX graph or the estimator, signature, example, and our metadata in its MLmodel.
 
-    The team's code goes with an estimator that holds classes of it. Raises InputError for types that are not trusted.
+    The team's code goes with a model that holds classes of it, or whose features it makes. Raises InputError for types
+    that are not trusted.
     """
     columns: list[ColSpec | TensorSpec] = [
         ColSpec("float" if feature.type == "number" else "string", name, required=not feature.missing)
@@ -45,11 +46,12 @@ def save(
                 model,
                 pip_requirements=["onnxruntime"],
                 onnx_execution_providers=["CPUExecutionProvider"],
+                code_paths=[str(package())] if settings.data.raw else None,
                 **common,
             )
             return
         found = _types(model, settings.train.trusted)
-        own = any(name.partition(".")[0] == code.PACKAGE for name in found)
+        own = bool(settings.data.raw) or any(name.partition(".")[0] == code.PACKAGE for name in found)
         try:
             mlflow.sklearn.save_model(
                 model,

@@ -37,12 +37,12 @@ ABSENT = re.compile(
 
 def estimator(settings: Config) -> Any:
     """What `estimator(settings)` in model/estimator.py returns; raises InputError if that is not an estimator."""
-    with _checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to the lock file"):
+    with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to the lock file"):
         from model import estimator as module
     made = getattr(module, "estimator", None)
     if not callable(made):
         raise InputError(f"{FILE} has no function estimator(settings); define one that returns the pipeline.")
-    with _checked(f"estimator() in {FILE} fails", "correct it, or train.parameters in config.yaml"):
+    with checked(f"estimator() in {FILE} fails", "correct it, or train.parameters in config.yaml"):
         found = made(settings)
     if inspect.isclass(found):
         raise InputError(f"estimator() in {FILE} returns the class {found.__name__}; return {found.__name__}(...).")
@@ -65,7 +65,7 @@ def fit(rows: pd.DataFrame, label: pd.Series, settings: Config, weight: pd.Serie
     weights = {} if weight is None else {_weight(unfitted): weight.to_numpy("float64")}
     columns = f"use only the columns that data.features in config.yaml names ({', '.join(settings.data.features)})"
     remedy = "correct it, or train.parameters in config.yaml"
-    with _checked(f"The estimator of {FILE} cannot be fitted", remedy, columns), _warnings_once():
+    with checked(f"The estimator of {FILE} cannot be fitted", remedy, columns), _warnings_once():
         fitted = unfitted.fit(rows, label, **weights)
     if fitted is None:
         raise InputError(f"The estimator of {FILE} returns None from fit; let its fit return self.")
@@ -79,7 +79,7 @@ def fit(rows: pd.DataFrame, label: pd.Series, settings: Config, weight: pd.Serie
         )
     some = rows.tail(ROWS)
     with (
-        _checked(f"The estimator of {FILE} cannot answer the rows that it was fitted on", remedy, columns),
+        checked(f"The estimator of {FILE} cannot answer the rows that it was fitted on", remedy, columns),
         _warnings_once(),
     ):
         answers = np.asarray(fitted.predict(some) if regression else fitted.predict_proba(some), dtype="float64")
@@ -167,10 +167,12 @@ def _check_width(unfitted: Any, rows: pd.DataFrame) -> None:
 
 
 @contextmanager
-def _checked(what: str, remedy: str, columns: str = "") -> Iterator[None]:
+def checked(what: str, remedy: str, columns: str = "") -> Iterator[None]:
     """Turn any error of the team's code into an InputError; `columns` is the remedy for an unknown column."""
     try:
         yield
+    except InputError:
+        raise
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.;')}"
         own = [

@@ -10,15 +10,16 @@ from typing import Any
 import pandas as pd
 
 from lifecycle import InputError, files, git
-from lifecycle.artifact import frames
+from lifecycle.artifact import derive, frames
 from lifecycle.artifact.directory import FORMAT
-from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.artifact.predictor import Predictions, Predictor, RequestError
 from lifecycle.artifact.runtimes import RUNTIMES
 from lifecycle.config import Config
-from lifecycle.training import data, explanation, formats, parity, split, team, tracking
+from lifecycle.training import data, explanation, features, formats, parity, split, team, tracking
 from lifecycle.training.conversion import ConversionError, convert
 
 GOLDEN_ROWS = 3
+SKEW = 200  # test rows of which serving must make the same features
 SHOWN = 300  # characters of the reason why a model is not ONNX; parity.json has all of it
 
 
@@ -37,6 +38,7 @@ def run(settings: Config, build: Path, lock: Path) -> str:
     commit, locked = git.head(), files.sha256(files.read(lock, "lock"))
     weight = train[settings.data.weight] if settings.data.weight else None
     fitted = team.fit(inputs(train, settings), train[frames.LABEL], settings, weight)
+    sent = data.sent_as_booleans(build / "data" / "train.parquet")
     threshold, fitted = team.threshold(fitted, settings), team.answering(fitted)
     with tracking.run(settings, commit.version, build) as run_id, files.replaced(build / "model") as folder:
         metadata = {
@@ -51,14 +53,15 @@ def run(settings: Config, build: Path, lock: Path) -> str:
             "threshold": threshold,
             "time": settings.data.time,
             "key": list(settings.data.key),
-            "booleans": data.sent_as_booleans(build / "data" / "train.parquet"),
+            "booleans": [name for name in sent if name in settings.data.features],
+            "raw": [asdict(column) for column in features.raw(settings.data, sent)],
             "data": {"sha256": settings.data.sha256, "train": learnt, "test": tested, "draw": split.drawn(settings)},
             "contract": data.contract(settings),
             "lock": locked,
             "parameters": settings.train.parameters,
         }
         served = _serveable(fitted, train, inputs(test, settings), metadata, settings, folder)
-        _record(served, fitted, test, settings, folder)
+        _record(served, fitted, test, data.raw(build, settings), settings, folder)
         tracking.log(folder, metadata, {"train": train, "test": test}, settings.data.path)
     tuned = "" if threshold == settings.train.threshold else f"; its own threshold is {threshold:.3g}"
     return (
@@ -124,21 +127,52 @@ def _categories(train: pd.DataFrame, settings: Config) -> dict[str, list[str]]:
     return {name: sorted(map(str, train[name].dropna().unique())) for name in names}
 
 
-def _record(served: Serveable, fitted: Any, test: pd.DataFrame, settings: Config, folder: Path) -> None:
+def _record(
+    served: Serveable, fitted: Any, test: pd.DataFrame, raw: pd.DataFrame, settings: Config, folder: Path
+) -> None:
     """Add the reference, golden rows, parity and SHAP values to the model directory, and seal it."""
     rows, predictor = served.rows, served.predictor
     classes = predictor.model.classes
     _reference(test, rows, served.answers, settings.data.time, classes, folder / "reference.parquet")
-    golden = json.loads(_familiar(rows, predictor).to_json(orient="records", double_precision=15))
-    columns = {name: [row[name] for row in golden] for name in rows}
-    answers = predictor.answers(predictor.predict(predictor.inputs(columns)))
-    files.write_json(folder / "golden.json", {"rows": golden, "answers": answers})
+    if predictor.model.raw:
+        _check_skew(rows, raw, predictor)
+    files.write_json(folder / "golden.json", _golden(_familiar(rows, predictor), raw, predictor))
     files.write_json(
         folder / "parity.json",
         {**asdict(served.parity), "tolerance": settings.train.parity, "runtime": served.runtime, "why": served.refused},
     )
     files.write_json(folder / "shap.json", explanation.values(fitted, rows, settings.train.seed))
     files.seal(folder)
+
+
+def _golden(few: pd.DataFrame, raw: pd.DataFrame, predictor: Predictor) -> dict[str, Any]:
+    """Requests with the answers to them and, if they are of raw columns, the features that were made of them."""
+    if not predictor.model.raw:
+        rows = json.loads(few.to_json(orient="records", double_precision=15))
+        return {"rows": rows, "answers": predictor.answers(predictor.predict(predictor.inputs(_columns(rows))))}
+    rows = derive.sent(raw.loc[few.index], predictor.model.raw)
+    inputs = predictor.inputs(_columns(rows))
+    answers = predictor.answers(predictor.predict(inputs))
+    return {"rows": rows, "answers": answers, "features": predictor.logged({}, inputs)}
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _check_skew(rows: pd.DataFrame, raw: pd.DataFrame, predictor: Predictor) -> None:
+    """Raise InputError unless serving makes the features of requests that training made of the rows, bit for bit."""
+    few = rows.head(SKEW)
+    try:
+        served = predictor.inputs(_columns(derive.sent(raw.loc[few.index], predictor.model.raw)))
+    except RequestError as error:
+        raise InputError(f"A service would refuse rows of the test data: {error}") from error
+    for name in few:
+        if not few[name].reset_index(drop=True).equals(pd.Series(served[name])):
+            raise InputError(
+                f"{derive.FILE} makes another {name} of a request than of the data; read nothing but the given "
+                "columns, and no file outside of model/."
+            )
 
 
 def _familiar(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
