@@ -16,7 +16,7 @@ TRAINING_FILES = (".python-version", "data/", "locks/train.txt", "model/")
 TRAINING_SECTIONS = ("data", "name", "split", "task", "train")
 # A change of these alone is evaluated on its pull request, but its merge releases nothing.
 EVALUATION = ("lifecycle.evaluation.evaluate", "lifecycle.evaluation.gate")
-EVALUATION_SECTIONS = ("evaluate", "gates")
+EVALUATION_SECTIONS = ("evaluate", "gates", "schema")
 # These also run in the images: a change rebuilds them around the same model.
 IMAGES = (
     "lifecycle.__main__",

@@ -136,6 +136,27 @@ def _drawn_alike(request: pytest.FixtureRequest) -> None:
         generator.bit_generator.state = type(generator.bit_generator)(7).state
 
 
+def forget() -> None:
+    """Let the next import of `model` read its files again."""
+    importlib.invalidate_caches()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "model"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty package `model` in place of the example."""
+    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "model"}
+    forget()
+    folder = tmp_path / "package/model"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(folder.parent)
+    yield folder
+    forget()
+    sys.modules.update(before)
+
+
 class Git:
     """A repository in the present folder."""
 

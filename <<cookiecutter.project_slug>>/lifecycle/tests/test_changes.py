@@ -63,6 +63,7 @@ def test_a_file_asks_for_what_is_made_of_it(name: str, expected: set[str], monke
         ("data", {"train", "evaluate"}),
         ("train", {"train", "evaluate"}),
         ("gates", {"evaluate"}),
+        ("schema", {"evaluate"}),
         ("evaluate", {"evaluate"}),
         ("serve", {"images"}),
         ("monitor", {"images"}),
@@ -79,7 +80,8 @@ def test_a_section_of_the_configuration_asks_for_what_reads_it(
 
 def test_every_section_is_known_to_ask_for_something_or_nothing(binary: Trained) -> None:
     listed = {*changes.TRAINING_SECTIONS, *changes.EVALUATION_SECTIONS, *changes.IMAGES_SECTIONS}
-    assert set(type(binary.settings).model_fields) - listed == {"promote", "reproduce"}
+    known = {field.alias or name for name, field in type(binary.settings).model_fields.items()}
+    assert known - listed == {"promote", "reproduce"}
 
 
 def outputs(base: str, binary: Trained, monkeypatch: pytest.MonkeyPatch, folder: Path) -> set[str]:

@@ -5,7 +5,7 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny
+from conftest import forget
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -342,19 +343,11 @@ class Clip(TransformerMixin, BaseEstimator):
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A package `model` with a class of its own, in place of the example."""
-    folder = tmp_path / "own/model"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text("")
-    (folder / "estimator.py").write_text("def estimator(settings): ...\n")
-    (folder / "clip.py").write_text(CLIP)
-    monkeypatch.syspath_prepend(folder.parent)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "model"]:
-        monkeypatch.delitem(sys.modules, name)
-    yield folder
-    for name in [name for name in sys.modules if name.partition(".")[0] == "model"]:
-        del sys.modules[name]
+def own(package: Path) -> Path:
+    """A package with a class of its own."""
+    (package / "estimator.py").write_text("def estimator(settings): ...\n")
+    (package / "clip.py").write_text(CLIP)
+    return package
 
 
 def test_a_class_of_the_teams_own_travels_with_the_model_and_may_change_afterwards(
@@ -369,14 +362,12 @@ def test_a_class_of_the_teams_own_travels_with_the_model_and_may_change_afterwar
     assert "model/clip.py" in (build / "model/SHA256SUMS").read_text()
     # The champion answers with its own code, whatever the repository says now.
     (own / "clip.py").write_text(CLIP.replace("rows.clip(-self.limit, self.limit)", "rows * 0"))
-    for name in [name for name in sys.modules if name.startswith("model.clip")]:
-        del sys.modules[name]
+    forget()
     changed = importlib.import_module("model.clip")
     Predictor(build / "model").check()
     assert sys.modules["model.clip"] is changed
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(own.parent)])
-    for name in [name for name in sys.modules if name.partition(".")[0] == "model"]:
-        monkeypatch.delitem(sys.modules, name)
+    forget()
     Predictor(build / "model").check()  # as in an image, which has no package `model` of its own
 
 

@@ -1,9 +1,6 @@
 """The team's `model/features.py`: one code makes the features in training and in serving."""
 
-import importlib
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny
+from conftest import forget
 from served import client
 from tiny import LOCK, Trained
 
@@ -51,25 +49,12 @@ RAW = {
 
 
 @pytest.fixture
-def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A package `model` with features and the module that they need, in place of the example."""
-    folder = tmp_path / "team/model"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text("")
-    (folder / "prices.py").write_text("REFERENCE = 3.0\n")
-    (folder / "features.py").write_text(CODE)
-    (folder / "estimator.py").write_text("from lifecycle.adopting.example import estimator\n")
-    monkeypatch.syspath_prepend(folder.parent)
-    forget(monkeypatch)
-    yield folder
-    for name in [name for name in sys.modules if name.partition(".")[0] == "model"]:
-        del sys.modules[name]
-
-
-def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    importlib.invalidate_caches()
-    for name in [name for name in sys.modules if name.partition(".")[0] == "model"]:
-        monkeypatch.delitem(sys.modules, name)
+def team(package: Path) -> Path:
+    """A package with features and the module that they need."""
+    (package / "prices.py").write_text("REFERENCE = 3.0\n")
+    (package / "features.py").write_text(CODE)
+    (package / "estimator.py").write_text("from lifecycle.adopting.example import estimator\n")
+    return package
 
 
 def orders() -> pd.DataFrame:
@@ -234,13 +219,11 @@ def test_code_that_serving_could_not_repeat_is_refused(line: str, sentence: str,
         data.run(configured(tmp_path), tmp_path / "build")
 
 
-def test_the_code_and_the_columns_that_it_gets_come_together(
-    team: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_code_and_the_columns_that_it_gets_come_together(team: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config.yaml does not say of which columns; name them under data"):
         data.run(configured(tmp_path, raw={}), tmp_path / "build")
     (team / "features.py").unlink()
-    forget(monkeypatch)
+    forget()
     with pytest.raises(InputError, match=r"data\.raw is set, but there is no features\(\) in model/features.py"):
         data.run(configured(tmp_path), tmp_path / "build")
     with pytest.raises(ValueError, match="the target cannot be a raw column"):
@@ -256,18 +239,16 @@ def test_the_teams_code_may_read_the_files(team: Path, tmp_path: Path) -> None:
     read = settings.model_copy(update={"data": section})
     assert "rows to train on" in data.run(read, tmp_path / "build")
     (team / "features.py").write_text(CODE + "\n\ndef load(path):\n    return 3\n")
-    del sys.modules["model.features"]
+    forget()
     with pytest.raises(InputError, match="returns int; let it return a DataFrame"):
         data.run(read, tmp_path / "build")
 
 
-def test_a_champion_answers_with_its_own_features(
-    built: tuple[Config, Path], team: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_champion_answers_with_its_own_features(built: tuple[Config, Path], team: Path, tmp_path: Path) -> None:
     """The candidate's code and configuration have changed; the difference is measured on the same raw rows."""
     settings, build = built
     (team / "features.py").write_text(CODE.replace("np.log1p(frame", "-np.log1p(frame"))
-    forget(monkeypatch)
+    forget()
     other = tmp_path / "other"
     data.run(settings, other)
     train.run(settings, other, LOCK)

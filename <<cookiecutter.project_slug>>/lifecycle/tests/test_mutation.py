@@ -64,6 +64,14 @@ def suite(binary: Trained) -> None:
     test_gate.test_groups_that_are_too_small_or_not_measured_warn()
     test_gate.test_other_slices_do_not_decide()
     test_gate.test_what_is_needed_says_which_way()
+    test_gate.test_a_measured_loss_is_refused_also_where_what_is_undecided_only_warns()
+    test_gate.test_an_identical_model_passes_at_margin_nothing()
+    test_gate.test_a_change_that_breaks_callers_is_refused_unless_the_policy_says_that_it_is_wanted(binary)
+    test_gate.test_a_champion_that_cannot_answer_the_test_rows_refuses_the_candidate()
+    for unsure in test_gate.UNSURE.values():
+        test_gate.test_what_the_test_rows_are_too_few_to_tell_is_undecided_and_refused_unless_the_policy_only_warns(
+            *unsure, binary
+        )
     for move in test_gate.MOVES:
         test_gate.test_a_comparison_says_which_way_the_metric_moved(*move)
     for rule in (test_gate.FLOOR, test_gate.CEILING, test_gate.BASELINE, test_gate.HIGHER):
@@ -79,7 +87,7 @@ def test_the_gates_as_they_are_hold(binary: Trained) -> None:
 def test_a_gate_that_is_inverted_or_removed_is_noticed(
     tree: ast.Module, binary: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mutant = ModuleType("model.gate")
+    mutant = ModuleType("lifecycle.evaluation.gate")
     exec(compile(tree, "mutant", "exec"), mutant.__dict__)  # noqa: S102 - our own source, changed in one place
     monkeypatch.setattr(test_gate, "gate", mutant)
     with pytest.raises((AssertionError, TypeError, KeyError, AttributeError, ValueError)):

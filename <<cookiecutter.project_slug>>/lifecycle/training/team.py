@@ -1,13 +1,10 @@
 """Imports, checks and fits the team's estimator; no other module imports it."""
 
 import inspect
-import re
 import sys
-import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,14 +22,12 @@ from sklearn.utils.validation import has_fit_parameter
 
 from lifecycle import InputError
 from lifecycle.config import Config
+from lifecycle.training.checked import checked
 
 FILE = "model/estimator.py"
 ROWS = 1000  # rows to predict after the fit, to check that the answers can be served
 WIDE = 1000  # columns that one category may become in a dense table: 7,000 took 8 minutes and 4 GB for 25,000 rows
 THRESHOLDS = (TunedThresholdClassifierCV, FixedThresholdClassifier)
-ABSENT = re.compile(
-    "^KeyError|not columns of the dataframe|not in index|not found in axis|in the .columns|DataFrame. object has no"
-)
 
 
 def estimator(settings: Config) -> Any:
@@ -164,24 +159,6 @@ def _check_width(unfitted: Any, rows: pd.DataFrame) -> None:
                     f"{count * len(rows) * 8 / 1e9:.1f} GB; use scikit-learn's TargetEncoder for it, as "
                     "lifecycle/adopting/example.py does where a feature has `encoding: target`, or max_categories."
                 )
-
-
-@contextmanager
-def checked(what: str, remedy: str, columns: str = "") -> Iterator[None]:
-    """Turn any error of the team's code into an InputError; `columns` is the remedy for an unknown column."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.;')}"
-        own = [
-            frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent.name == "model"
-        ]
-        place = f" in line {own[-1].lineno} of model/{Path(own[-1].filename).name}" if own else ""
-        raise InputError(
-            f"{what} ({reason}{place}); {columns if columns and ABSENT.search(reason) else remedy}."
-        ) from error
 
 
 @contextmanager
