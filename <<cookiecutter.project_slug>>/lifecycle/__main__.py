@@ -15,7 +15,8 @@ from lifecycle.verbs import STEPS, VERBS
 if TYPE_CHECKING:
     from lifecycle.documents.change import Change
 
-LOCK = Path("locks/train.txt")
+# Of what trains: the template's packages, and the team's.
+LOCKS = (Path("locks/train.txt"), Path("locks/model.txt"))
 # Libraries create a million objects that live until the end; Python would look through them again and again.
 SELDOM = (100_000, 50, 50)
 
@@ -45,7 +46,7 @@ def _data(options: argparse.Namespace) -> str:
 def _train(options: argparse.Namespace) -> str:
     from lifecycle.training import train
 
-    return train.run(config.load(options.config), options.build, LOCK)
+    return train.run(config.load(options.config), options.build, *LOCKS)
 
 
 def _evaluate(options: argparse.Namespace) -> str:
@@ -252,7 +253,7 @@ def _fresh(step: Callable[[argparse.Namespace], str], options: argparse.Namespac
     from lifecycle import fresh
 
     champion = getattr(options, "champion", None)
-    return fresh.run(options.verb, options.config, options.build, LOCK, champion, lambda: step(options))
+    return fresh.run(options.verb, options.config, options.build, LOCKS, champion, lambda: step(options))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Step:
-    """What a step depends on beside the lock file: its module with its imports, keys of config.yaml, `reads` under
+    """What a step depends on beside the lock files: its module with its imports, keys of config.yaml, `reads` under
     the build folder, ELSEWHERE's `others`; what it `writes` there, and `keeps`, of which only the presence counts."""
 
     module: str
@@ -93,7 +93,7 @@ ELSEWHERE: dict[str, Callable[[dict[str, Any], Path | None], str]] = {
 }
 
 
-def inputs(step: Step, path: Path, build: Path, lock: Path, champion: Path | None) -> dict[str, Any]:
+def inputs(step: Step, path: Path, build: Path, locks: Iterable[Path], champion: Path | None) -> dict[str, Any]:
     """All that the step depends on, by name."""
     settings = config.load(path).model_dump(mode="json") if step.keys else {}
     needed, keys = imports.needed(step.module, root=ROOT), set(step.keys)
@@ -106,7 +106,7 @@ def inputs(step: Step, path: Path, build: Path, lock: Path, champion: Path | Non
     found |= {f"config.yaml: {key}": reduce(lambda node, part: node[part], key.split("."), settings) for key in keys}
     found |= {f"build/{name}": _hash(build / name) for name in step.reads}
     found |= {name: ELSEWHERE[name](settings, champion) for name in step.others}
-    return found | {"the lock file": _hash(lock)}
+    return found | {lock.as_posix(): _hash(lock) for lock in locks}
 
 
 def _outputs(step: Step, build: Path) -> dict[str, Any]:
@@ -122,13 +122,13 @@ def _last(stamp: Path) -> dict[str, Any]:
     return last if isinstance(last, dict) else {}
 
 
-def run(step: str, path: Path, build: Path, lock: Path, champion: Path | None, do: Callable[[], str]) -> str:
+def run(step: str, path: Path, build: Path, locks: Iterable[Path], champion: Path | None, do: Callable[[], str]) -> str:
     """Do the step, unless nothing changed since it ended well; FORCE=1 does it anyway.
 
     `path` is the configuration's. What fails or is interrupted is not recorded.
     """
     declared, stamp = STEPS[step], build / ".fresh" / f"{step}.json"
-    before, last = inputs(declared, path, build, lock, champion), _last(stamp)
+    before, last = inputs(declared, path, build, locks, champion), _last(stamp)
     same = last.get("inputs") == before and last.get("outputs") == _outputs(declared, build)
     if same and os.environ.get("FORCE", "0") in ("", "0"):
         return f"unchanged since {last['ended']}, nothing to do; FORCE=1 runs it again"

@@ -12,7 +12,7 @@ from lifecycle.github import api
 
 # These decide how a model is trained or stored: a change retrains it.
 TRAINING = ("lifecycle.training.data", "lifecycle.training.train")
-TRAINING_FILES = (".python-version", "data/", "locks/train.txt", "model/")
+TRAINING_FILES = (".python-version", "data/", "locks/model.txt", "locks/train.txt", "model/")
 TRAINING_SECTIONS = ("data", "name", "split", "task", "train")
 # A change of these alone is evaluated on its pull request, but its merge releases nothing.
 EVALUATION = ("lifecycle.evaluation.evaluate", "lifecycle.evaluation.gate")
@@ -37,7 +37,11 @@ IMAGES_FILES = (
 IMAGES_SECTIONS = ("monitor", "serve")
 # A change of these runs the team's tests, or the template's.
 TEAM_FILES = ("config.yaml", "data/", "lifecycle/", "locks/", "model/", "pyproject.toml", "tests/")
-LIFECYCLE_FILES = ("lifecycle/", "locks/", "pyproject.toml")
+LIFECYCLE_FILES = (
+    "lifecycle/",
+    *(f"locks/{name}.txt" for name in ("dev", "github", "monitor", "seldon", "serve", "skops", "train", "upgrade")),
+    "pyproject.toml",
+)
 
 
 def asked(names: list[str], sections: set[str]) -> dict[str, bool]:

@@ -9,7 +9,7 @@ ANSWERS = Path(".cookiecutter.yaml")
 RECORDED = ("_version:", "_commit:")  # the answers' lines about the template
 
 README = "README.md"
-CODE = ("model/", "tests/")  # the template supplies their first files
+CODE = ("locks/model.txt", "model/", "tests/")  # the template supplies their first files
 TEAM = ("config.yaml", "data/", *CODE)
 
 

@@ -25,6 +25,8 @@ def asked(*names: str, sections: set[str] | None = None) -> set[str]:
         ("data/flights.parquet", {"train", "evaluate", "team"}),
         ("model/estimator.py", {"train", "evaluate", "team"}),
         ("model/words.txt", {"train", "evaluate", "team"}),
+        ("model/pyproject.toml", {"train", "evaluate", "team"}),
+        ("locks/model.txt", {"train", "evaluate", "team"}),
         ("locks/train.txt", {"train", "evaluate", "team", "lifecycle"}),
         ("locks/serve.txt", {"images", "team", "lifecycle"}),
         ("locks/monitor.txt", {"images", "team", "lifecycle"}),

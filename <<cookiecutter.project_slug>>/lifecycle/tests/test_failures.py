@@ -40,7 +40,7 @@ def house(binary: Trained, repository: Git, tmp_path: Path, monkeypatch: pytest.
     Path("data").mkdir()
     shutil.copy(binary.folder / "tiny.parquet", "data/tiny.parquet")
     Path("config.yaml").write_text(yaml.safe_dump(binary.document))
-    monkeypatch.setattr(command, "LOCK", LOCK)
+    monkeypatch.setattr(command, "LOCKS", (LOCK,))
     return binary.document
 
 

@@ -16,6 +16,7 @@ from lifecycle import __main__ as command
 from lifecycle.config import Config
 
 BUILD, CHAMPION = Path("build"), Path("champion")
+LOCKS = (Path("locks/train.txt"), Path("locks/model.txt"))
 WRITES = {
     "data": ["data/train.parquet", "data/test.parquet"],
     "train": ["model/MLmodel", "mlflow.db"],
@@ -43,7 +44,7 @@ def runs(step: str, build: Path = BUILD, ends: Callable[[], None] = lambda: None
         ends()
         return "done"
 
-    said = fresh.run(step, Path("config.yaml"), build, Path("locks/train.txt"), CHAMPION, do)
+    said = fresh.run(step, Path("config.yaml"), build, LOCKS, CHAMPION, do)
     assert bool(done) == (said == "done")
     return bool(done)
 
@@ -78,7 +79,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(Path(__file__).parent / "example/model", folder / "model", ignore=ignored)
     with pytest.MonkeyPatch.context() as patch:
         git = enter(folder, patch)
-        for name in ("locks/train.txt", "data/tiny.parquet", "champion/MLmodel", "README.md"):
+        for name in (*map(str, LOCKS), "data/tiny.parquet", "champion/MLmodel", "README.md"):
             edited(name)()
         Path(".gitignore").write_text("build/\nother/\n")
         values = document("binary_classification", Path("data/tiny.parquet"), "0" * 64)
@@ -139,6 +140,7 @@ def configured(change: str) -> Callable[[], None]:
         (edited("model/estimator.py"), "train"),
         (edited("model/words.txt"), "train"),
         (edited("locks/train.txt"), "data train evaluate gate report register"),
+        (edited("locks/model.txt"), "data train evaluate gate report register"),
         (edited("data/tiny.parquet"), "data"),
         (edited("champion/MLmodel"), "evaluate"),
         (configured("name=other"), "train evaluate"),

@@ -10,6 +10,7 @@ from test_monitor import answered, traffic
 from tiny import Trained
 
 from lifecycle import __main__ as command
+from lifecycle import files
 
 
 def test_a_model_is_trained_released_served_and_watched(
@@ -18,7 +19,8 @@ def test_a_model_is_trained_released_served_and_watched(
     Path("config.yaml").write_text(yaml.safe_dump(trained.document))
     Path(".gitignore").write_text("build/\n")
     Path("locks").mkdir()
-    Path("locks/train.txt").write_text("")
+    Path("locks/train.txt").write_text("numpy\n")
+    Path("locks/model.txt").write_text("lightgbm\n")
     repository.commit("Configure")
     for step in ("data", "train", "evaluate", "gate", "report"):
         assert command.main([step]) == 0, capsys.readouterr().err
@@ -35,5 +37,6 @@ def test_a_model_is_trained_released_served_and_watched(
     seen = json.loads(Path("build/monitor/summary.json").read_text())
     assert released["passed"]
     assert released["evaluation"]["origin"]["version"] == seen["version"]
+    assert released["evaluation"]["origin"]["lock"] == files.sha256(b"numpy\nlightgbm\n")
     assert released["evaluation"]["origin"]["commit"] == repository("rev-parse", "HEAD")
     assert {w["kind"] for w in seen["windows"]} >= {"estimated", "realised"}

@@ -201,7 +201,7 @@ def test_a_file_that_python_refuses_is_named_with_its_line_on_the_command_line(
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.partition(".")[0] == "model"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(command, "LOCK", LOCK)
+    monkeypatch.setattr(command, "LOCKS", (LOCK,))
     assert command.main(["--config", str(tmp_path / "config.yaml"), "--build", str(build), "train"]) == 1
     told = capsys.readouterr().err
     assert told.startswith("train: ")

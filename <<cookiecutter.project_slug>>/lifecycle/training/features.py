@@ -23,7 +23,7 @@ def code() -> ModuleType | None:
     """The module, or None if the team has none; raises InputError if it cannot be imported."""
     if importlib.util.find_spec(MODULE) is None:
         return None
-    with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to the group `model`"):
+    with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to model/pyproject.toml"):
         return importlib.import_module(MODULE)
 
 

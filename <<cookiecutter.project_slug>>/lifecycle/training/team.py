@@ -32,7 +32,7 @@ THRESHOLDS = (TunedThresholdClassifierCV, FixedThresholdClassifier)
 
 def estimator(settings: Config) -> Any:
     """What `estimator(settings)` in model/estimator.py returns; raises InputError if that is not an estimator."""
-    with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to the lock file"):
+    with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to model/pyproject.toml"):
         from model import estimator as module
     made = getattr(module, "estimator", None)
     if not callable(made):

@@ -28,14 +28,14 @@ def inputs(frame: pd.DataFrame, settings: Config) -> pd.DataFrame:
     return frames.inputs(frame, {name: feature.type for name, feature in settings.data.features.items()})
 
 
-def run(settings: Config, build: Path, lock: Path) -> str:
+def run(settings: Config, build: Path, *locks: Path) -> str:
     """Write `model/` under `build`: an MLflow model (signature, example) with its reference and golden rows.
 
     The test rows are only predicted, for the reference and the parity, never used for fitting.
     """
     train, learnt = data.read(build / "data" / "train.parquet", settings)
     test, tested = data.read(build / "data" / "test.parquet", settings)
-    commit, locked = git.head(), files.sha256(files.read(lock, "lock"))
+    commit, locked = git.head(), files.sha256(b"".join(files.read(lock, "lock") for lock in locks))
     weight = train[settings.data.weight] if settings.data.weight else None
     fitted = team.fit(inputs(train, settings), train[frames.LABEL], settings, weight)
     sent = data.sent_as_booleans(build / "data" / "train.parquet")
