@@ -1,6 +1,8 @@
 """The images hold exactly what they import, and old releases still run with the new base."""
 
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -106,3 +108,22 @@ def test_todays_release_renders_with_the_base_of_the_first_version(released: Pat
     base.write_text("".join(lines[:begin] + lines[begin + 2 :]))
     assert "annotations" not in base.read_text().partition("jobTemplate")[2]
     assert commands(released)["smoke"] == ["python", "-m", "lifecycle", "smoke"]
+
+
+@pytest.mark.parametrize(("serving", "locks"), [("serve", "serve"), ("seldon", "seldon"), ("skops", "skops model")])
+def test_the_service_is_built_from_the_locks_of_the_environment_that_serves(
+    serving: str, locks: str, tmp_path: Path
+) -> None:
+    stage = (ROOT / PROJECT / "Dockerfile").read_text().replace("\\\n", " ").partition("FROM base AS serve")[2]
+    command = next(line for line in stage.splitlines() if line.startswith("RUN "))
+    (tmp_path / "uv").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "uv").chmod(0o755)
+    said = run(
+        ["sh", "-ec", re.sub(r"RUN|--mount=\S+", "", command)],
+        tmp_path,
+        PATH=f"{tmp_path}:{os.environ['PATH']}",
+        SERVING=serving,
+    )
+    assert re.findall(r"/locks/(\w+)\.txt", said) == locks.split()
+    made = run(["make", "--dry-run", "--always-make", f".venv/{serving}"], ROOT / PROJECT)
+    assert re.findall(r"locks/(\w+)\.txt", made.partition("installing")[2].partition(">&2")[0]) == locks.split()

@@ -179,6 +179,21 @@ def checked(repository: Path) -> None:
     make(repository, "check")
 
 
+def test_strict_types_bind_the_template_and_not_the_team(baked: Baked, tmp_path: Path) -> None:
+    repository = shutil.copytree(baked("regression"), tmp_path / "repository")
+    untyped = "\n\ndef untyped(value):\n    return value\n"
+    for name in ("model/estimator.py", "tests/test_data.py"):
+        (repository / name).write_text((repository / name).read_text() + untyped)
+    checked(repository)
+    with (repository / "model/pyproject.toml").open("a") as rules:  # where the team may ask for more
+        rules.write('\n[[tool.mypy.overrides]]\nmodule = "model.*"\ndisallow_untyped_defs = true\n')
+    with pytest.raises(AssertionError, match=r"model/estimator.py:\d+: error: Function is missing a type"):
+        make(repository, "check")
+    (repository / "lifecycle/git.py").write_text((repository / "lifecycle/git.py").read_text() + untyped)
+    with pytest.raises(AssertionError, match=r"lifecycle/git.py:\d+: error: Function is missing a type"):
+        make(repository, "check")
+
+
 @pytest.mark.parametrize(
     ("team", "task"),
     [(tickets, "binary_classification"), (houses, "multiclass_classification"), (energy, "regression")],

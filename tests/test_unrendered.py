@@ -8,7 +8,7 @@ from conftest import PROJECT, run, unrendered
 
 
 def test_the_teams_tests_pass_on_the_example() -> None:
-    assert re.search(r"\d+ passed.* in ", run(["make", "test", "TESTS=tests"], unrendered("dev")))
+    assert re.search(r"\d+ passed.* in ", run(["make", "test", "TESTS=tests"], unrendered("train")))
 
 
 def test_the_templates_tests_pass_and_read_nothing_of_the_teams(template: Path, tmp_path: Path) -> None:

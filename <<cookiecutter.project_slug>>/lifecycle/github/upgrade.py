@@ -64,7 +64,8 @@ def description(source: str, since: str, until: str) -> str:
     versions = f"version {since or '(none)'} to {until or '(none)'}"
     body = (
         f"From {versions} of `{source}`, merged with what was changed here.\n"
-        "Your `config.yaml`, `data/`, `model/`, `tests/` and an edited `README.md` stay as they are.\n"
+        "Your `config.yaml`, `data/`, `model/`, `tests/`, `locks/model.txt` and an edited `README.md` stay as they "
+        "are.\n"
     )
     changes = changelog(found.read_text(), since, until) if found else ""
     return f"{body}\n{changes}" if changes else body
