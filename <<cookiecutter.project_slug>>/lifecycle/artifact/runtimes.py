@@ -112,9 +112,8 @@ def load(name: str, folder: Path, names: list[str], task: Task, trusted: Collect
     try:
         return RUNTIMES[name](path, names, task, trusted)
     except ImportError as error:
-        raise InputError(
-            f"{path} needs {error.name}, which is not installed; install locks/{name}.txt and locks/model.txt."
-        ) from error
+        locks = "locks/skops.txt and locks/model.txt" if name == "skops" else "locks/serve.txt"
+        raise InputError(f"{path} needs {error.name}, which is not installed; install {locks}.") from error
     except InputError:
         raise
     except Exception as error:  # onnxruntime and skops have a different exception for each kind of damage
