@@ -13,7 +13,7 @@ from hub.runner import CODE, actions
 
 FOLDER = ROOT / PROJECT / ".github"
 FILES = sorted((FOLDER / "workflows").iterdir())
-LONGEST = 170  # release.yaml, which trains or builds anew, has the most
+LONGEST = 180  # release.yaml, which trains or builds anew, has the most
 # Everything that steps run besides the Makefile's verbs.
 OTHERS = {
     'cosign sign --yes "$SERVE@$SERVE_DIGEST" "$MONITOR@$MONITOR_DIGEST"',
@@ -67,15 +67,43 @@ def test_rights_are_few_and_each_has_its_reason(path: Path) -> None:
     assert ("cancel-in-progress: true" in path.read_text()) == (path.stem == "pull-request")
 
 
-def test_what_runs_the_code_of_a_pull_request_has_no_secret_and_cannot_write() -> None:
-    text = (FOLDER / "workflows/pull-request.yaml").read_text()
-    assert "secrets." not in text
+def reaching(path: Path) -> dict[str, dict[str, str]]:
+    """What the steps of a workflow that read the data get to reach their store."""
+    steps = [step for job in read(path)["jobs"].values() for step in job["steps"]]
+    return {step["run"]: step.get("env", {}) for step in steps if step.get("run") in ("make data", "make pin")}
+
+
+def test_what_runs_the_code_of_a_pull_request_has_no_secret_but_those_of_the_data_and_cannot_write() -> None:
+    path = FOLDER / "workflows/pull-request.yaml"
+    secrets = {value for step in reaching(path).values() for value in step.values() if "secrets." in value}
+    assert secrets == {
+        "${{ secrets.%s }}" % name  # noqa: UP031 - braces
+        for name in (
+            *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING"),
+            *("FSSPEC_GS", "FSSPEC_HTTPS"),
+        )
+    }
+    assert path.read_text().count("secrets.") == len(secrets)
     assert "write" not in "".join(str(job.get("permissions")) for job in read(FILES[1])["jobs"].values())
     assert all("pull_request_target" not in read(path)["on"] for path in FILES)
     # The job that may write runs main's code; the job that runs a template's hooks may not write.
     report = read(FOLDER / "workflows/report.yaml")
     assert all("ref" not in step.get("with", {}) for step in report["jobs"]["comment"]["steps"])
     assert read(FOLDER / "workflows/upgrade.yaml")["jobs"]["render"]["permissions"] == {"contents": "read"}
+
+
+def test_the_data_are_reached_alike_wherever_they_are_read() -> None:
+    found = {path.stem: reaching(path) for path in FILES if reaching(path)}
+    assert {name: list(steps) for name, steps in found.items()} == {
+        "pull-request": ["make data"],
+        "release": ["make data"],
+        "retrain": ["make pin"],
+    }
+    given = [names for steps in found.values() for names in steps.values()]
+    assert given == [given[0]] * 3
+    assert all(value in (f"${{{{ secrets.{name} }}}}", f"${{{{ vars.{name} }}}}") for name, value in given[0].items())
+    # The Makefile unsets these if they are empty.
+    assert all(name.startswith(("AWS_", "AZURE_", "FSSPEC_")) for name in given[0])
 
 
 def test_every_remote_action_is_pinned_and_has_a_stand_in() -> None:

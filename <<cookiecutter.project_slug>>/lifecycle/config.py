@@ -77,12 +77,14 @@ class Raw(Strict):
 
 
 class Data(Strict):
-    """The data file (a path or an fsspec URI), pinned by its SHA-256, and its columns; rows are sorted by `time`.
+    """The data and their columns; rows are sorted by `time`, without which `split` draws the test rows.
 
-    Without `time` a row has no moment, and `split` draws the test rows. `snapshots` is a glob pattern of paths or URIs;
-    the newest is the one with the latest row or, without `time`, the last one by name. `weight` is a column that says
-    how much each row counts when the model learns; metrics count every row alike. With `raw`, `features` in
-    `model/features.py` makes the features of these columns, in training and in serving.
+    `path` is a Parquet file, a folder of them, a glob pattern or a DVC pointer (`.dvc`), as a path or an fsspec URI.
+    `sha256` pins a file by its SHA-256, a folder or a pattern by the SHA-256 of what `sha256sum` prints for its files,
+    in order of name. `snapshots` is a glob pattern of such paths; the newest is the one with the latest row or, without
+    `time`, the last one by name. `weight` is a column that says how much each row counts when the model learns; metrics
+    count every row alike. With `raw`, `features` in `model/features.py` makes the features of these columns, in
+    training and in serving.
     """
 
     path: str

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,29 @@ def decision(binary: Trained) -> record.Decision:
         update={"dirty": False, "version": "2020.02.01-aaaaaaa", "commit": "a" * 40}
     )
     return found.model_copy(update={"evaluation": found.evaluation.model_copy(update={"origin": origin})})
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket of an object store on loopback."""
+    import fsspec
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
+    system = fsspec.filesystem("s3")
+    system.clear_instance_cache()
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/reset", data=b"").close()
+    fsspec.filesystem("s3").mkdir("bucket")
+    yield "s3://bucket"
+    system.clear_instance_cache()
+    server.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -430,6 +430,16 @@ def test_a_compressed_table_in_a_store_is_read() -> None:
     assert source.read("memory://tables/a.csv.gz").to_dict("list") == {"x": [1], "target": ["None"]}
 
 
+@pytest.mark.parametrize("location", ["{}", "{}/*.parquet", "memory://adopted", "memory://adopted/*.parquet"])
+def test_several_files_of_parquet_are_one_table(location: str, tmp_path: Path) -> None:
+    import fsspec
+
+    for name, values in (("1", [1, 2]), ("2", [3])):
+        pd.DataFrame({"x": values}).to_parquet(tmp_path / f"{name}.parquet")
+        fsspec.filesystem("memory").pipe_file(f"/adopted/{name}.parquet", (tmp_path / f"{name}.parquet").read_bytes())
+    assert source.read(location.format(tmp_path)).to_dict("list") == {"x": [1, 2, 3]}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [

@@ -45,6 +45,24 @@ def test_a_wrong_configuration_and_a_changed_data_file_are_found(binary: Trained
     assert "the data file has the pinned hash" in names
 
 
+@pytest.mark.parametrize("path", ["table", "table/*.parquet", "table.dvc"])
+def test_several_files_are_found_and_left_to_the_step_that_reads_them(
+    path: str, binary: Trained, tmp_path: Path
+) -> None:
+    changed = binary.document | {"data": binary.document["data"] | {"path": str(tmp_path / path)}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(changed))
+    assert _data(tmp_path) == {"the data file has the pinned hash": False} or path == "table.dvc"
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table/1.parquet").touch()
+    (tmp_path / "table.dvc").touch()
+    assert _data(tmp_path) == {"the data are there; `make data` compares their hash": True}
+
+
+def _data(folder: Path) -> dict[str, bool]:
+    found = doctor.findings(folder / "config.yaml", answers=lambda *_: True)
+    return {finding.name: finding.holds for finding in found if "the data" in finding.name}
+
+
 def test_something_required_that_is_missing_fails_the_step(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"checks fail \(.*config\.yaml is valid"):
         doctor.run(tmp_path / "config.yaml")

@@ -122,7 +122,7 @@ def column(name: str, values: Callable[[int], pa.Array]) -> Callable[[pa.Table],
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (corrupt, "is not parquet (ArrowInvalid: Corrupt snappy compressed data"),
+        (corrupt, "cannot be read (ArrowInvalid: Corrupt snappy compressed data"),
         (lambda _: b"", "is not parquet"),
         (lambda _: b"a,b\n1,2\n", "is not parquet"),
         (lambda table: table.append_column("number", table["number"]), "has the column number twice; rename or drop"),
@@ -161,9 +161,7 @@ def test_a_data_file_of_an_odd_kind_is_named(
     assert sentence in refused("data", capsys)
 
 
-@pytest.mark.parametrize(
-    "path", ["data", "", "nope.parquet", "foo://x/y", "memory://nope", "a\0b", "http://127.0.0.1:9/x"]
-)
+@pytest.mark.parametrize("path", ["", "nope.parquet", "foo://x/y", "memory://nope", "a\0b", "http://127.0.0.1:9/x"])
 def test_a_data_file_that_cannot_be_read_is_named(
     path: str, house: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:

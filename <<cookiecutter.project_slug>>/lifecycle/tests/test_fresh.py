@@ -175,6 +175,21 @@ def test_a_step_runs_again_when_what_it_depends_on_changed_and_else_not(
     assert again() == set(steps.split()) | dirty
 
 
+@pytest.mark.parametrize(
+    ("location", "other"),
+    [("table", "2.parquet"), ("table/*.parquet", "2.parquet"), ("table/1.parquet.dvc", "1.parquet")],
+)
+def test_several_files_are_read_again_when_one_changes(
+    location: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("table").mkdir()
+    Path("table/1.parquet.dvc").write_text("a pointer")
+    before = fresh._data(location)
+    (Path("table") / other).write_text("arrived")
+    assert before != fresh._data(location) == fresh._data(f"file://{location}")
+
+
 def test_training_depends_on_the_commit_and_the_server_of_mlflow(house: Git, monkeypatch: pytest.MonkeyPatch) -> None:
     house.commit("Say something")
     assert again() == {"train"}

@@ -103,6 +103,47 @@ def test_a_snapshot_may_stand_in_an_object_store(binary: Trained, tmp_path: Path
     assert sha256 == files.hashed(tmp_path / "a.parquet")
 
 
+@pytest.fixture
+def folder(written: Path) -> Path:
+    """The first snapshot as a folder of files, which is pinned without a pattern of snapshots."""
+    Path("data/table").mkdir()
+    Path("data/2020-02.parquet").rename("data/table/1.parquet")
+    sha256 = files.pin({"1.parquet": files.hashed(Path("data/table/1.parquet"))})
+    lines = [line for line in written.read_text().splitlines(keepends=True) if "snapshots:" not in line]
+    text = "".join(lines).replace("data/2020-02.parquet", "data/table")
+    written.write_text(text.replace(config.load(written).data.sha256, sha256))
+    return Path("data/table")
+
+
+def later(path: Path) -> str:
+    return save(rows(count=6000).tail(2000), path)
+
+
+@pytest.mark.parametrize("pattern", ["data/table", "data/table/*.parquet"])
+def test_a_file_that_arrived_moves_the_pin_of_the_folder(pattern: str, folder: Path, written: Path) -> None:
+    written.write_text(written.read_text().replace("data/table", pattern))
+    hashes = {"1.parquet": files.hashed(folder / "1.parquet"), "2.parquet": later(folder / "2.parquet")}
+    assert isinstance(pin.run(config.load(written), Path("config.yaml")), Change)
+    after = config.load(written)
+    assert (after.data.path, after.data.sha256) == (pattern, files.pin(hashes))
+    assert periods(after).test[1] == rows(count=6000)["moment"].max().date()
+    assert "nothing to retrain on" in str(pin.run(after, Path("config.yaml")))
+
+
+def test_a_snapshot_may_be_a_folder_and_is_ordered_by_what_it_holds(folder: Path, written: Path) -> None:
+    """The pattern matches files, too; the latest row is in a file that is not the last by name."""
+    written.write_text(written.read_text().replace("  path: data/table", "  path: data/table\n  snapshots: data/*"))
+    Path("data/another").mkdir()
+    pins = {
+        "0.parquet": later(Path("data/another/0.parquet")),
+        "1.parquet": save(rows(), Path("data/another/1.parquet")),
+    }
+    save(rows(count=3000), Path("data/zone.parquet"))
+    assert isinstance(pin.run(config.load(written), Path("config.yaml")), Change)
+    after = config.load(written).data
+    assert (after.path, after.sha256) == ("data/another", files.pin(pins))
+
+
 def test_what_cannot_be_moved_is_told_and_nothing_is_written(written: Path) -> None:
     save(rows(seed=1, count=6000), Path("data/2020-03.parquet"))
     text = written.read_text().replace("[2020-01-21, 2020-01-31]", "\n    - 2020-01-21\n    - 2020-01-31")

@@ -1,7 +1,8 @@
 import hashlib
+import os
+import re
 import subprocess
 import threading
-import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny import document, rows, save, settings
+from tiny import ROOT, document, rows, save, settings
 
 from lifecycle import InputError, config, files, memory
 from lifecycle.training import data, store, tables
@@ -29,11 +30,10 @@ def halves(folder: Path) -> str:
 
 
 def given(path: str | Path, sha256: str) -> config.Config:
-    return settings(document("binary_classification", Path("x"), sha256) | {"data": _data(path, sha256)})
-
-
-def _data(path: str | Path, sha256: str) -> dict[str, Any]:
-    return document("binary_classification", Path("x"), sha256)["data"] | {"path": str(path)}
+    """The settings of the tiny rows at a path or a URI."""
+    values = document("binary_classification", Path("x"), sha256)
+    values["data"]["path"] = str(path)
+    return settings(values)
 
 
 def parts(build: Path) -> pd.DataFrame:
@@ -43,7 +43,8 @@ def parts(build: Path) -> pd.DataFrame:
 @pytest.fixture
 def whole(tmp_path: Path) -> pd.DataFrame:
     """What the rows become when they are in one file."""
-    sha256 = save(rows(), tmp_path / "whole/tiny.parquet") if (tmp_path / "whole").mkdir() is None else ""
+    (tmp_path / "whole").mkdir()
+    sha256 = save(rows(), tmp_path / "whole/tiny.parquet")
     data.run(given(tmp_path / "whole/tiny.parquet", sha256), tmp_path / "whole/build")
     return parts(tmp_path / "whole/build")
 
@@ -74,7 +75,8 @@ def test_the_pin_of_a_folder_is_what_a_person_computes(tmp_path: Path) -> None:
     (tmp_path / "year=2020/b").mkdir(parents=True)
     for name in ("year=2020/b/1.parquet", "year=2020/b-1.parquet", "year=2020/B.parquet", "é.parquet"):
         save(rows(count=10), tmp_path / name)
-    command = "find * -name '*.parquet' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum"
+    page = (ROOT / "docs/own-data-and-model.md").read_text()
+    (command,) = re.findall(r"&& (find .* sha256sum \| sha256sum)\)", page)
     by_hand = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     with store.local(store.find(str(tmp_path))) as paths:
         assert list(paths) == ["year=2020/B.parquet", "year=2020/b-1.parquet", "year=2020/b/1.parquet", "é.parquet"]
@@ -118,7 +120,11 @@ def test_files_of_other_columns_or_types_are_told(change: dict[str, str], told: 
         data.run(given(tmp_path, pin), tmp_path / "build")
 
 
-def test_columns_in_another_order_are_the_same_columns(whole: pd.DataFrame, tmp_path: Path) -> None:
+@pytest.mark.parametrize("turns", [1, tables.TURNS])
+def test_columns_in_another_order_are_the_same_columns(
+    turns: int, whole: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "TURNS", turns)
     halves(tmp_path / "table")
     turned = rows().tail(2000)[["outcome", "colour", "number", "moment"]]
     save(turned, tmp_path / "table/2020-02.parquet")
@@ -133,12 +139,12 @@ def test_columns_in_another_order_are_the_same_columns(whole: pd.DataFrame, tmp_
         ("text", "text holds no file that ends in .parquet"),
         ("text/*.parquet", "holds no file that ends in .parquet"),
         ("none", "none cannot be read .FileNotFoundError.*; correct data.path, or put the file there"),
-        ("none.dvc", "none.dvc cannot be read .FileNotFoundError.*; correct data.path, or put the file there"),
+        ("none.dvc", "none.dvc cannot be read .FileNotFoundError.*; correct data.path, or run `dvc push`"),
         ("csv", "1.parquet of .*csv is not parquet .*; convert it"),
         ("delta", "delta is a table of Delta, of whose files some may be deleted; export it as Parquet"),
         ("ftp9://host/a.parquet", "Protocol not known: ftp9"),
-        ("gs://bucket/a.parquet", "add gcsfs to the group `model` in pyproject.toml, then run `make lock`"),
-        ("az://bucket/*.parquet", "add adlfs to the group `model` in pyproject.toml, then run `make lock`"),
+        ("gs://bucket/a.parquet", "add gcsfs to model/pyproject.toml, then run `make lock GROUPS=model`"),
+        ("az://bucket/*.parquet", "add adlfs to model/pyproject.toml, then run `make lock GROUPS=model`"),
     ],
 )
 def test_what_cannot_be_a_table_is_told(path: str, told: str, tmp_path: Path) -> None:
@@ -199,28 +205,6 @@ def test_a_host_that_is_not_there_is_told() -> None:
         data.run(given("http://127.0.0.1:9/a.parquet", "0" * 64), Path("build"))
 
 
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An object store on loopback."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
-    system = fsspec.filesystem("s3")
-    system.clear_instance_cache()
-    urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/reset", data=b"").close()
-    fsspec.filesystem("s3").mkdir("bucket")
-    yield "s3://bucket"
-    system.clear_instance_cache()
-    server.stop()
-
-
 @pytest.mark.parametrize("path", ["/table", "/table/*.parquet", "/table/2020-*"])
 def test_a_bucket_holds_a_table(path: str, bucket: str, whole: pd.DataFrame, tmp_path: Path) -> None:
     sha256 = halves(tmp_path / "table")
@@ -254,8 +238,8 @@ def test_what_a_bucket_refuses_is_told(
 def test_a_table_that_does_not_fit_into_memory_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given_now = given(tmp_path, halves(tmp_path))
-    need = tables.needed({name: tmp_path / name for name in HALVES}) * tables.FACTOR
+    given_now = given(tmp_path / "table", halves(tmp_path / "table"))
+    need = tables.needed({name: tmp_path / "table" / name for name in HALVES}) * tables.FACTOR
     monkeypatch.setattr(memory, "available", lambda: int(need) + 1)
     data.run(given_now, tmp_path / "build")
     monkeypatch.setattr(memory, "available", lambda: int(need) - 1)
@@ -290,3 +274,18 @@ def test_the_estimate_is_about_what_the_rows_take(tmp_path: Path) -> None:
 def test_the_size_of_a_file_without_rows_is_nothing(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": pa.array([], "int64")}), tmp_path / "a.parquet")
     assert tables.needed({"a": tmp_path / "a.parquet"}) == 0
+
+
+def test_empty_credentials_are_as_if_there_were_none() -> None:
+    """An unset secret of GitHub is an empty variable; an empty region would make a host without a name."""
+    given_now = {"AWS_DEFAULT_REGION": "", "FSSPEC_GS": "", "AWS_ACCESS_KEY_ID": "a$b", "FSSPEC_S3": '{"key": "$(x)"}'}
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "--eval", "show: ; @env", "show"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]} | given_now,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line for line in shown.stdout.splitlines() if line.startswith(("AWS_", "FSSPEC_"))]
+    assert sorted(lines) == ["AWS_ACCESS_KEY_ID=a$b", 'FSSPEC_S3={"key": "$(x)"}']

@@ -1,6 +1,7 @@
 """Checks the data file against `config.yaml`, labels its rows and splits them."""
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from pandas.api.types import is_numeric_dtype
 
 from lifecycle import InputError, config, files
 from lifecycle.artifact import derive
-from lifecycle.artifact.frames import LABEL, parquet
+from lifecycle.artifact.frames import LABEL
 from lifecycle.tasks import Task
 from lifecycle.training import features, split, store, tables
 from lifecycle.training.store import said as said
@@ -37,9 +38,10 @@ def _check_pin(found: store.Found, pin: str, section: config.Data) -> None:
     if pin == section.sha256:
         return
     if found.many:
+        count = f"{len(found.files):,} file{'s' if len(found.files) > 1 else ''}"
         raise InputError(
-            f"The {len(found.files)} files of {section.path} have the hash of hashes {pin}, not {section.sha256} as "
-            "data.sha256 says; restore them, or review what is new and run `make pin`."
+            f"The data at {section.path}, {count}, have the hash of hashes {pin}, not {section.sha256} as data.sha256 "
+            "says; restore the files, or review what is new and run `make pin`."
         )
     raise InputError(
         f"The data file {section.path} has sha256 {pin}, not {section.sha256} as data.sha256 says; "
@@ -231,7 +233,9 @@ def run(settings: config.Config, build: Path, slices: Sequence[str] = ()) -> str
             f"evaluate.slices names {', '.join(absent)}, which {section.path} does not have; it has "
             f"{', '.join(frame.columns)}: correct it in config.yaml."
         )
-    frame[LABEL] = label(frame[section.target.column], settings.task, section.target, section.path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)  # of many columns, which are not copied together
+        frame[LABEL] = label(frame[section.target.column], settings.task, section.target, section.path)
     counts, left, parts = {}, len(frame), split.parts(frame, settings)
     check_classes({name: rows for name, (rows, _) in parts.items()}, settings)
     with files.replaced(build / "data") as folder:
@@ -255,16 +259,17 @@ def write(frame: pd.DataFrame, origin: dict[str, Any], path: Path) -> None:
 def read(path: Path, settings: config.Config) -> tuple[pd.DataFrame, list[str]]:
     """The rows of one part and their period; raises InputError if `make data` must run first."""
     try:
-        rows = parquet(files.made(path, "data"))
-        origin = json.loads(rows.schema.metadata[b"origin"])
+        schema = pq.read_schema(files.made(path, "data"))
+        origin = json.loads(schema.metadata[b"origin"])
         made, period = origin["contract"], origin["period"]
+        rows = tables.read([path], schema.names)
     except (pa.ArrowException, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} is damaged or foreign ({said(error)}); run `FORCE=1 make data`.") from error
     if made != contract(settings):
         raise InputError(
             f"{path} was made with another task, data or split than config.yaml has; run `make data` again."
         )
-    return rows.to_pandas(self_destruct=True), period
+    return rows, period
 
 
 def raw(build: Path, settings: config.Config) -> pd.DataFrame:

@@ -49,7 +49,7 @@ def tracked(pointer: Path) -> tuple[list[Tracked], bool]:
     if not digest.endswith(".dir"):
         return [(copy.name, digest, *_place(copy, digest, remote))], False
     found = []
-    for entry in remote.listing(digest):
+    for entry in _listing(copy, digest) or remote.listing(digest):
         name = entry["relpath"]
         if name.endswith(".parquet"):
             found.append((name, entry["md5"], *_place(copy / name, entry["md5"], remote)))
@@ -76,6 +76,14 @@ def _out(pointer: Path) -> dict[str, str]:
         "remote": out.get("remote", ""),
         "wdir": document.get("wdir", "."),
     }
+
+
+def _listing(copy: Path, digest: str) -> list[dict[str, str]]:
+    """The files of the working copy of a folder, as DVC lists them; nothing if it is not what the pointer says."""
+    names = sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file())
+    entries = [{"md5": md5(copy / name), "relpath": name} for name in names]
+    content = json.dumps(entries).encode()
+    return entries if hashlib.md5(content, usedforsecurity=False).hexdigest() == digest.removesuffix(".dir") else []
 
 
 def _place(copy: Path, digest: str, remote: "_Remote") -> tuple[fsspec.AbstractFileSystem, str]:

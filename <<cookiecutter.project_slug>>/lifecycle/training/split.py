@@ -9,12 +9,14 @@ import pandas as pd
 from lifecycle import InputError, config
 from lifecycle.artifact.predictor import Array
 
+ROWS = 100_000  # that are text at a time
+
 
 def period(frame: pd.DataFrame, time: str, span: tuple[date, date]) -> pd.DataFrame:
-    """The rows of a period in UTC, start inclusive, end exclusive."""
-    moments = frame[time].dt.tz_localize("UTC") if frame[time].dt.tz is None else frame[time]
-    begin, end = (pd.Timestamp(day, tz="UTC") for day in span)
-    return frame[(moments >= begin) & (moments < end)]
+    """The rows of a period in UTC, start inclusive, end exclusive, of rows in order of time; they are not copied."""
+    zone = None if frame[time].dt.tz is None else "UTC"
+    begin, end = (frame[time].searchsorted(pd.Timestamp(day, tz=zone)) for day in span)
+    return frame.iloc[begin:end]
 
 
 def shares(frame: pd.DataFrame, columns: list[str], seed: int, together: bool) -> Array:
@@ -23,11 +25,12 @@ def shares(frame: pd.DataFrame, columns: list[str], seed: int, together: bool) -
     Equal rows have the same number if they belong `together`; else it also depends on how many of them came before.
     Otherwise rows of few different values would never be on both sides, and their target would tell the side.
     """
-    text = frame[columns].astype("str").agg("\x1f".join, axis=1)
+    bits = _hashes(frame, columns, None if together else np.zeros(len(frame), "int64"))
     if not together:
-        text += "\x1f" + text.groupby(text).cumcount().astype("str")
+        turns = pd.Series(bits).groupby(bits).cumcount().to_numpy()
+        bits[turns > 0] = _hashes(frame[turns > 0], columns, turns[turns > 0])
     # Two rounds of splitmix64 spread what the seed changes over all bits.
-    bits = pd.util.hash_array(text.to_numpy("object"), categorize=False) ^ np.uint64(seed % 2**64)
+    bits = bits ^ np.uint64(seed % 2**64)
     for _ in range(2):
         bits = bits + np.uint64(0x9E3779B97F4A7C15)
         bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -35,6 +38,17 @@ def shares(frame: pd.DataFrame, columns: list[str], seed: int, together: bool) -
         bits = bits ^ (bits >> np.uint64(31))
     found: Array = bits / 2.0**64
     return found
+
+
+def _hashes(frame: pd.DataFrame, columns: list[str], turns: Array | None) -> Array:
+    """A hash of each row's values and turn, shape (n,); few rows are text at a time, which takes many times more."""
+    found = [np.empty(0, "uint64")]
+    for place in range(0, len(frame), ROWS):
+        text = frame.iloc[place : place + ROWS][columns].astype("str").agg("\x1f".join, axis=1)
+        if turns is not None:
+            text += "\x1f" + pd.Series(turns[place : place + ROWS], text.index).astype("str")
+        found.append(pd.util.hash_array(text.to_numpy("object"), categorize=False))
+    return np.concatenate(found)
 
 
 def drawn(settings: config.Config) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 The columns that folder names such as `year=2026` would make are not read.
 """
 
+import errno
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ def find(location: str, key: str = "data.path") -> Found:
     Raises InputError if there is none, or their store does not answer.
     """
     location = location.removeprefix("file://")
+    if not location:
+        raise InputError(f"{key} is empty and cannot be read; name a file, a folder, a pattern or a URI there.")
     with answering(location, key):
         if location.endswith(".dvc") and "://" not in location:
             listed, many = dvc.tracked(Path(location))
@@ -59,6 +62,8 @@ def find(location: str, key: str = "data.path") -> Found:
             found, many = _listed(location)
     if not found:
         raise InputError(f"{location} holds no file that ends in .parquet; correct {key}, or put one there.")
+    if odd := next((file.name for file in found if ".." in Path(file.name).parts or file.name.startswith("/")), None):
+        raise InputError(f"{location} names the file {odd}, which would lie outside of it; rename the file.")
     return Found(location, tuple(found), many)
 
 
@@ -138,13 +143,15 @@ def _remedy(location: str, error: BaseException, key: str) -> str:
     kind, status = type(error).__name__, getattr(error, "status", None)
     if isinstance(error, ImportError):
         package = next((name for name in PACKAGES if name in str(error)), "the package that it names")
-        return f"add {package} to the group `model` in pyproject.toml, then run `make lock`"
+        return f"add {package} to model/pyproject.toml, then run `make lock GROUPS=model`"
     if "Credentials" in kind:
         return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; on GitHub as secrets of the repository"
     if isinstance(error, PermissionError) or status in (401, 403):
         return "let its owner allow it, or correct the credentials in the environment"
     if isinstance(error, FileNotFoundError) or status == 404:
-        return f"correct {key}, or put the file there"
+        return f"correct {key}, or {'run `dvc push` where the file is' if '.dvc' in location else 'put the file there'}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "let TMPDIR name a folder with more space"
     if "Connect" in kind or isinstance(error, TimeoutError):
         return f"correct the host in {key}, or reach its network from this machine"
     return f"correct {key}, or its credentials"
