@@ -37,7 +37,7 @@ def _champion(options: argparse.Namespace) -> str:
 
 
 def _data(options: argparse.Namespace) -> str:
-    from lifecycle.training import data
+    from lifecycle.rows import data
 
     settings = config.load(options.config)
     return data.run(settings, options.build, [part.column for part in settings.evaluate.slices])
@@ -80,7 +80,7 @@ def _reproduce(options: argparse.Namespace) -> str:
 
 
 def _pin(options: argparse.Namespace) -> str:
-    from lifecycle.training import pin
+    from lifecycle.rows import pin
 
     return _prepared(pin.run(config.load(options.config), options.config), options.build)
 

@@ -32,7 +32,7 @@ class Step:
 
 DATA, REPORTS = ("task", "data", "split"), ("report.md", "report.html")
 STEPS = {
-    "data": Step("lifecycle.training.data", DATA, others=("the data file", "the features"), writes=("data",)),
+    "data": Step("lifecycle.rows.data", DATA, others=("the data file", "the features"), writes=("data",)),
     "train": Step(
         "lifecycle.training.train",
         ("name", *DATA, "train"),

@@ -9,7 +9,7 @@ import pytest
 from lifecycle import config
 from lifecycle.artifact import frames
 from lifecycle.config import Config
-from lifecycle.training import data
+from lifecycle.rows import data
 
 
 @pytest.fixture(scope="session")

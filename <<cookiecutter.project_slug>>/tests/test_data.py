@@ -7,7 +7,7 @@ import numpy as np
 from lifecycle.artifact.frames import LABEL
 from lifecycle.config import Config, Split
 from lifecycle.evaluation import slices
-from lifecycle.training import split
+from lifecycle.rows import split
 
 
 def test_no_row_to_test_on_is_among_those_to_train_on(settings: Config, parts: dict[str, Any]) -> None:

@@ -16,9 +16,9 @@ from lifecycle.adopting.columns import Choice
 from lifecycle.artifact import derive
 from lifecycle.artifact.frames import LABEL
 from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS
+from lifecycle.rows import data, split
+from lifecycle.rows import features as features_of
 from lifecycle.tasks import MONITORED
-from lifecycle.training import data, split
-from lifecycle.training import features as features_of
 
 ESTIMATOR, EXAMPLE = Path("model/estimator.py"), Path(__file__).with_name("example.py")
 TEST = 0.3  # of the rows

@@ -8,8 +8,8 @@ import fsspec
 import pandas as pd
 
 from lifecycle import InputError
-from lifecycle.training import store, tables
-from lifecycle.training.store import said
+from lifecycle.rows import store, tables
+from lifecycle.rows.store import said
 
 type Reader = Callable[[bytes], pd.DataFrame]
 

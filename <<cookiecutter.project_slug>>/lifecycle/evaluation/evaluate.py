@@ -15,8 +15,8 @@ from lifecycle.artifact.predictor import Array, Predictions, Predictor, RequestE
 from lifecycle.documents import record
 from lifecycle.evaluation import calibration, callers, drift, importance, slices
 from lifecycle.evaluation.intervals import differences, estimates, measures
+from lifecycle.rows import data
 from lifecycle.tasks import METRICS, Task
-from lifecycle.training import data
 
 ROW_CALLS, BATCH_CALLS = 500, 20
 RELEASES = "manifests/overlays/*/release/*"  # written by pull requests of the machinery

@@ -11,7 +11,7 @@ from lifecycle.documents.environments import current, folder, touched
 from lifecycle.github import api
 
 # These decide how a model is trained or stored: a change retrains it.
-TRAINING = ("lifecycle.training.data", "lifecycle.training.train")
+TRAINING = ("lifecycle.rows.data", "lifecycle.training.train")
 TRAINING_FILES = (".python-version", "data/", "locks/model.txt", "locks/train.txt", "model/")
 TRAINING_SECTIONS = ("data", "name", "split", "task", "train")
 # A change of these alone is evaluated on its pull request, but its merge releases nothing.

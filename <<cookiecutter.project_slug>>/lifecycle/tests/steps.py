@@ -8,7 +8,8 @@ from lifecycle import config
 from lifecycle.documents import record
 from lifecycle.evaluation import evaluate, gate
 from lifecycle.reporting import report
-from lifecycle.training import data, train
+from lifecycle.rows import data
+from lifecycle.training import train
 
 
 def pipeline(given: config.Config, build: Path, champion: Path | None = None) -> record.Decision:

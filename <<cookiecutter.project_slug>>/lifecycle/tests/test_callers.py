@@ -8,7 +8,8 @@ from tiny import LOCK, Trained
 from lifecycle.artifact.directory import Column, Model
 from lifecycle.documents import record
 from lifecycle.evaluation import callers, evaluate, gate
-from lifecycle.training import data, train
+from lifecycle.rows import data
+from lifecycle.training import train
 
 COLOUR, SIZE, FLAG = (
     Column("colour", "category", False),

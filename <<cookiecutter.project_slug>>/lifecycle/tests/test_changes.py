@@ -33,7 +33,7 @@ def asked(*names: str, sections: set[str] | None = None) -> set[str]:
         ("locks/dev.txt", {"team", "lifecycle"}),
         ("Dockerfile", {"images"}),
         ("lifecycle/training/train.py", {"train", "evaluate", "team", "lifecycle"}),
-        ("lifecycle/training/pin.py", {"team", "lifecycle"}),
+        ("lifecycle/rows/pin.py", {"team", "lifecycle"}),
         ("lifecycle/artifact/predictor.py", {"train", "evaluate", "images", "team", "lifecycle"}),
         ("lifecycle/evaluation/metrics.py", {"evaluate", "team", "lifecycle"}),
         ("lifecycle/serving/post.py", {"images", "team", "lifecycle"}),

@@ -11,8 +11,8 @@ import pytest
 from tiny import TASKS, Trained, document, rows, save, settings
 
 from lifecycle import InputError, config
+from lifecycle.rows import data
 from lifecycle.tasks import Task
-from lifecycle.training import data
 
 
 def prepared(frame: pd.DataFrame, folder: Path, **changes: Any) -> config.Config:

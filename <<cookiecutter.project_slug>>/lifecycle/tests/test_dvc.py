@@ -14,7 +14,7 @@ from test_store import HALVES, given, halves
 from tiny import rows, save
 
 from lifecycle import InputError
-from lifecycle.training import data, store, tables
+from lifecycle.rows import data, store, tables
 
 CONFIG = "[core]\n    remote = storage\n['remote \"storage\"']\n    url = {url}\n"
 

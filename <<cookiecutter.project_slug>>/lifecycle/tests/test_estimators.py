@@ -64,7 +64,8 @@ from lifecycle import InputError
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.predictor import Predictor
 from lifecycle.config import Config
-from lifecycle.training import data, team, train
+from lifecycle.rows import data
+from lifecycle.training import team, train
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # libraries' own
 

@@ -10,8 +10,9 @@ from tiny import LOCK, Trained
 from lifecycle import InputError, config
 from lifecycle.documents import record
 from lifecycle.evaluation import evaluate
+from lifecycle.rows import data
 from lifecycle.tasks import METRICS, Task
-from lifecycle.training import data, train
+from lifecycle.training import train
 
 
 def test_candidate_baseline_and_intervals_are_there_for_every_metric(trained: Trained) -> None:

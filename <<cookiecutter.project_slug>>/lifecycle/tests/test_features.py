@@ -17,7 +17,8 @@ from lifecycle.artifact.predictor import Predictor, RequestError
 from lifecycle.config import Config
 from lifecycle.documents import record
 from lifecycle.evaluation import evaluate, gate
-from lifecycle.training import data, train
+from lifecycle.rows import data
+from lifecycle.training import train
 
 CODE = '''"""Features of orders."""
 

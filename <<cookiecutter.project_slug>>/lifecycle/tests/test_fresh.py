@@ -129,7 +129,7 @@ def configured(change: str) -> Callable[[], None]:
         (edited("lifecycle/serving/serve.py"), ""),
         (edited("lifecycle/monitoring/reader.py"), ""),
         (edited("model/__pycache__/estimator.cpython-312.pyc"), ""),
-        (edited("lifecycle/training/data.py"), "data train evaluate"),
+        (edited("lifecycle/rows/data.py"), "data train evaluate"),
         (edited("lifecycle/training/parity.py"), "train"),
         (edited("lifecycle/evaluation/slices.py"), "evaluate"),
         (edited("lifecycle/evaluation/gate.py"), "gate"),

@@ -14,8 +14,9 @@ from lifecycle.artifact.predictor import Predictor
 from lifecycle.documents import record
 from lifecycle.evaluation import importance
 from lifecycle.evaluation.importance import ServedEstimator
-from lifecycle.training import data, train
+from lifecycle.rows import data
 from lifecycle.training import explanation as shapley
+from lifecycle.training import train
 
 
 def inputs(trained: Trained) -> tuple[ServedEstimator, pd.DataFrame, np.ndarray]:

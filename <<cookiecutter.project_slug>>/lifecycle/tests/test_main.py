@@ -148,7 +148,7 @@ def test_release_promote_and_rollback_write_the_pull_requests_text(
 def test_a_verb_does_not_wait_for_libraries_that_it_does_not_use() -> None:
     """Those that use the fewest first, as what one imports the next ones have."""
     names = ["releasing.release", "releasing.promote", "releasing.rollback", "reporting.report"]
-    names += ["evaluation.gate", "training.data", "evaluation.evaluate"]
+    names += ["evaluation.gate", "rows.data", "evaluation.evaluate"]
     code = (
         "import importlib, sys\n"
         f"for name in {names}:\n"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle import memory
+from lifecycle.rows import memory
 
 KB = 1024
 

@@ -7,7 +7,7 @@ from tiny import Trained, periods, rows, save, settings
 
 from lifecycle import InputError, config, files
 from lifecycle.documents.change import Change
-from lifecycle.training import pin
+from lifecycle.rows import pin
 
 TEXT = """# Written by a person.
 name: tiny # keep this

@@ -119,7 +119,7 @@ def test_any_time_is_refused_by_the_service_or_read_by_the_monitor_as_the_same_m
         with contextlib.suppress(RequestError):
             predictor.inputs({"number": [1], "colour": ["red"], "moment": [text]})
             taken.append(text)
-    columns = {"number": [1] * len(taken), "colour": ["red"] * len(taken), "moment": taken}
+    columns: dict[str, list[Any]] = {"number": [1] * len(taken), "colour": ["red"] * len(taken), "moment": taken}
     with tempfile.TemporaryDirectory() as folder:
         own = log.predictions(Path(folder), predictor.model, 10**9)
         own.append(log.lines("a", predictor.model, columns, answers(predictor.model)[:1] * len(taken), NOW), NOW)

@@ -130,7 +130,8 @@ def test_an_accepted_model_is_registered_with_its_decision(
 def test_a_refused_model_is_logged_and_not_registered(binary: Trained, tmp_path: Path) -> None:
     from lifecycle.evaluation import evaluate, gate
     from lifecycle.reporting import report
-    from lifecycle.training import data, train
+    from lifecycle.rows import data
+    from lifecycle.training import train
 
     strict = (policy.BoundGate(kind="floor", metric="roc_auc", bound=0.999),)
     settings = named(binary, "refused").model_copy(update={"gates": strict})

@@ -17,7 +17,7 @@ from lifecycle.documents.record import Decision
 from lifecycle.evaluation import evaluate
 from lifecycle.monitoring import monitor
 from lifecycle.reporting import sections
-from lifecycle.training import data, pin, split
+from lifecycle.rows import data, pin, split
 
 OF_NO_TIME = pd.DataFrame({name: column for name, column in rows().items() if name != "moment"})
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from tiny import ROOT, document, rows, save, settings
 
-from lifecycle import InputError, config, files, memory
-from lifecycle.training import data, store, tables
+from lifecycle import InputError, config, files
+from lifecycle.rows import data, memory, store, tables
 
 HALVES = {"2020-01.parquet": slice(0, 2000), "2020-02.parquet": slice(2000, 4000)}
 

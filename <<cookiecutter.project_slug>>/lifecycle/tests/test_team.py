@@ -19,7 +19,8 @@ from tiny import LOCK, Trained
 from lifecycle import InputError, config
 from lifecycle import __main__ as command
 from lifecycle.artifact import frames, runtimes
-from lifecycle.training import data, explanation, team, train
+from lifecycle.rows import data
+from lifecycle.training import explanation, team, train
 
 
 class Answers(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

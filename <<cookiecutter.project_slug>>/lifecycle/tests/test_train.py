@@ -25,8 +25,9 @@ from tiny import LOCK, Trained, document, periods, rows
 from lifecycle import InputError, config, files
 from lifecycle.artifact import frames
 from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.rows import data
 from lifecycle.tasks import Task
-from lifecycle.training import conversion, data, parity, train
+from lifecycle.training import conversion, parity, train
 
 SKOPS, SERVE = (Path(sys.prefix).parent / name / "bin/python" for name in ("skops", "serve"))
 

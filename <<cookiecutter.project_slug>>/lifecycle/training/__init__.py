@@ -1,1 +1,1 @@
-"""From the data file to a model directory, and the champion that it is compared with."""
+"""From the rows to a model directory, and the champion that it is compared with."""

@@ -22,7 +22,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from lifecycle import InputError
 from lifecycle.config import Config
-from lifecycle.training.checked import checked
+from lifecycle.rows.checked import checked
 
 FILE = "model/estimator.py"
 ROWS = 1000  # rows to predict after the fit, to check that the answers can be served

@@ -15,7 +15,8 @@ from lifecycle.artifact.directory import FORMAT
 from lifecycle.artifact.predictor import Predictions, Predictor, RequestError
 from lifecycle.artifact.runtimes import RUNTIMES
 from lifecycle.config import Config
-from lifecycle.training import data, explanation, features, formats, parity, split, team, tracking
+from lifecycle.rows import data, features, split
+from lifecycle.training import explanation, formats, parity, team, tracking
 from lifecycle.training.conversion import ConversionError, convert
 
 GOLDEN_ROWS = 3

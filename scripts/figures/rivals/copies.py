@@ -11,7 +11,8 @@ import joblib
 import mlflow.sklearn
 from lifecycle import config
 from lifecycle.artifact import frames
-from lifecycle.training import data, team, train
+from lifecycle.rows import data
+from lifecycle.training import team, train
 from mlflow.models import infer_signature
 
 ROWS = 100

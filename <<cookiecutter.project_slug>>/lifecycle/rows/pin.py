@@ -11,7 +11,7 @@ from lifecycle import InputError, config, files
 from lifecycle.artifact import frames
 from lifecycle.config import Config
 from lifecycle.documents.change import Change
-from lifecycle.training import store
+from lifecycle.rows import store
 
 BRANCH, KEY = "retrain/data", "data.snapshots"
 

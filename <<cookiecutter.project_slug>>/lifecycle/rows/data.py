@@ -16,9 +16,9 @@ from pandas.api.types import is_numeric_dtype
 from lifecycle import InputError, config, files
 from lifecycle.artifact import derive
 from lifecycle.artifact.frames import LABEL
+from lifecycle.rows import features, split, store, tables
+from lifecycle.rows.store import said as said
 from lifecycle.tasks import Task
-from lifecycle.training import features, split, store, tables
-from lifecycle.training.store import said as said
 
 
 @contextmanager

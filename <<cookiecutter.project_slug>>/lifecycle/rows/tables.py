@@ -9,9 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lifecycle import InputError, memory
+from lifecycle import InputError
 from lifecycle.artifact.frames import parquet
-from lifecycle.training.store import said
+from lifecycle.rows import memory
+from lifecycle.rows.store import said
 
 type Files = Mapping[str, Path | BinaryIO]  # by name, in the order of their rows
 

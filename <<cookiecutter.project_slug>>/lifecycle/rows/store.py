@@ -15,7 +15,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from lifecycle import InputError, files
-from lifecycle.training import dvc
+from lifecycle.rows import dvc
 
 PACKAGES = ("adlfs", "gcsfs", "ossfs", "paramiko")  # of stores, which fsspec names where they are missing
 # What tells that a folder is a table whose log says which of its files count.

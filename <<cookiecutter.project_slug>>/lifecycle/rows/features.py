@@ -14,7 +14,7 @@ from lifecycle.artifact import derive
 from lifecycle.artifact.derive import FILE, MODULE
 from lifecycle.artifact.directory import Column
 from lifecycle.config import Data
-from lifecycle.training.checked import checked
+from lifecycle.rows.checked import checked
 
 ALONE = 20  # rows whose features are made once more, each alone
 
