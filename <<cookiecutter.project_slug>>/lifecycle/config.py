@@ -196,13 +196,17 @@ class Explain(Strict):
 
 
 class Evaluate(Strict):
-    """Intervals at the confidence `level`, in closed form or from `resamples` bootstrap resamples."""
+    """Intervals at the confidence `level`, in closed form or from `resamples` bootstrap resamples.
+
+    `metrics` are functions of `model/metrics.py`, each with the side that is better; gates may name them.
+    """
 
     seed: int
     resamples: Annotated[int, Field(ge=100)]
     level: Annotated[float, Field(gt=0.5, lt=1)]
     slices: tuple[Slice, ...] = ()
     explain: Explain
+    metrics: Annotated[dict[str, Literal["higher", "lower"]], Field(default_factory=dict)]
 
 
 class Freeze(Strict):
@@ -308,11 +312,14 @@ class Config(Strict):
         slices = {part.column for part in self.evaluate.slices}
         if len(slices) < len(self.evaluate.slices):
             raise ValueError("evaluate.slices names a column twice")
+        ours = {name for metrics in METRICS.values() for name in metrics}
+        if taken := sorted(ours & self.evaluate.metrics.keys()):
+            raise ValueError(f"evaluate.metrics names {', '.join(taken)}, which the template measures; rename yours")
         groups = {part.column for part in self.evaluate.slices if part.fairness}
         fairness = [gate for gate in self.gates if isinstance(gate, FairnessGate)]
         measured = {gate.metric for gate in self.gates if hasattr(gate, "metric") and gate not in fairness}
         for place, names, allowed in [
-            ("gates", measured, set(METRICS[self.task])),
+            ("gates", measured, {*METRICS[self.task], *self.evaluate.metrics}),
             ("gates", {gate.metric for gate in fairness}, set(FAIRNESS[self.task])),
             ("gates", {gate.slice for gate in self.gates if isinstance(gate, SliceGate | GapGate)}, slices),
             ("gates", {gate.slice for gate in fairness}, groups),

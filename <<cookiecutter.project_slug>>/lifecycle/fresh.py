@@ -45,7 +45,7 @@ STEPS = {
         "lifecycle.evaluation.evaluate",
         ("name", *DATA, "evaluate", "serve.rows", "train.trusted"),
         reads=("data", "model"),
-        others=("the champion",),
+        others=("the champion", "the metrics"),
         writes=("evaluation.json",),
     ),
     "gate": Step(
@@ -86,6 +86,7 @@ def _team() -> Path:
 ELSEWHERE: dict[str, Callable[[dict[str, Any], Path | None], str]] = {
     "the data file": lambda settings, _: _data(settings["data"]["path"]),
     "the features": lambda *_: _hash(_team()) if (_team() / "features.py").is_file() else "",
+    "the metrics": lambda *_: _hash(_team()) if (_team() / "metrics.py").is_file() else "",
     "the commit": lambda *_: str(git.head()),
     "MLflow": lambda *_: os.environ.get("MLFLOW_TRACKING_URI", ""),
     "the champion": lambda _, champion: _hash(champion) if champion else "",

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from lifecycle import InputError, files
 from lifecycle.strict import Strict, problems
-from lifecycle.tasks import Task
+from lifecycle.tasks import METRICS, Task, sign
 
 VERSION: Literal[2] = 2
 DIGEST = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}"
@@ -217,6 +217,19 @@ class Evaluation(Strict):
     bytes: Annotated[int, Field(description="size of the served model's file")]
     runtime: Annotated[str, Field(description="onnx or skops")] = ""
     not_onnx: Annotated[str, Field(description="why the model is not served as ONNX")] = ""
+    directions: Annotated[
+        dict[str, Literal["higher", "lower"]],
+        Field(default_factory=dict, description="the team's own metrics, and which side is better"),
+    ]
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Every metric of the task, and the team's own."""
+        return (*METRICS[self.task], *self.directions)
+
+    def sign(self, metric: str) -> int:
+        """1 when a higher value is better, -1 when a lower one is."""
+        return {"higher": 1, "lower": -1}[self.directions[metric]] if metric in self.directions else sign(metric)
 
     @property
     def calibration_error(self) -> float:

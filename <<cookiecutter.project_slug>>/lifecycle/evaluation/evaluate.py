@@ -13,10 +13,10 @@ from lifecycle import InputError, config, files, git
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.predictor import Array, Predictions, Predictor, RequestError
 from lifecycle.documents import record
-from lifecycle.evaluation import calibration, callers, drift, importance, slices
-from lifecycle.evaluation.intervals import differences, estimates, measures
+from lifecycle.evaluation import calibration, callers, custom, drift, importance, slices
+from lifecycle.evaluation.intervals import differences, measures
 from lifecycle.rows import data
-from lifecycle.tasks import METRICS, Task
+from lifecycle.tasks import Task
 
 ROW_CALLS, BATCH_CALLS = 500, 20
 RELEASES = "manifests/overlays/*/release/*"  # written by pull requests of the machinery
@@ -190,7 +190,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
             unanswered = str(error)
 
     level = settings.evaluate.level
-    found = estimates(METRICS[settings.task], truth, models, settings.evaluate)
+    found = custom.estimates(settings, truth, models)
     against = None
     if champion is not None:
         answered = found.get("champion", {})
@@ -228,6 +228,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         parity=served_as["largest"],
         runtime=candidate.runtime,
         not_onnx=served_as["why"],
+        directions=settings.evaluate.metrics,
         bytes=(build / "model" / f"model.{candidate.runtime}").stat().st_size,
     )
     files.write(build / "evaluation.json", record.dump(evaluation))

@@ -5,7 +5,6 @@ from pathlib import Path
 from lifecycle import InputError, config, files, policy
 from lifecycle.documents import record
 from lifecycle.documents.record import Evaluation, Outcome, Verdict
-from lifecycle.tasks import sign
 
 Judgement = tuple[Outcome, str, str]  # the outcome, what was found, what is needed
 
@@ -34,23 +33,23 @@ def _baseline(gate: policy.BaselineGate, evaluation: Evaluation) -> Judgement:
     candidate, trivial = evaluation.metrics.get(gate.metric), evaluation.baseline.get(gate.metric)
     if candidate is None or trivial is None:
         return "fail", "undefined on the test rows", "better than the baseline"
-    better = sign(gate.metric) * (candidate.value - trivial.value) > 0
+    better = evaluation.sign(gate.metric) * (candidate.value - trivial.value) > 0
     return "pass" if better else "fail", str(candidate), f"better than the baseline's {trivial.value:.4g}"
 
 
 def _champion(gate: policy.ChampionGate, evaluation: Evaluation) -> Judgement:
     """Non-inferior when the worse end of the paired interval stays within the margin."""
-    worse = "below" if sign(gate.metric) > 0 else "above"
+    worse = "below" if evaluation.sign(gate.metric) > 0 else "above"
     needed = f"at most {gate.margin:g} {worse} the champion"
     if evaluation.champion is None:
         return "skipped", "no champion to compare with", needed
     difference = evaluation.champion.differences.get(gate.metric)
     if difference is None:
         return "fail", evaluation.champion.unanswered or "undefined on the test rows", needed
-    worst = difference.low if sign(gate.metric) > 0 else -difference.high
+    worst = difference.low if evaluation.sign(gate.metric) > 0 else -difference.high
     if worst >= -gate.margin:
         return "pass", _moved(difference), needed
-    if sign(gate.metric) * difference.value < -gate.margin:
+    if evaluation.sign(gate.metric) * difference.value < -gate.margin:
         return "fail", _moved(difference), needed
     return _undecided(gate, f"{_moved(difference)} on {evaluation.rows:,} rows, too few to tell", needed)
 
@@ -76,7 +75,7 @@ def _slice(gate: policy.SliceGate, evaluation: Evaluation) -> Judgement:
         measure = part.metrics.get(gate.metric)
         if measure is None:
             unsure.append(f"{part.part} (undefined)")
-        elif sign(gate.metric) * (measure.value - gate.bound) >= 0:
+        elif evaluation.sign(gate.metric) * (measure.value - gate.bound) >= 0:
             held += 1
         elif part.rows < gate.rows:
             unsure.append(f"{part.part} ({measure.value:.4g} on {part.rows:,} rows, too few to decide)")
@@ -85,7 +84,7 @@ def _slice(gate: policy.SliceGate, evaluation: Evaluation) -> Judgement:
     found = [f"{held} of {held + len(failed) + len(unsure)} parts hold"]
     found += [f"fails: {', '.join(failed)}"] if failed else []
     found += [f"unsure: {', '.join(unsure)}"] if unsure else []
-    side = "at least" if sign(gate.metric) > 0 else "at most"
+    side = "at least" if evaluation.sign(gate.metric) > 0 else "at most"
     outcome: Outcome = "fail" if failed else "warn" if unsure else "pass"
     return outcome, "; ".join(found), f"{side} {gate.bound:g} in each part"
 

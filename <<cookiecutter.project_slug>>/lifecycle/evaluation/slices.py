@@ -12,8 +12,9 @@ from pandas.api.types import is_numeric_dtype
 from lifecycle import InputError, config
 from lifecycle.artifact.predictor import Array, Predictions
 from lifecycle.documents import record
-from lifecycle.evaluation.intervals import estimates, measures
-from lifecycle.tasks import FAIRNESS, METRICS
+from lifecycle.evaluation.custom import estimates
+from lifecycle.evaluation.intervals import measures
+from lifecycle.tasks import FAIRNESS
 
 RATES: dict[str, Callable[..., float]] = {
     "selection_rate": selection_rate,
@@ -62,7 +63,7 @@ def measure(
         for name, chosen in parts(test, part).items():
             probabilities = None if served.probabilities is None else served.probabilities[chosen]
             models = {"candidate": Predictions(served.labels[chosen], probabilities)}
-            found = estimates(METRICS[settings.task], truth[chosen], models, settings.evaluate)["candidate"]
+            found = estimates(settings, truth[chosen], models)["candidate"]
             yield record.SlicePart(
                 column=part.column,
                 part=name,

@@ -43,7 +43,7 @@ def metrics(decision: record.Decision) -> Section:
     champion = evaluation.champion
     head = ["metric", "candidate", *(["champion", "candidate - champion"] if champion else []), "baseline"]
     rows = []
-    for metric in METRICS[evaluation.task]:
+    for metric in evaluation.measured:
         row = [metric, _shown(evaluation.metrics.get(metric))]
         if champion:
             difference = champion.differences.get(metric)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lifecycle.documents import record
-from lifecycle.tasks import METRICS, sign
+from lifecycle.tasks import METRICS
 
 CANDIDATE, CHAMPION, BASELINE = "#1f6feb", "#8250df", "#8c959f"
 DRIFTING = 30  # features
@@ -31,7 +31,7 @@ def intervals(evaluation: record.Evaluation) -> go.Figure:
     columns = [("candidate", CANDIDATE, evaluation.metrics), ("baseline", BASELINE, evaluation.baseline)]
     if evaluation.champion:
         columns.insert(1, ("champion", CHAMPION, evaluation.champion.metrics))
-    names = [f"{name} ({'higher' if sign(name) > 0 else 'lower'} is better)" for name in evaluation.metrics]
+    names = [f"{name} ({'higher' if evaluation.sign(name) > 0 else 'lower'} is better)" for name in evaluation.metrics]
     figure = make_subplots(rows=len(names), cols=1, subplot_titles=names, vertical_spacing=0.6 / len(names))
     for index, metric in enumerate(evaluation.metrics, start=1):
         for name, colour, measures in columns:

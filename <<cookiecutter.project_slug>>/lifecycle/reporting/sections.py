@@ -6,7 +6,6 @@ from lifecycle.documents import record
 from lifecycle.documents.record import Evaluation
 from lifecycle.reporting import measurements
 from lifecycle.reporting.pages import Section, Table
-from lifecycle.tasks import METRICS
 
 DRAWN = ("The test rows were drawn, not later ones: how the model fares as time goes on was not measured.",)
 SIGNS = {"pass": "✅", "fail": "❌", "undecided": "❓", "warn": "⚠️", "skipped": "⏭️"}
@@ -39,7 +38,7 @@ def _gates(decision: record.Decision) -> Section:
     rows = []
     for verdict in decision.gates:
         metric = str(verdict.gate.get("metric", ""))
-        judged = metric in METRICS[evaluation.task] and "slice" not in verdict.gate
+        judged = metric in evaluation.measured and "slice" not in verdict.gate
         champion = evaluation.champion.metrics if evaluation.champion else {}
         rows.append(
             (

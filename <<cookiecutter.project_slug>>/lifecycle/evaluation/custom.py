@@ -1,0 +1,84 @@
+"""Measures the team's own metrics, the functions of `model/metrics.py` that `evaluate.metrics` names."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lifecycle import InputError
+from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.config import Config
+from lifecycle.evaluation import intervals
+from lifecycle.evaluation.intervals import Drawn, Estimate, Linear
+from lifecycle.rows.checked import checked
+from lifecycle.tasks import METRICS
+
+MODULE, FILE = "model.metrics", "model/metrics.py"
+type Function = Callable[[Array, pd.DataFrame], Any]
+
+
+def functions(settings: Config) -> dict[str, Function]:
+    """The metrics that the configuration names; raises InputError for one that the team's code does not have."""
+    if not settings.evaluate.metrics:
+        return {}
+    if importlib.util.find_spec(MODULE) is None:
+        raise InputError(f"evaluate.metrics is set, but there is no {FILE}; write it, or remove evaluate.metrics.")
+    with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to model/pyproject.toml"):
+        module = importlib.import_module(MODULE)
+    if absent := [name for name in settings.evaluate.metrics if not callable(getattr(module, name, None))]:
+        raise InputError(
+            f"evaluate.metrics names {', '.join(absent)}, which {FILE} does not define; write a function of truth and "
+            "answers with that name."
+        )
+    return {name: getattr(module, name) for name in settings.evaluate.metrics}
+
+
+def estimates(settings: Config, truth: Array, models: dict[str, Predictions]) -> dict[str, dict[str, Estimate]]:
+    """Every metric of each model on the same n rows, ours and then the team's; undefined ones are left out."""
+    found = intervals.estimates(METRICS[settings.task], truth, models, settings.evaluate)
+    classes = settings.data.target.classes
+    known = np.array(classes)[truth] if classes else truth
+    answers = {name: table(predictions, classes) for name, predictions in models.items()}
+    for metric, function in functions(settings).items():
+        for name in models:
+            estimate = _estimate(metric, function, known, answers[name], settings)
+            if np.isfinite(estimate.value):
+                found[name][metric] = estimate
+    return found
+
+
+def table(predictions: Predictions, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Answers as the team's functions get them: `prediction`, a class or a number, and `probability_<class>`."""
+    labels = np.array(classes)[predictions.labels] if classes else predictions.labels
+    columns = {"prediction": labels}
+    if predictions.probabilities is not None:
+        columns |= {f"probability_{name}": predictions.probabilities[:, code] for code, name in enumerate(classes)}
+    return pd.DataFrame(columns)
+
+
+def _estimate(metric: str, function: Function, truth: Array, answers: pd.DataFrame, settings: Config) -> Estimate:
+    """A value for each row has the interval of a mean, a single one that of seeded, paired resamples."""
+    rows = len(truth)
+
+    def measured(places: Array | None = None) -> Array:
+        given = (truth, answers) if places is None else (truth[places], answers.take(places).reset_index(drop=True))
+        with checked(f"{metric}() in {FILE} fails", "correct it"):
+            found = np.asarray(function(given[0].copy(), given[1].copy()), dtype="float64")
+        if found.shape not in ((), (rows,)):
+            raise InputError(
+                f"{metric}() in {FILE} returns the shape {found.shape} for {rows} rows; return one number, or one for "
+                "each row."
+            )
+        return found
+
+    whole = measured()
+    if whole.shape:
+        if rows < 2:
+            return Linear(float("nan"), np.full(rows, np.nan))
+        return Linear(float(whole.mean()), (whole - whole.mean()) * np.sqrt(rows / (rows - 1)))
+    generator = np.random.default_rng(settings.evaluate.seed)
+    draws = [float(measured(generator.integers(rows, size=rows))) for _ in range(settings.evaluate.resamples)]
+    return Drawn(float(whole), np.array(draws))
