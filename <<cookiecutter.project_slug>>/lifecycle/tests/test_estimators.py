@@ -191,7 +191,7 @@ def short(reason: str) -> str:
 
 def some(names: Iterable[str]) -> list[Any]:
     """The names as parameters, of which those are skipped whose package is not there."""
-    reason = "its package is not installed, or too old"
+    reason = "its package is not here, or too old"
     return [pytest.param(name, marks=pytest.mark.skipif(name in ABSENT, reason=reason)) for name in names]
 
 
