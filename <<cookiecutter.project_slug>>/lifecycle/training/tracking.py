@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,20 @@ from lifecycle import InputError
 from lifecycle.artifact.frames import LABEL
 from lifecycle.config import Config
 
+# What to do, by what MLflow says; the first that is found.
+REMEDIES = {
+    "database is locked": "end the other process that writes to it, or wait for it, and try again",
+    "out-of-date database schema": "back it up and run `.venv/train/bin/mlflow db upgrade {uri}`; if a newer MLflow "
+    "wrote it, name another in MLFLOW_TRACKING_URI",
+    "maintenance mode": "name a server, or a database such as sqlite:///mlflow.db, in MLFLOW_TRACKING_URI",
+    r"error code 40[13]|PERMISSION_DENIED|credential": "correct the credentials, such as MLFLOW_TRACKING_USERNAME and "
+    "MLFLOW_TRACKING_PASSWORD",
+    "No module named": "add the package to the group train in pyproject.toml and run `make lock`, or correct "
+    "MLFLOW_TRACKING_URI",
+    "^API request": "start the server, or correct MLFLOW_TRACKING_URI",
+    "": "correct MLFLOW_TRACKING_URI, or move a damaged file away and run `FORCE=1 make pipeline`",
+}
+
 
 @contextmanager
 def server(build: Path) -> Iterator[str]:
@@ -32,15 +47,22 @@ def server(build: Path) -> Iterator[str]:
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # the sentence below says what it would
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # MLflow's default, seven, takes four minutes
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{quote(str(build / 'mlflow.db'))}"
+    # MLflow's defaults take four minutes for a server that is not there, ten for one that does not answer.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip() or f"sqlite:///{quote(str(build / 'mlflow.db'))}"
     try:
         mlflow.set_tracking_uri(uri)
         yield uri
-    except (MlflowException, SQLAlchemyError, CommandError) as error:
-        reason = " ".join(str(error).split())[:200]
-        mend = "correct MLFLOW_TRACKING_URI, or move a damaged file away and run `FORCE=1 make pipeline`"
-        raise InputError(f"MLflow at {uri} cannot be used ({reason}); {mend}.") from error
+    except (MlflowException, SQLAlchemyError, CommandError, ImportError) as error:
+        raise InputError(_sentence(uri, " ".join(str(error).split()))) from error
+
+
+def _sentence(uri: str, reason: str) -> str:
+    """What is wrong with MLflow and what to do, without a password that its address holds."""
+    remedy = next(remedy for found, remedy in REMEDIES.items() if re.search(found, reason))
+    uri, reason = (re.sub(r"//[^/@\s]+@", "//…@", text) for text in (uri, reason))
+    return f"MLflow at {uri} cannot be used ({reason[:200]}); {remedy.format(uri=uri)}."
 
 
 @contextmanager
