@@ -4,11 +4,14 @@ import glob
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lifecycle import InputError, config, files
+
+TRAIN = Path(sys.prefix).with_name("train") / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -35,22 +38,40 @@ def _config(path: Path) -> tuple[config.Config | None, Finding]:
         return None, Finding(f"{path} is valid", False, str(error))
 
 
-def _data(settings: config.Config) -> Finding:
+def _data(settings: config.Config, path: Path, python: Path) -> Finding:
+    """What `make data` says, where its environment is there; else only whether the file is the pinned one."""
     location = settings.data.path
-    path = Path(location)
     if "://" in location:
         return Finding("the data file is remote", True, "")
-    matches = glob.glob(location)  # noqa: PTH207 - a Path has no pattern from the root
-    if path.suffix == ".dvc" or (matches and not path.is_file()):
-        return Finding("the data are there; `make data` compares their hash", bool(matches), f"restore {path}")
-    held = path.is_file() and files.hashed(path) == settings.data.sha256
-    return Finding(
-        "the data file has the pinned hash", held, f"restore it with `git checkout -- {path}`, or pin its hash"
-    )
+    if python.is_file():
+        return _read(path, python)
+    file, matches = Path(location), glob.glob(location)  # noqa: PTH207 - a Path has no pattern from the root
+    if file.suffix == ".dvc" or (matches and not file.is_file()):
+        return Finding("the data are there; `make data` compares their hash", bool(matches), f"restore {file}")
+    name = "the data file has the pinned hash"
+    if not file.is_file():
+        return Finding(name, False, f"{file} does not exist; put it there, or correct data.path")
+    held = files.hashed(file) == settings.data.sha256
+    return Finding(name, held, f"restore it with `git checkout -- {file}`, or pin its hash")
 
 
-def findings(path: Path, answers: Callable[..., bool] = _answers) -> list[Finding]:
-    """Every check, the machine first; `answers` runs a command and returns whether it succeeded."""
+def _read(path: Path, python: Path) -> Finding:
+    name, patience = "the data file fits config.yaml", 60
+    with tempfile.TemporaryDirectory() as build:
+        command = [str(python), "-m", "lifecycle", "--config", str(path), "--build", build, "data"]
+        try:
+            done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=patience)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            return Finding(name, False, f"it takes more than {patience} seconds to read; run `make data`", False)
+    said = done.stderr.strip().splitlines() or [""]
+    return Finding(name, done.returncode == 0, said[-1].removeprefix("data: "))
+
+
+def findings(path: Path, answers: Callable[..., bool] = _answers, python: Path = TRAIN) -> list[Finding]:
+    """Every check, the machine first; `answers` runs a command and returns whether it succeeded.
+
+    `python` is the interpreter of the environment in which `make data` runs.
+    """
     settings, valid = _config(path)
     found = [
         Finding("Python is 3.12", sys.version_info[:2] == (3, 12), "delete .venv, then run `make doctor` again"),
@@ -69,7 +90,7 @@ def findings(path: Path, answers: Callable[..., bool] = _answers) -> list[Findin
         valid,
     ]
     if settings is not None:
-        found.append(_data(settings))
+        found.append(_data(settings, path, python))
     found += [
         Finding(
             "git has a remote", answers("git", "remote", "get-url", "origin"), "run `git remote add origin URL`", False

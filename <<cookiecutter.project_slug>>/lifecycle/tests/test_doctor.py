@@ -1,4 +1,6 @@
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -41,8 +43,49 @@ def test_a_wrong_configuration_and_a_changed_data_file_are_found(binary: Trained
     assert f"{tmp_path / 'config.yaml'} is valid" in names
     changed = binary.document | {"data": binary.document["data"] | {"sha256": "0" * 64}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(changed))
-    names = {finding.name for finding in doctor.findings(tmp_path / "config.yaml") if not finding.holds}
-    assert "the data file has the pinned hash" in names
+    assert "restore it with `git checkout --" in told(tmp_path, Path("nowhere"))["the data file has the pinned hash"]
+
+
+def told(folder: Path, python: Path = Path(sys.executable)) -> dict[str, str]:
+    """What fails, with its fix, on a machine with everything."""
+    found = doctor.findings(folder / "config.yaml", lambda *_: True, python)
+    return {finding.name: finding.fix for finding in found if not finding.holds and finding.required}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"data": {"path": "absent.parquet"}}, "The data file absent.parquet cannot be read"),
+        (
+            {"data": {"sha256": "0" * 64}},
+            "not 0000000000000000000000000000000000000000000000000000000000000000 as data",
+        ),
+        ({"data": {"features": {"size": {"type": "number"}}}}, "lacks the column size; it has moment, number"),
+        ({"data": {"features": {"number": {"type": "category"}}}}, "holds float, but data.features says category"),
+        ({"evaluate": {"slices": [{"column": "shape"}]}}, "evaluate.slices names shape, which"),
+        ({"data": {"target": {"column": "outcome", "classes": ["a", "b"]}}}, "which data.target.classes does not name"),
+        ({"data": {"target": {"column": "outcome", "cuts": [99], "classes": ["no", "yes"]}}}, "lacks a class of"),
+    ],
+)
+def test_what_the_data_lacks_is_told_as_by_the_step_that_reads_it(
+    change: dict[str, dict[str, Any]], sentence: str, binary: Trained, tmp_path: Path
+) -> None:
+    changed = binary.document | {name: binary.document[name] | value for name, value in change.items()}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(changed))
+    assert sentence in told(tmp_path)["the data file fits config.yaml"]
+
+
+def test_good_data_is_well_and_nothing_is_written(binary: Trained, tmp_path: Path) -> None:
+    written(binary, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert "the data file fits config.yaml" not in told(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_remote_data_is_not_fetched(binary: Trained, tmp_path: Path) -> None:
+    remote = binary.document | {"data": binary.document["data"] | {"path": "s3://bucket/x.parquet"}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(remote))
+    assert not {name for name in told(tmp_path) if "data" in name}
 
 
 @pytest.mark.parametrize("path", ["table", "table/*.parquet", "table.dvc"])
