@@ -6,9 +6,9 @@ Reports, pull requests, manifests and MLflow tags are rendered from it, so they 
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from lifecycle import InputError, files
 from lifecycle.strict import Strict, problems
@@ -160,6 +160,12 @@ class Shap(Strict):
     feature: str
     values: tuple[float | str | None, ...]
     effects: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _each_value_has_an_effect(self) -> Self:
+        if not self.values or len(self.values) != len(self.effects):
+            raise ValueError(f"{len(self.values)} values have {len(self.effects)} effects")
+        return self
 
 
 class FeatureProfile(Strict):

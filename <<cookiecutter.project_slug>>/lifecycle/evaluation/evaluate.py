@@ -2,11 +2,12 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from lifecycle import InputError, config, files, git
@@ -167,6 +168,24 @@ def _explained(
     return found, tuple(importance.dependence(served, few, list(found)[: plan.explain.features]))
 
 
+class Difference(TypedDict):
+    """What is needed of `parity.json`."""
+
+    largest: FiniteFloat
+    why: str
+
+
+def _recorded(path: Path, kind: Any) -> Any:
+    """What training recorded in the model directory; raises InputError if it is of another kind."""
+    files.read(path, "train")
+    try:
+        return TypeAdapter(kind).validate_python(files.read_json(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"])) or "the document"
+        raise InputError(f"{path} is damaged ({place}: {problem['msg']}); copy the model or train it again.") from error
+
+
 def run(settings: config.Config, build: Path, champion_directory: Path | None) -> str:
     """Write `evaluation.json` under `build`."""
     test, _ = data.read(build / "data" / "test.parquet", settings)
@@ -203,7 +222,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
             unanswered=unanswered,
         )
     importances, dependence = _explained(candidate, rows, truth, settings.evaluate)
-    batch, served_as = rows.head(settings.serve.rows), files.read_json(build / "model" / "parity.json")
+    batch, served_as = rows.head(settings.serve.rows), _recorded(build / "model" / "parity.json", Difference)
     evaluation = record.Evaluation(
         name=settings.name,
         task=settings.task,
@@ -221,7 +240,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         residuals=calibration.residuals(truth, served) if settings.task == "regression" else None,
         importance=importances,
         dependence=dependence,
-        shap=files.read_json(build / "model" / "shap.json"),
+        shap=_recorded(build / "model" / "shap.json", tuple[record.Shap, ...]),
         data=described(train, test, settings),
         latency=latency(candidate, rows.head(1), ROW_CALLS),
         batch=record.Batch(rows=len(batch), milliseconds=latency(candidate, batch, BATCH_CALLS)),

@@ -18,6 +18,7 @@ from lifecycle.artifact import frames
 
 BINARY = bytes(range(256))
 DEEP = b"[" * 100_000
+SHAP = b'[{"feature": "number", "values": %b, "effects": %b}]'
 
 
 def refused(verb: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -257,18 +258,30 @@ def absent(key: str) -> Callable[[bytes], bytes]:
         ("model.onnx", lambda _: BINARY, "build/model/model.onnx cannot be loaded"),
         ("model.onnx", lambda content: content.replace(b"colour", b"colors"), "build/model/model.onnx"),
         ("shap.json", lambda _: b"", "build/model/shap.json is not valid JSON"),
+        ("shap.json", lambda _: b'{"a": 1}', "build/model/shap.json is damaged (the document: "),
+        ("shap.json", lambda _: b'[{"feature": "number"}]', "build/model/shap.json is damaged (0.values: "),
+        ("shap.json", lambda _: SHAP % (b"[1]", b"[]"), "build/model/shap.json is damaged (0: "),
+        ("shap.json", lambda _: SHAP % (b"[1]", b"[NaN]"), "build/model/shap.json is damaged (0.effects.0: "),
+        ("shap.json", None, "build/model/shap.json does not exist; run `make train` first."),
         ("parity.json", lambda _: b"", "build/model/parity.json is not valid JSON"),
+        ("parity.json", lambda _: b"[]", "build/model/parity.json is damaged (the document: "),
+        ("parity.json", lambda _: b"{}", "build/model/parity.json is damaged (largest: "),
+        ("parity.json", lambda _: b'{"largest": "much"}', "build/model/parity.json is damaged (largest: "),
+        ("parity.json", lambda _: b'{"largest": NaN}', "build/model/parity.json is damaged (largest: "),
     ],
 )
 def test_a_model_directory_that_was_sealed_around_a_damaged_file_is_named(
     name: str,
-    change: Callable[[bytes], bytes],
+    change: Callable[[bytes], bytes] | None,
     sentence: str,
     house: dict[str, object],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = Path("build/model", name)
-    path.write_bytes(change(path.read_bytes()))
+    if change is None:
+        path.unlink()
+    else:
+        path.write_bytes(change(path.read_bytes()))
     if name != "SHA256SUMS":
         files.seal(Path("build/model"))
     assert sentence in refused("evaluate", capsys)
