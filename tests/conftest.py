@@ -135,10 +135,10 @@ def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     def make(task: str, serving: str = "asgi") -> Path:
         if (task, serving) not in made:
             folder = tmp_path_factory.mktemp(task)
-            answers = {"task": task, "serving": serving, "project_slug": "late-flights"}
+            answers = {"task": task, "serving": serving, "project_slug": "my-model"}
             done = cookiecutter(template, folder, folder, {}, answers)
             assert done.returncode == 0, done.stderr
-            made[task, serving] = folder / "late-flights"
+            made[task, serving] = folder / "my-model"
             before[made[task, serving]] = contents(made[task, serving])
         return made[task, serving]
 

@@ -13,10 +13,10 @@ from schemas import Object
 
 ENVIRONMENTS = ("dev", "staging", "production")
 IMAGES = {
-    "serve": f"ghcr.io/acme/late-flights-serve@sha256:{'a' * 64}",
-    "monitor": f"ghcr.io/acme/late-flights-monitor@sha256:{'b' * 64}",
+    "serve": f"ghcr.io/acme/my-model-serve@sha256:{'a' * 64}",
+    "monitor": f"ghcr.io/acme/my-model-monitor@sha256:{'b' * 64}",
 }
-CANDIDATE = f"ghcr.io/acme/late-flights-serve@sha256:{'c' * 64}"
+CANDIDATE = f"ghcr.io/acme/my-model-serve@sha256:{'c' * 64}"
 WRITE = """
 import sys
 from lifecycle.documents import record
@@ -39,10 +39,10 @@ resources:
 - ../../../base
 images:
 - name: serve
-  newName: ghcr.io/acme/late-flights-serve
+  newName: ghcr.io/acme/my-model-serve
   digest: sha256:SERVE
 - name: monitor
-  newName: ghcr.io/acme/late-flights-monitor
+  newName: ghcr.io/acme/my-model-monitor
   digest: sha256:MONITOR
 """.replace("SERVE", "a" * 64).replace("MONITOR", "b" * 64)
 
@@ -56,7 +56,7 @@ def written(share: int = 0) -> str:
 
 STORE = {
     "BUCKET": "acme-predictions",
-    "PREFIX": "late-flights/production",
+    "PREFIX": "my-model/production",
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_ENDPOINT_URL_S3": "https://s3.example.org",
 }

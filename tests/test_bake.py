@@ -39,9 +39,9 @@ def test_it_is_a_clean_git_repository_with_a_template_branch(task: str, baked: B
 def test_the_answers_are_kept_and_the_configuration_is_that_of_the_task(task: str, baked: Baked) -> None:
     repository = baked(task)
     answers = yaml.safe_load((repository / ".cookiecutter.yaml").read_text())
-    assert (answers["task"], answers["project_slug"]) == (task, "late-flights")
+    assert (answers["task"], answers["project_slug"]) == (task, "my-model")
     settings = yaml.safe_load((repository / "config.yaml").read_text())
-    assert (settings["task"], settings["name"]) == (task, "late-flights")
+    assert (settings["task"], settings["name"]) == (task, "my-model")
     left = [name for name in files(repository) if not name.endswith((".parquet", ".png"))]
     assert [name for name in left if "<< cookiecutter" in (repository / name).read_text()] == []
 

@@ -171,14 +171,14 @@ esac""",
     "kind": "echo models",
     "kubectl": """echo "$*" >>"$STATE/asked"
 case "$*" in
-  "get application --"*) echo "$(git -C "$STATE/git/late-flights.git" rev-parse main) Succeeded Synced Healthy" ;;
+  "get application --"*) echo "$(git -C "$STATE/git/my-model.git" rev-parse main) Succeeded Synced Healthy" ;;
   "get service "*) echo service/envoy ;;
   "port-forward "*) exec sleep 60 ;;
   "apply "*) cat >>"$STATE/applied" ;;
 esac""",
     "curl": """cat >/dev/null
-environment=$(sed 's#.*/late-flights-\\([a-z]*\\)/.*#\\1#' <<<"${*: -1}")
-git -C "$STATE/git/late-flights.git" show "main:manifests/overlays/$environment/release/kustomization.yaml" """,
+environment=$(sed 's#.*/my-model-\\([a-z]*\\)/.*#\\1#' <<<"${*: -1}")
+git -C "$STATE/git/my-model.git" show "main:manifests/overlays/$environment/release/kustomization.yaml" """,
     "sleep": """exec /bin/sleep "$([ "$1" = 60 ] && echo 60 || echo 0.1)" """,
 }
 
@@ -186,10 +186,10 @@ git -C "$STATE/git/late-flights.git" show "main:manifests/overlays/$environment/
 def generated(environment: str) -> Object:
     """The Application that the models' ApplicationSet would create for an environment."""
     values = {
-        ".repository": "late-flights",
+        ".repository": "my-model",
         ".path.basename": environment,
         ".path.path": f"manifests/overlays/{environment}",
-        ".url": "git://models-git/late-flights",
+        ".url": "git://models-git/my-model",
         ".branch": "main",
     }
     template = json.dumps(only(built("models"), "ApplicationSet")["spec"]["template"])
@@ -215,14 +215,14 @@ def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Pa
         "GIT_CONFIG_SYSTEM": os.devnull,
         "OMP_NUM_THREADS": "1",
         "STATE": str(state),
-        "REPOSITORY": str(state / "late-flights"),
+        "REPOSITORY": str(state / "my-model"),
         "VENV": str(tmp_path / "environments"),
     }
     (tmp_path / "environments").symlink_to(environments)
     done = subprocess.run([str(checkout / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     published = ["git", "log", "--reverse", "--format=%s", "main"]
-    assert run(published, state / "git/late-flights.git").splitlines() == [
+    assert run(published, state / "git/my-model.git").splitlines() == [
         "Start from the template",
         "One node",
         "Release to dev",
@@ -240,7 +240,7 @@ def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Pa
         ("argocd", wanted["metadata"], wanted["spec"]) for wanted in map(generated, ENVIRONMENTS)
     ]
     asked = (state / "asked").read_text()
-    assert "create job --namespace late-flights-dev --from cronjob/monitor" in asked
+    assert "create job --namespace my-model-dev --from cronjob/monitor" in asked
     assert asked.count("port-forward") == 3
 
 

@@ -183,6 +183,7 @@ def follow(block: Block, repository: Path, environment: dict[str, str]) -> None:
         (repository / block.word).write_text(block.text)
     elif block.language == "sh" and not block.word:
         text = block.text.replace("localhost:9000", f"localhost:{environment['PREDICTIVE_UNIT_HTTP_SERVICE_PORT']}")
+        text = text.replace('"label": "yes"', '"label": "late"')  # a class of the example
         said = repository.parent / "said"
         with said.open("w") as output:
             started = subprocess.Popen(
@@ -203,8 +204,8 @@ def follow(block: Block, repository: Path, environment: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("life", LIVES)
 def test_the_commands_do_what_the_page_says(life: str, bake: Bake, tmp_path: Path) -> None:
-    assert bake(project_slug="late-flights").returncode == 0
-    repository, listens = tmp_path / "out/late-flights", port()
+    assert bake(project_slug="my-model").returncode == 0
+    repository, listens = tmp_path / "out/my-model", port()
     (repository / ".venv").symlink_to(unrendered("train", "github", "serve", "monitor", "dev") / ".venv")
     (repository / ".git/info/exclude").write_text(".venv\n")
     for lock in (repository / "locks").iterdir():  # older than the environments that they made

@@ -13,7 +13,7 @@ import pytest
 from conftest import IDENTITY, run
 from hub import server
 
-REPOSITORY = "http://api.github.localhost/repos/acme/late-flights"
+REPOSITORY = "http://api.github.localhost/repos/acme/my-model"
 
 
 class Caller:
@@ -26,7 +26,7 @@ class Caller:
             run(["git", "switch", "--quiet", "--create", branch], folder / "work")
             run(["git", "commit", "--quiet", "--allow-empty", "--message", branch], folder / "work", **IDENTITY)
             run(["git", "push", "--quiet", "origin", branch], folder / "work")
-        self.state = server.State(folder / "remote", "acme/late-flights")
+        self.state = server.State(folder / "remote", "acme/my-model")
         self.server = server.serve(self.state)
         address = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": address}))
@@ -112,7 +112,7 @@ def test_gh_reads_all_pages(call: Caller) -> None:
         call("POST", "/issues", {"title": "T", "body": ""})
     address = f"http://127.0.0.1:{call.server.server_address[1]}"
     done = subprocess.run(
-        ["gh", "api", "--paginate", "--slurp", "repos/acme/late-flights/issues?per_page=2"],
+        ["gh", "api", "--paginate", "--slurp", "repos/acme/my-model/issues?per_page=2"],
         env={**os.environ, "HTTP_PROXY": address, "GH_HOST": "github.localhost", "GH_TOKEN": "run"},
         capture_output=True,
         text=True,

@@ -52,7 +52,7 @@ def documents(text: str) -> dict[str, Any]:
 def test_before_its_first_release_an_overlay_holds_no_workload(environment: str, repository: Path) -> None:
     found = documents(render(repository, environment))
     assert set(found) == {"NetworkPolicy", "PersistentVolumeClaim"}
-    assert found["NetworkPolicy"]["metadata"]["namespace"] == f"late-flights-{environment}"
+    assert found["NetworkPolicy"]["metadata"]["namespace"] == f"my-model-{environment}"
 
 
 def test_the_prediction_log_is_kept_and_waits_for_its_first_pod(repository: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_release_runs_both_images_by_digest(production: Path) -> None:
     assert predictor["graph"]["name"] == predictor["componentSpecs"][0]["spec"]["containers"][0]["name"]
     assert predictor["labels"] == {"app.kubernetes.io/component": "serve"}
     assert found["SeldonDeployment"]["metadata"]["labels"] == {"app.kubernetes.io/version": "2020.01.01-aaaaaaa"}
-    assert found["SeldonDeployment"]["metadata"]["name"] == "late-flights"
+    assert found["SeldonDeployment"]["metadata"]["name"] == "my-model"
 
 
 def test_a_release_reaches_one_environment_only(production: Path) -> None:
@@ -184,7 +184,7 @@ def test_shipper_and_monitor_are_told_of_the_same_store(shipped: Path) -> None:
 def test_the_monitor_reads_what_was_shipped(shipped: Path) -> None:
     text = render(shipped, "production")
     arguments = [expanded(one, r"\$\((\w+)\)") for one in pod(documents(text)["CronJob"])["containers"][0]["args"]]
-    assert arguments == ["--predictions", "s3://acme-predictions/late-flights/production"]
+    assert arguments == ["--predictions", "s3://acme-predictions/my-model/production"]
     monitor = (shipped / "Dockerfile").read_text().rpartition("AS monitor")[2]
     assert '"--predictions", "/predictions"]' in monitor  # the arguments are appended to it
     assert "CMD" not in monitor
@@ -205,7 +205,7 @@ def test_what_is_shipped_lies_in_the_folders_of_the_log(shipped: Path, tmp_path:
             folder = re.search(regex, f"/predictions/{relative}")
             assert folder
             key = expanded(sink["key_prefix"], r"\$\{(\w+)\}").replace("{{ folder }}", folder["folder"])
-            assert key == f"late-flights/production/{relative.parent}/"
+            assert key == f"my-model/production/{relative.parent}/"
         assert expanded(sink["bucket"], r"\$\{(\w+)\}") == "acme-predictions"
         assert (sink["filename_extension"], sink["compression"]) == ("jsonl.gz", "gzip")
         assert (sink["encoding"], sink["framing"]) == ({"codec": "text"}, {"method": "newline_delimited"})

@@ -176,17 +176,17 @@ BREAKS: list[Break] = [
         "names the Secret y",
     ),
     ("references", lambda all_: container(all_)["volumeMounts"].append({"name": "x", "mountPath": "/x"}), "no volume"),
-    ("references", lambda all_: predictor(all_).update(name="other"), "late-flights-main:9000, where nothing listens"),
+    ("references", lambda all_: predictor(all_).update(name="other"), "my-model-main:9000, where nothing listens"),
     ("references", lambda all_: job(all_, "smoke")["containers"][0]["args"].append("http://a:1"), "smoke asks a:1"),
     (
         "references",
         lambda all_: only(all_, "HTTPRoute")["spec"]["rules"][0]["backendRefs"][0].update(port=8000),
-        "leads to late-flights-main:8000, where nothing listens",
+        "leads to my-model-main:8000, where nothing listens",
     ),
     (
         "references",
         lambda all_: predictor(all_)["annotations"].clear(),
-        "late-flights-main:9000, where nothing listens",
+        "my-model-main:9000, where nothing listens",
     ),
     (
         "references",
@@ -315,7 +315,7 @@ def test_names_and_replicas_reach_into_a_seldondeployment(released: Path) -> Non
         "configMapGenerator": [{"name": "settings", "literals": ["A=1"]}],
         "secretGenerator": [{"name": "keys", "literals": ["A=1"]}],
         "namePrefix": "x-",
-        "replicas": [{"name": "late-flights", "count": 4}],
+        "replicas": [{"name": "my-model", "count": 4}],
     }
     path.write_text(yaml.safe_dump(overlay))
     found = objects(released, "staging")
@@ -367,7 +367,7 @@ def test_the_smoke_test_proves_the_digest_of_the_release(released: Path) -> None
 def test_the_route_has_the_address_that_seldon_would_give_it(released: Path) -> None:
     for environment in ENVIRONMENTS:
         (rule,) = only(objects(released, environment), "HTTPRoute")["spec"]["rules"]
-        assert rule["matches"][0]["path"]["value"] == f"/seldon/late-flights-{environment}/late-flights"
+        assert rule["matches"][0]["path"]["value"] == f"/seldon/my-model-{environment}/my-model"
         (rewrite,) = rule["filters"]
         assert rewrite["urlRewrite"]["path"] == {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
         assert [to["weight"] for to in rule["backendRefs"]] == [100]
@@ -406,7 +406,7 @@ def test_the_smoke_test_proves_the_digest_of_the_candidate_too(released: Path) -
     assert [main] == before  # first: notifications.yaml reports its digest
     assert canary["image"] == CANDIDATE
     assert canary["env"] == [{"name": "IMAGE", "value": CANDIDATE}]
-    assert [main["args"][1], canary["args"][1]] == ["http://late-flights-main:9000", "http://late-flights-canary:9000"]
+    assert [main["args"][1], canary["args"][1]] == ["http://my-model-main:9000", "http://my-model-canary:9000"]
     for part in (main, canary):
         for own in ("name", "image", "env"):
             del part[own]

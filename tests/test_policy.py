@@ -49,7 +49,7 @@ def test_every_pod_of_a_release_is_admitted(released: Path) -> None:
         assert (name, refusals(policy("model-images"), {"object": {"spec": spec}, "oldObject": None})) == (name, [])
 
 
-GOOD = f"ghcr.io/acme/late-flights-serve@sha256:{'a' * 64}"
+GOOD = f"ghcr.io/acme/my-model-serve@sha256:{'a' * 64}"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_pod_is_looked_at_in_the_namespaces_that_models_get() -> None:
     ("subject", "admitted"),
     [
         ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/main", True),
-        ("https://github.com/acme/late-flights.v2/.github/workflows/release.yaml@refs/heads/main", True),
+        ("https://github.com/acme/my-model.v2/.github/workflows/release.yaml@refs/heads/main", True),
         ("https://github.com/acme/churn/.github/workflows/pull-request.yaml@refs/heads/main", False),
         ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/mine", False),
         ("https://github.com/acme/churn/.github/workflows/release.yaml@refs/heads/main2", False),

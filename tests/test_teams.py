@@ -232,7 +232,7 @@ def test_an_adopted_table_is_green_up_to_its_first_release_and_after_it(baked: B
     run(["git", "commit", "--quiet", "--message", "Adopt our table"], repository)
     green(repository)
     checked(repository)
-    images = {name: f"ghcr.io/acme/late-flights-{name.lower()}@sha256:{'1' * 64}" for name in ("SERVE", "MONITOR")}
+    images = {name: f"ghcr.io/acme/my-model-{name.lower()}@sha256:{'1' * 64}" for name in ("SERVE", "MONITOR")}
     make(repository, "release", "ENV=dev", *(f"{name}={image}" for name, image in images.items()))
     run(["git", "add", "--all"], repository)
     run(["git", "commit", "--quiet", "--message", "Release to dev"], repository)

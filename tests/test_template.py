@@ -103,6 +103,21 @@ def test_outputs_and_environments_are_not_tracked() -> None:
     assert len(ignored.stdout.splitlines()) == 4
 
 
+def test_no_one_but_the_team_and_the_tutorial_knows_the_example() -> None:
+    """Else a repository with data of its own would speak of flights."""
+    own = tuple(f"{PROJECT}/{name}" for name in ("config.yaml", "data/", "tasks/", "docs/own-data-and-model.md"))
+    words = re.compile(
+        r"(?<!in )\bflights?\b|flights|carrier|airport|departure|arrival|landing|arrives? late|on_time", re.IGNORECASE
+    )
+    found = {
+        name: sorted(set(words.findall(text)))
+        for name in TEXTS
+        if name.startswith((f"{PROJECT}/", "manifests/")) and not name.startswith(own)
+        if words.search(text := (ROOT / name).read_text())
+    }
+    assert found == {}
+
+
 def test_the_example_data_are_small(tmp_path: Path) -> None:
     assert (ROOT / PROJECT / "data/flights.parquet").stat().st_size <= 3_000_000
 

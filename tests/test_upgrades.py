@@ -88,11 +88,9 @@ class Repository:
 
     def __init__(self, commit: str, task: str, folder: Path) -> None:
         self.home = folder
-        done = cookiecutter(
-            old(commit, folder / "old"), folder, folder, {}, {"project_slug": "late-flights", "task": task}
-        )
+        done = cookiecutter(old(commit, folder / "old"), folder, folder, {}, {"project_slug": "my-model", "task": task})
         assert done.returncode == 0, done.stderr
-        self.folder = folder / "late-flights"
+        self.folder = folder / "my-model"
         self.mine = {
             "config.yaml": replaced(
                 self.folder / "config.yaml",

@@ -697,7 +697,7 @@ def test_where_no_one_may_open_them_the_run_is_green_and_says_what_to_do(hub: Hu
     hub.state.may_open = False
     done = hub.by_hand("retrain.yaml")
     assert done.conclusion == "success"
-    assert "open its pull request by hand (acme/late-flights/compare/retrain/data?expand=1)" in done.log
+    assert "open its pull request by hand (acme/my-model/compare/retrain/data?expand=1)" in done.log
     assert hub.state.git("rev-parse", "--verify", "refs/heads/retrain/data")
 
 
@@ -771,7 +771,7 @@ def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: H
     (rules,) = fresh.state.rulesets
     assert rules["rules"][-1]["parameters"]["required_status_checks"][0]["context"] == "All green"
     before = len(fresh.state.calls)
-    assert "acme/late-flights is set up" in fresh.make("setup-github").stdout
+    assert "acme/my-model is set up" in fresh.make("setup-github").stdout
     assert all(call.startswith("GET") for call in fresh.state.calls[before:])
     told = fresh.make("doctor").stdout
     assert "variable BOT_APP_ID: pull requests of the workflows wait" in told

@@ -16,7 +16,7 @@ import yaml
 from hub import server
 
 CODE = Path(__file__).parent
-NAME = "acme/late-flights"
+NAME = "acme/my-model"
 HOST = "github.localhost"
 PERSON = {"login": "ann", "type": "User"}
 LIMIT = 300  # seconds for a run
@@ -167,7 +167,7 @@ class Hub:
         self.state.git("update-ref", f"refs/forks/mallory/{branch}", sha)
         api = server.Api(self.state)
         user = {"login": "mallory", "type": "User"}
-        number: int = api.add(title, "", branch, sha, "mallory/late-flights", user)["number"]
+        number: int = api.add(title, "", branch, sha, "mallory/my-model", user)["number"]
         return number
 
     def checks(self, number: int, report: bool = True) -> Run:

@@ -22,7 +22,7 @@ def asked(*names: str, sections: set[str] | None = None) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("data/flights.parquet", {"train", "evaluate", "team"}),
+        ("data/rows.parquet", {"train", "evaluate", "team"}),
         ("model/estimator.py", {"train", "evaluate", "team"}),
         ("model/words.txt", {"train", "evaluate", "team"}),
         ("model/pyproject.toml", {"train", "evaluate", "team"}),

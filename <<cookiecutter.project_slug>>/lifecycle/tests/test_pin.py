@@ -95,11 +95,11 @@ def test_a_snapshot_may_stand_in_an_object_store(binary: Trained, tmp_path: Path
     save(rows(), tmp_path / "a.parquet")
     memory = fsspec.filesystem("memory")
     for name in ("2020-01", "2020-02"):
-        memory.pipe_file(f"/flights/{name}.parquet", (tmp_path / "a.parquet").read_bytes())
-    document = binary.document | {"data": binary.document["data"] | {"snapshots": "memory://flights/*.parquet"}}
+        memory.pipe_file(f"/rows/{name}.parquet", (tmp_path / "a.parquet").read_bytes())
+    document = binary.document | {"data": binary.document["data"] | {"snapshots": "memory://rows/*.parquet"}}
     name, sha256, last = pin.newest(settings(document).data)
     assert last == rows()["moment"].max().date()
-    assert name == "memory:///flights/2020-02.parquet"
+    assert name == "memory:///rows/2020-02.parquet"
     assert sha256 == files.hashed(tmp_path / "a.parquet")
 
 

@@ -209,7 +209,7 @@ def store() -> Iterator[str]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
         fsspec.filesystem("s3").mkdir("bucket")
-        yield "s3://bucket/late-flights"
+        yield "s3://bucket/my-model"
     server.stop()
 
 

@@ -16,7 +16,7 @@ OLD = {
     "Makefile": "1\n2\n3\n4\n5\n",
     "README.md": "# Old\n",
     "config.yaml": "bound: 1\n",
-    "data/flights.parquet": "old",
+    "data/rows.parquet": "old",
     "locks/model.txt": "# none\n",
     "model/estimator.py": "old\n",
     "model/gate.py": "machinery\n" * 20,
@@ -28,7 +28,7 @@ NEW = {
     "Makefile": "its\n2\n3\n4\n5\n",
     "README.md": "# New\n",
     "config.yaml": "bound: 2\n",
-    "data/flights.parquet": "new",
+    "data/rows.parquet": "new",
     "data/newest.parquet": "new",
     "lifecycle/gate.py": "machinery\n" * 20,
     "lifecycle/report.py": "more machinery\n" * 20,
@@ -110,7 +110,7 @@ def test_the_teams_files_stay_byte_for_byte(team: Team) -> None:
     mine = {
         "README.md": "# Mine\n",
         "config.yaml": "bound: 3\n",
-        "data/flights.parquet": "mine",
+        "data/rows.parquet": "mine",
         "locks/model.txt": "mine\n",
         "model/estimator.py": "mine\n",
         "model/words.py": "mine\n",
@@ -126,12 +126,12 @@ def test_the_teams_files_stay_byte_for_byte(team: Team) -> None:
 
 def test_files_that_the_team_did_not_edit_stay_too(team: Team) -> None:
     made, _ = merge.merged(team.render(NEW), "Upgrade")
-    for name in ("config.yaml", "data/flights.parquet", "model/estimator.py", "tests/test_estimator.py"):
+    for name in ("config.yaml", "data/rows.parquet", "model/estimator.py", "tests/test_estimator.py"):
         assert team.file(made, name) == OLD[name]
 
 
 def test_a_file_that_the_team_deleted_stays_deleted(team: Team) -> None:
-    gone = ("README.md", "data/flights.parquet", "model/estimator.py", "tests/test_estimator.py")
+    gone = ("README.md", "data/rows.parquet", "model/estimator.py", "tests/test_estimator.py")
     team.edit(dict.fromkeys(gone))
     made, conflicts = merge.merged(team.render(NEW), "Upgrade")
     assert conflicts == []
@@ -195,7 +195,7 @@ def run(team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_template_that_changed_the_teams_files_alone_has_nothing_new(
     team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    team.render(OLD | {"config.yaml": "bound: 2\n", "data/flights.parquet": "new"})
+    team.render(OLD | {"config.yaml": "bound: 2\n", "data/rows.parquet": "new"})
     assert run(team, tmp_path, monkeypatch) == "gh:acme/template has nothing new"
     assert not (tmp_path / "build/change.json").exists()
 
