@@ -1,6 +1,7 @@
 """Applies the chosen task and server to the configuration, then creates a git repository with a `template` branch."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,15 @@ def configure(project: Path, task: str, serving: str) -> None:
     shutil.rmtree(project / "tasks")
     path = project / "config.yaml"
     path.write_text(path.read_text().replace("  server: asgi ", f"  server: {serving} ", 1))
+
+
+def clean(project: Path) -> None:
+    """Remove environments, caches and outputs, which a template's checkout holds once it was worked in."""
+    ignored = {line.rstrip("/") for line in (project / ".gitignore").read_text().splitlines()}
+    for folder, inner, _ in os.walk(project):
+        for name in ignored.intersection(inner):
+            shutil.rmtree(Path(folder, name))
+            inner.remove(name)
 
 
 def revision(template: Path) -> str:
@@ -82,6 +92,7 @@ def commit(project: Path) -> str:
 
 def main() -> int:
     project = Path.cwd()
+    clean(project)
     configure(project, TASK, SERVING)
     record(project, revision(Path(json.loads(TEMPLATE))))
     print(commit(project) or READY, file=sys.stderr)

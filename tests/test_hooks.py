@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from bake import command as bake_command
-from conftest import IDENTITY, ROOT, Bake, cookiecutter, run
+from conftest import IDENTITY, PROJECT, ROOT, Bake, cookiecutter, run
 
 sys.path.insert(0, str(ROOT / "hooks"))
 import post_gen_project
@@ -121,6 +121,23 @@ def test_the_first_commit_has_every_file_whatever_git_ignores_here(bake: Bake, t
     assert bake({**ignore, "GIT_CONFIG_VALUE_0": str(tmp_path / "ignored")}, project_slug="whole").returncode == 0
     repository = tmp_path / "out/whole"
     assert run(["git", "ls-files", "data/flights.parquet", "config.yaml"], repository).count("\n") == 2
+
+
+def test_a_checkout_that_was_worked_in_bakes_what_a_fresh_one_does(template: Path, tmp_path: Path) -> None:
+    """Its environments, caches and outputs are neither read as templates nor committed."""
+    used, found = tmp_path / "used", []
+    shutil.copytree(template, used)
+    for folder in ("lifecycle/__pycache__", *(used / PROJECT / ".gitignore").read_text().split()):
+        (used / PROJECT / folder / "deep").mkdir(parents=True)
+        (used / PROJECT / folder / "deep" / "of <% a tag").write_bytes(b"1 << 2 <% %> <# \xff")
+    for checkout in (template, used):
+        command = bake_command(checkout, tmp_path / f"of {checkout.name}", {"project_slug": "mine"})
+        done = subprocess.run(command, env={**os.environ, **IDENTITY}, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        repository = tmp_path / f"of {checkout.name}/mine"
+        ours = [line for line in run(["git", "ls-files", "--stage"], repository).splitlines() if ".cookie" not in line]
+        found.append((ours, sorted(path.name for path in repository.iterdir())))
+    assert found[0] == found[1]
 
 
 def test_a_folder_that_holds_files_is_left_as_it_is(template: Path, tmp_path: Path) -> None:
