@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+from argo import repository
 from conftest import PROJECT, ROOT
-from folders import MANIFESTS, applications, argocd, built, clusters, only, read
+from folders import MANIFESTS, applications, argocd, built, only, read
 from lupa.lua51 import LuaRuntime
 from schemas import definition
 
@@ -97,8 +98,8 @@ def test_a_sync_ends_and_has_the_time_for_all_its_tries() -> None:
     data = only(argocd(), "ConfigMap", "argocd-cmd-params-cm")["data"]
     (smoke,) = re.findall(r"activeDeadlineSeconds: (\d+)", (ROOT / PROJECT / "manifests/base/smoke.yaml").read_text())
     rollout = 120
-    for found in (built("models"), clusters()):
-        retry = only(found, "ApplicationSet")["spec"]["template"]["spec"]["syncPolicy"]["retry"]
+    for one in ("dev", "staging", "production"):
+        retry = only(built("models/repository"), "Application", f"my-model-{one}")["spec"]["syncPolicy"]["retry"]
         tries = (retry["limit"] + 1) * (int(smoke) + rollout) + retry["limit"] * 20
         assert tries <= int(data["controller.sync.timeout.seconds"])
         assert retry["backoff"] == {"duration": "20s"}
@@ -217,9 +218,13 @@ def test_a_deployment_never_merges_or_waits_for_checks() -> None:
 
 def test_only_applications_of_models_notify() -> None:
     (subscription,) = settings()["subscriptions"]
-    for found in (built("models"), clusters()):
-        labels = only(found, "ApplicationSet")["spec"]["template"]["metadata"]["labels"]
-        assert labels == {subscription["selector"]: "{{ .path.basename }}"}
+    for separate in (False, True):
+        found = [one for one in repository("my-model", separate=separate) if one["kind"] == "Application"]
+        labels = {one["metadata"]["name"]: one["metadata"].get("labels") for one in found}
+        told = {name: given for name, given in labels.items() if given}
+        assert told == {
+            f"my-model-{name}": {subscription["selector"]: name} for name in ("dev", "staging", "production")
+        }
     assert not any(subscription["selector"] in one["metadata"].get("labels", {}) for one in applications())
 
 

@@ -40,8 +40,20 @@ def test_the_platforms_expressions_name_them(name: str, count: int) -> None:
 
 def test_the_platforms_project_has_a_destination_for_each() -> None:
     text = (ROOT / "manifests/models/project.yaml").read_text()
-    assert re.findall(r'namespace: "\*-([a-z]+)"', text) == ORDER
     assert re.findall(r'kind: Namespace, name: "\*-([a-z]+)"', text) == ORDER
+    text = (ROOT / "manifests/models/clusters/project.yaml").read_text()
+    assert re.findall(r'namespace: "\*-([a-z]+)"', text) == ORDER
+    text = (ROOT / "manifests/models/repository/project.yaml").read_text()
+    assert re.findall(r"\{server: ([a-z]+), namespace: x-[a-z]+\}", text) == ORDER
+    assert re.findall(r"namespace: x-([a-z]+)", text) == ORDER
+
+
+def test_a_repository_is_looked_into_for_each() -> None:
+    text = (ROOT / "manifests/models/repositories.yaml").read_text()
+    assert re.findall(r"manifests/overlays/([a-z]+)", text) == ORDER
+    for name in ("applications", "clusters/applications", "namespaces"):
+        text = (ROOT / f"manifests/models/repository/{name}.yaml").read_text()
+        assert re.findall(r"(?m)^  name: x-([a-z]+)", text) == ORDER
 
 
 def test_each_overlay_names_itself() -> None:

@@ -103,11 +103,11 @@ def test_overlays_are_short() -> None:
 
 
 def test_the_platform_lets_models_come_from_one_organisation_only() -> None:
-    text = run(["kubectl", "kustomize", "manifests/models"], ROOT)
-    found = documents(text)
+    found = documents(run(["kubectl", "kustomize", "manifests/models"], ROOT))
     template = found["ApplicationSet"]["spec"]["template"]["spec"]
-    assert template["project"] == found["AppProject"]["metadata"]["name"] == "models"
-    assert found["AppProject"]["spec"]["sourceRepos"] == ["https://github.com/acme/*"]
+    assert template["project"] == found["AppProject"]["metadata"]["name"] == "repositories"
+    assert found["AppProject"]["spec"]["sourceRepos"] == [template["source"]["repoURL"]]
+    assert found["ApplicationSet"]["spec"]["generators"][0]["scmProvider"]["github"]["organization"] == "acme"
     assert found["ApplicationSet"]["spec"]["goTemplateOptions"] == ["missingkey=error"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from argo import repository
 from checks import outdated
 from conftest import ROOT
 from folders import FETCHES, MANIFESTS, applications, argocd, built, changed, clusters, objects, only, read
@@ -23,10 +24,19 @@ FOLDERS = (
     "mlflow/embedded",
     "mlflow/server",
     "models",
+    "models/repository",
+    "models/repository/clusters/namespace",
     "monitoring",
     "policy",
 )
-COMPONENTS = {"applications/sync", "gateway/node", "models/clusters"}
+COMPONENTS = {
+    "applications/sync",
+    "gateway/node",
+    "models/clusters",
+    "models/list",
+    "models/repository/clusters",
+    "models/repository/namespace",
+}
 (POSTGRES,) = re.findall(r"postgres:\S+@\S+", (MANIFESTS / "mlflow/database.yaml").read_text())
 
 
@@ -257,7 +267,7 @@ def test_each_cluster_gets_the_operators_that_one_cluster_has() -> None:
     assert template["source"]["repoURL"] == only(read("bootstrap.yaml"), "Application")["spec"]["source"]["repoURL"]
     operators = {one["metadata"]["name"] for one in built("applications/operators")}
     assert operators | {"argocd", "mlflow", "models"} == {one["metadata"]["name"] for one in applications()}
-    for one in built("applications/operators"):  # a cluster suffix would rename the Helm release
+    for one in built("applications/operators"):  # a cluster's prefix would rename the Helm release
         assert all("releaseName" in source["helm"] for source in sources(one) if "chart" in source)
         where = [to for to in only(built("applications"), "AppProject")["spec"]["destinations"] if to["server"] == "*"]
         assert one["spec"]["destination"]["namespace"] in {to["namespace"] for to in where}
@@ -270,14 +280,15 @@ def test_the_operators_of_a_cluster_go_to_it(tmp_path: Path) -> None:
     text = json.dumps(source).replace("{{ .nameNormalized }}", "west").replace("{{ .server }}", "https://west:6443")
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **json.loads(text)}))
     for one in objects(path.parent):
-        assert one["metadata"]["name"].endswith("-west")
+        assert one["metadata"]["name"].startswith("west-")
         assert one["spec"]["destination"]["server"] == "https://west:6443"
         assert one["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
 
 
 def test_every_application_is_pruned_healed_and_retried() -> None:
-    sets = (built("applications/clusters"), built("models"), clusters())
-    each = [only(found, "ApplicationSet")["spec"]["template"] for found in sets]
+    each = [only(built("applications/clusters"), "ApplicationSet")["spec"]["template"]]
+    for separate in (False, True):
+        each += [one for one in repository("my-model", separate=separate) if one["kind"] == "Application"]
     for one in [only(read("bootstrap.yaml"), "Application"), *applications(), *each]:
         policy = one["spec"]["syncPolicy"]
         assert policy["automated"] == {"prune": True, "selfHeal": True}

@@ -122,8 +122,7 @@ ARGOCD = "system:serviceaccount:argocd:argocd-application-controller"
 def test_a_namespace_of_a_model_keeps_its_labels(
     name: str, labels: dict[str, str] | None, user: str, count: int
 ) -> None:
-    template = only(built("models"), "ApplicationSet")["spec"]["template"]["spec"]["syncPolicy"]
-    given = template["managedNamespaceMetadata"]["labels"]
+    given = only(built("models/repository"), "Namespace", "my-model-production")["metadata"]["labels"]
     wanted = given if labels is None else given | labels if labels else {}
     known = {"object": {"metadata": {"name": name, "labels": wanted}}, "request": {"userInfo": {"username": user}}}
     assert len(refusals(policy("model-namespaces"), known)) == count
