@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from lifecycle.documents import log
 type Array = np.ndarray[Any, Any]
 type Columns = Mapping[str, Sequence[Any]]
 LARGEST = 3.4e38  # a larger number would reach the model as infinity, in float32
+LONGEST = 10_000  # characters of a text: five pages; one may take six times its bytes in the log
 
 
 class RequestError(ValueError):
@@ -70,9 +71,7 @@ class Predictor:
 
         Optional columns may be left out; None and NaN are missing values.
         """
-        if unknown := columns.keys() - self._known:
-            some = ", ".join(map(named, sorted(unknown)[:5])) + (" and others" if len(unknown) > 5 else "")
-            raise RequestError("column", f"The request has the unknown column {some}; leave it out.")
+        self.known(columns)
         count = len(next(iter(columns.values())))
         self._check_context(columns)
         absent = [None] * count
@@ -82,8 +81,9 @@ class Predictor:
         if numbers:
             found = dict(zip(self._number_names, self._matrix(numbers), strict=True))
         kinds = set(map(type, chain.from_iterable(texts)))
+        longest = max(map(len, chain.from_iterable(texts)), default=0) if kinds == {str} else 0
         for column, values in zip(self._texts, texts, strict=True):
-            if kinds != {str}:
+            if kinds != {str} or longest > LONGEST:
                 values = [self._text(value, column, index) for index, value in enumerate(values)]
             found[column.name] = np.array(values, dtype="object")
         for column in self._times:
@@ -97,6 +97,18 @@ class Predictor:
                 if column.type == "category" and not self._seen[column.name].issuperset(found[column.name]):
                     self._refuse_unseen(found[column.name], column)
         return found
+
+    def known(self, names: Iterable[str]) -> None:
+        """Raises RequestError unless all are columns that a request may have."""
+        if unknown := list(islice((name for name in names if name not in self._known), 6)):
+            some = ", ".join(map(named, sorted(unknown)[:5])) + (" and others" if len(unknown) > 5 else "")
+            raise RequestError("column", f"The request has the unknown column {some}; leave it out.")
+
+    def is_golden(self, columns: Columns) -> bool:
+        """Whether a request holds the golden rows and nothing else, as the smoke test's do."""
+        rows = self._golden["rows"]
+        wanted = {name: [row[name] for row in rows] for name in rows[0]}
+        return {name: list(values) for name, values in columns.items()} == wanted
 
     def logged(self, columns: Columns, inputs: Mapping[str, Array]) -> Columns:
         """What the log keeps of a request: the model's features, and what tells its rows apart."""
@@ -130,7 +142,7 @@ class Predictor:
 
     def _text(self, value: Any, column: Column, index: int) -> str:
         if isinstance(value, str):
-            return value
+            return _short(value, column.name, index)
         if value is None and column.missing:
             return ""
         raise _unfit(value, column.name, index, "a string")
@@ -158,10 +170,19 @@ class Predictor:
             for index, value in enumerate(columns.get(name, ())):
                 if isinstance(value, list | dict):
                     raise _unfit(value, name, index, "a string or a number")
+                if isinstance(value, str):
+                    _short(value, name, index)
 
     def predict(self, columns: Mapping[str, Array]) -> Predictions:
-        """Predict n rows from arrays of shape (n,): float32 with NaN for a missing number, text for a category."""
-        outputs = self._run(columns)
+        """Predict n rows from arrays of shape (n,): float32 with NaN for a missing number, text for a category.
+
+        Raises RequestError for what the model itself refuses, such as a category that its encoder does not know.
+        """
+        try:
+            outputs = self._run(columns)
+        except Exception as error:  # onnxruntime and scikit-learn raise their own
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise RequestError("model_error", f"The model fails on these rows ({reason}); correct them.") from error
         if self.model.task == "regression":
             return Predictions(outputs.astype("float64"), None)
         probabilities = outputs.astype("float64", copy=False)
@@ -194,7 +215,10 @@ class Predictor:
                     f"The model {self.model.version} makes {name} of its golden rows as {list(features[name])}, not "
                     f"{wanted} as training did; serve it with the versions in its lock files."
                 )
-        answers = self.answers(self.predict(inputs))
+        try:
+            answers = self.answers(self.predict(inputs))
+        except RequestError as error:
+            raise InputError(f"The model {self.model.version} fails on its golden rows: {error}") from error
         if found := golden.difference(answers, self._golden["answers"]):
             raise InputError(
                 f"The model {self.model.version} answers {found}; serve it with the versions in its lock file."
@@ -218,6 +242,14 @@ def _derived(path: Path, model: directory.Model) -> Callable[[Any], dict[str, Ar
         return {name: found[name].to_numpy() for name in found}
 
     return made
+
+
+def _short(text: str, name: str, index: int) -> str:
+    if len(text) > LONGEST:
+        raise RequestError(
+            "value", f"Row {index} has a text of {len(text)} characters in the column {name}; send at most {LONGEST}."
+        )
+    return text
 
 
 def _moment(value: Any, column: Column, index: int) -> datetime | None:
@@ -245,8 +277,8 @@ def _unfit(value: Any, name: str, index: int, wanted: str) -> RequestError:
 
 
 def shown(value: Any) -> str:
-    """A sent value, shortened to fit in a sentence."""
-    text = json.dumps(value)
+    """A sent value, shortened to fit in a sentence; of a long one only the beginning is read."""
+    text = "".join(islice(json.JSONEncoder().iterencode(value[:41] if isinstance(value, str) else value), 41))
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 

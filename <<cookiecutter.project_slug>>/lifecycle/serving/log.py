@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from lifecycle.artifact.directory import Model
+from lifecycle.artifact.predictor import RequestError
 from lifecycle.documents import log as layout
 
 
@@ -72,17 +73,26 @@ def labels(folder: Path, largest: int) -> LogFile:
 
 
 def lines(
-    request: str, model: Model, columns: Mapping[str, Sequence[Any]], answers: list[dict[str, Any]], now: datetime
+    request: str,
+    model: Model,
+    columns: Mapping[str, Sequence[Any]],
+    answers: list[dict[str, Any]],
+    now: datetime,
+    largest: int,
 ) -> bytes:
-    """The lines of one request: its context (time in UTC, key), its features and the answer."""
+    """The lines of one request: its context (time in UTC, key), its features and the answer.
+
+    Raises RequestError when they take more than `largest` bytes.
+    """
     context = {name: columns[name] for name in model.context if name in columns}
     if model.time in context:  # in one notation, which the monitor reads
         context[model.time] = [None if text is None else layout.moment(text) for text in context[model.time]]
     absent = [None] * len(answers)
     features = [(column.name, columns.get(column.name, absent)) for column in model.columns]
     logged = now.isoformat()
-    records = [
-        {
+    found, size = [], 0
+    for row, answer in enumerate(answers):
+        record = {
             "request": request,
             "row": row,
             "logged": logged,
@@ -91,9 +101,13 @@ def lines(
             "features": {name: values[row] for name, values in features},
             "answer": answer,
         }
-        for row, answer in enumerate(answers)
-    ]
-    return b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
+        found.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        size += len(found[-1])
+        if size > largest:  # a control character takes six bytes here, and one in a binary tensor
+            raise RequestError(
+                "size", f"The request would take more than {largest} bytes in the prediction log; send fewer rows."
+            )
+    return b"".join(found)
 
 
 def truths(request: str, labels: Sequence[Any], now: datetime) -> bytes:

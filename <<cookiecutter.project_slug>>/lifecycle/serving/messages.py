@@ -3,19 +3,25 @@
 Source: https://docs.seldon.io/projects/seldon-core/en/v1/reference/apis/external-prediction.html
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError, named
+from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError, named, shown
+from lifecycle.serving import bounds
 
 WANTED = "send jsonData with a list of rows or an object of columns, or data with names and ndarray or tensor."
 
 
-def decode(content: bytes | bytearray | str) -> dict[str, Any]:
-    """The JSON object in a body; raises RequestError for anything else."""
+type Fits = Callable[[int, Iterable[str]], None]  # raises RequestError for too many rows, or a wrong column
+
+
+def decode(content: bytes, most: int = bounds.VALUES) -> dict[str, Any]:
+    """The JSON object in a body; raises RequestError for anything else, or for more than `most` commas and brackets."""
+    if len(content) > most and sum(map(content.count, (b",", b"[", b"{"))) > most:
+        raise RequestError("size", f"The body has more than {most} values; send fewer rows at a time.")
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -34,10 +40,13 @@ def identity(message: dict[str, Any]) -> str | None:
     return found
 
 
-def columns(message: dict[str, Any]) -> Columns:
-    """The columns of a message, each with a value for every row; raises RequestError if it has none."""
+def columns(message: dict[str, Any], fits: Fits) -> Columns:
+    """The columns of a message, each with a value for every row; raises RequestError if it has none.
+
+    `fits` judges the number of rows and the names of columns before a table is made of them.
+    """
     if (rows := message.get("jsonData")) is not None:
-        return _objects(rows) if isinstance(rows, list) else _columns(rows)
+        return _objects(rows, fits) if isinstance(rows, list) else _columns(rows, fits)
     block = message.get("data")
     if not isinstance(block, dict):
         raise RequestError("body", f"The body has neither jsonData nor data; {WANTED}")
@@ -46,36 +55,43 @@ def columns(message: dict[str, Any]) -> Columns:
         raise RequestError("body", f"data.names is not a list of column names; {WANTED}")
     if len(set(names)) != len(names):
         raise RequestError("column", "data.names lists a column twice; list each column once.")
+    fits(0, names)
     read, form = (_tensor, "tensor") if "tensor" in block else (_table, "ndarray")
-    return dict(zip(names, read(block.get(form), len(names)), strict=True))
+    return dict(zip(names, read(block.get(form), len(names), fits), strict=True))
 
 
-def _objects(rows: list[Any]) -> Columns:
+def _objects(rows: list[Any], fits: Fits) -> Columns:
     """Columns from a list of rows, with a fast path for rows that all have the same columns."""
     if not rows:
         raise RequestError("shape", "jsonData has no row; send at least one.")
     for index, row in enumerate(rows):
         if type(row) is not dict:
             raise RequestError("shape", f"Row {index} is not an object of column names and values.")
+    fits(len(rows), rows[0])
     names = list(rows[0])
     try:
         if len(names) > 1 and all(len(row) == len(names) for row in rows):
             return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
     except KeyError:
         pass
-    every = dict.fromkeys(name for row in rows for name in row)
+    every = dict.fromkeys(names)
+    for row in rows:
+        if not row.keys() <= every.keys():
+            fits(len(rows), row)
+            every |= dict.fromkeys(row)
     if not every:
         raise RequestError("column", "Row 0 has no columns; send the name and value of each column.")
     return {name: [row.get(name) for row in rows] for name in every}
 
 
-def _columns(block: Any) -> Columns:
+def _columns(block: Any, fits: Fits) -> Columns:
     """Columns sent as an object; all must have the same number of values."""
     if not isinstance(block, dict) or not block or not all(isinstance(values, list) for values in block.values()):
         raise RequestError(
             "shape", "jsonData is neither a list of rows nor an object of columns, each a list of values."
         )
     count = len(next(iter(block.values())))
+    fits(count, block)
     if odd := [name for name, values in block.items() if len(values) != count]:
         raise RequestError(
             "shape", f"The column {named(odd[0])} of jsonData has more or fewer rows than the first; align them."
@@ -85,9 +101,10 @@ def _columns(block: Any) -> Columns:
     return block
 
 
-def _table(rows: Any, width: int) -> Iterable[Sequence[Any]]:
+def _table(rows: Any, width: int, fits: Fits) -> Iterable[Sequence[Any]]:
     if not isinstance(rows, list) or not rows:
         raise RequestError("shape", "data.ndarray is not a list with at least one row.")
+    fits(len(rows), ())
     for index, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != width:
             raise RequestError(
@@ -96,14 +113,15 @@ def _table(rows: Any, width: int) -> Iterable[Sequence[Any]]:
     return zip(*rows, strict=True)
 
 
-def _tensor(block: Any, width: int) -> Iterable[Sequence[Any]]:
+def _tensor(block: Any, width: int, fits: Fits) -> Iterable[Sequence[Any]]:
     shape, values = (block.get("shape"), block.get("values")) if isinstance(block, dict) else (None, None)
     if not isinstance(shape, list) or not isinstance(values, list) or len(shape) != 2 or shape[1] != width:
         raise RequestError(
             "shape", f"data.tensor is not values with the shape [rows, {width}], one column for each of data.names."
         )
     if type(shape[0]) is not int or shape[0] < 1 or shape[0] * width != len(values):
-        raise RequestError("shape", f"data.tensor has {len(values)} values, which do not fit the shape {shape}.")
+        raise RequestError("shape", f"data.tensor has {len(values)} values, which do not fit the shape {shown(shape)}.")
+    fits(shape[0], ())
     return [values[index::width] for index in range(width)]
 
 

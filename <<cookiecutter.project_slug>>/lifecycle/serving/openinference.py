@@ -13,7 +13,7 @@ import orjson
 
 from lifecycle.artifact import description
 from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError, named, shown
-from lifecycle.serving.messages import decode
+from lifecycle.serving.messages import Fits, decode
 
 DTYPES = {
     "BOOL": "?",
@@ -63,8 +63,11 @@ def metadata(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def read(content: bytes, header: bytes | None, predictor: Predictor) -> Inference:
-    """Parse a body: `header` bytes of JSON (None: all), then binary tensors; raises RequestError."""
+def read(content: bytes, header: bytes | None, predictor: Predictor, fits: Fits, most: int) -> Inference:
+    """Parse a body: `header` bytes of JSON (None: all), then binary tensors; raises RequestError.
+
+    `fits` judges the number of rows and the name of each tensor, `most` is the number of values in the JSON.
+    """
     head = len(content)
     if header is not None:
         head = int(header) if header.isdigit() and len(header) < 12 else head + 1
@@ -72,7 +75,7 @@ def read(content: bytes, header: bytes | None, predictor: Predictor) -> Inferenc
         raise RequestError(
             "json", "Inference-Header-Content-Length is not the number of the body's JSON bytes; correct it."
         )
-    body, binary = decode(content[:head]), memoryview(content)[head:]
+    body, binary = decode(content[:head], most), memoryview(content)[head:]
     tensors = body.get("inputs")
     if not isinstance(tensors, list) or not tensors:
         raise RequestError("body", "The body has no inputs; send a list of tensors, one for each column.")
@@ -83,7 +86,7 @@ def read(content: bytes, header: bytes | None, predictor: Predictor) -> Inferenc
             raise RequestError(
                 "body", "An input has no name, or a repeated one; name each tensor once, after its column."
             )
-        found[name], binary = _values(tensor, named(name), binary)
+        found[name], binary = _values(tensor, name, binary, fits)
     if len(binary):
         raise RequestError(
             "shape", f"The body has {len(binary)} bytes more than its tensors; correct binary_data_size."
@@ -104,17 +107,19 @@ def _parameters(block: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _values(tensor: dict[str, Any], name: str, binary: memoryview) -> tuple[list[Any], memoryview]:
+def _values(tensor: dict[str, Any], sent: str, binary: memoryview, fits: Fits) -> tuple[list[Any], memoryview]:
     """A column's values, and the binary data that remain."""
+    name = named(sent)
     shape, datatype = tensor.get("shape"), tensor.get("datatype")
     if not (isinstance(shape, list) and shape and all(type(size) is int and size >= 0 for size in shape)):
         raise RequestError("shape", f"The input {name} has no shape; a column has the shape [rows] or [rows, 1].")
     if len(shape) > 2 or shape[1:] not in ([], [1]):
         raise RequestError(
-            "shape", f"The input {name} has the shape {shape}; a column has the shape [rows] or [rows, 1]."
+            "shape", f"The input {name} has the shape {shown(shape)}; a column has the shape [rows] or [rows, 1]."
         )
     if not isinstance(datatype, str) or (datatype != "BYTES" and datatype not in DTYPES):
         raise RequestError("value", f"The input {name} has an unknown datatype; use FP32 for numbers, BYTES for texts.")
+    fits(shape[0], [sent])
     size = _parameters(tensor).get("binary_data_size")
     if size is None:
         values = tensor.get("data")
@@ -129,7 +134,9 @@ def _values(tensor: dict[str, Any], name: str, binary: memoryview) -> tuple[list
             )
         values, binary = _unpacked(binary[:size], name, datatype), binary[size:]
     if len(values) != shape[0]:
-        raise RequestError("shape", f"The input {name} has {len(values)} values, but the shape {shape}; align them.")
+        raise RequestError(
+            "shape", f"The input {name} has {len(values)} values, but the shape {shown(shape)}; align them."
+        )
     return values, binary
 
 

@@ -12,6 +12,7 @@ from lifecycle.serving.service import Answer, Service
 FORM = b"application/x-www-form-urlencoded"  # Seldon's own client sends messages in its field `json`
 FIELD = re.compile(rb"(?:^|&)json=([^&]*)")
 TYPES = (b"application/json", b"application/octet-stream", FORM)
+STRICT = TYPES[:1]  # of feedback: a page of another site can make its readers' browsers send the others, or none
 
 type Head = Mapping[bytes, bytes]
 
@@ -37,21 +38,38 @@ class Post:
 
     async def _body(self, head: Head, receive: Receive) -> bytes:
         limit = self._service.limits.bytes
-        kind = head.get(b"content-type", TYPES[0]).partition(b";")[0].strip().lower()
-        if kind not in TYPES or head.get(b"content-encoding", b"identity") != b"identity":
+        strict = self._protocol == "feedback"
+        kind = head.get(b"content-type", b"" if strict else TYPES[0]).partition(b";")[0].strip().lower()
+        if kind not in (STRICT if strict else TYPES) or head.get(b"content-encoding", b"identity") != b"identity":
             raise RequestError("content_type", "The body is compressed or not JSON; send plain application/json.")
-        content, more = b"", True
         if int(head.get(b"content-length", 0)) > limit:
             raise self._service.too_large()
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise RequestError("body", "The connection closed before the end of the body.")
-            content += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(content) > limit:
-                raise self._service.too_large()
+        content = await self._joined(limit, receive)
         if kind == FORM:
             field = FIELD.search(content)
             content = unquote_to_bytes(field[1].replace(b"+", b" ")) if field else b""
         return content
+
+    async def _joined(self, limit: int, receive: Receive) -> bytes:
+        """The parts of a body; a bytearray grows without a copy for each part that comes in."""
+        content, more, held = bytearray(), True, self._service.held
+        size = 0
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise RequestError("body", "The connection closed before the end of the body.")
+                part: bytes = message.get("body", b"")
+                more = message.get("more_body", False)
+                if not size and not more and len(part) <= limit:
+                    return part
+                before, size = size, size + len(part)
+                fits = held.grow(before, size)
+                if size > limit:
+                    raise self._service.too_large()
+                if not fits:
+                    raise RequestError("busy", "Other large bodies are still coming in; try again later.")
+                content += part
+            return bytes(content)
+        finally:
+            held.grow(size, 0)

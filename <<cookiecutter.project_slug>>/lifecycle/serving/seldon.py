@@ -93,14 +93,14 @@ def _blueprint(user: Seldon) -> "Blueprint":
             abort(404)
         limit = service.limits.bytes
         request.max_content_length = limit + 1  # a chunked body is cut here; the extra byte gets it refused
-        plain = request.headers.get("Content-Encoding", "identity") == "identity" and request.mimetype in TYPES
+        types = TYPES[1:2] if request.path in FEEDBACK else TYPES  # see post.STRICT
+        plain = request.headers.get("Content-Encoding", "identity") == "identity" and request.mimetype in types
         if request.method == "POST" and not plain:
             raise RequestError("content_type", "The body is compressed or not JSON; send plain application/json.")
         if len(request.get_data()) > limit:
             raise service.too_large()
         if request.path in FEEDBACK:
-            content = request.form.get("json", "").encode() or request.get_data()
-            return answered(_content(service.feedback(content)))
+            return answered(_content(service.feedback(request.get_data())))
         if request.path in ("/metadata", "/api/v1.0/metadata"):
             return answered(orjson.dumps(description.seldon(service.predictor)))
         if request.path in ("/openapi.json", "/seldon.json"):

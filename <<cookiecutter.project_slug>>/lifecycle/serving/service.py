@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+import traceback
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,19 +11,31 @@ from time import perf_counter
 from typing import Any
 
 from lifecycle import InputError
+from lifecycle.artifact import golden
 from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError
 from lifecycle.config import Serve
-from lifecycle.serving import log, messages, openinference
+from lifecycle.serving import bounds, log, messages, openinference
 from lifecycle.serving.telemetry import Telemetry
 
 # HTTP status of a refusal by its reason; 400 for any other.
-STATUS = {"size": 413, "content_type": 415, "log": 503, "model": 404, "path": 404, "method": 405, "golden": 503}
+STATUS = {
+    "size": 413,
+    "content_type": 415,
+    "log": 503,
+    "busy": 503,
+    "fault": 500,
+    "model": 404,
+    "path": 404,
+    "method": 405,
+    "golden": 503,
+}
 # Refusals of unknown paths and methods.
 UNROUTED = {
     404: RequestError("path", "This path does not exist; /openapi.json lists the paths."),
     405: RequestError("method", "This path does not accept this method; /openapi.json lists its methods."),
 }
 IDENTITY = 200  # maximum length of a request's identity, in characters
+LINE = 2_000  # bytes of a logged row beyond its values, such as the names of its columns
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,10 @@ class Service:
         self.limits = limits
         self._predictions = log.predictions(folder, self.predictor.model, limits.log.bytes)
         self._labels = log.labels(folder, limits.log.bytes)
+        self._logged = 2 * limits.bytes + LINE * limits.rows  # most bytes of one request; a feature may be a key, too
+        columns = len(self.predictor.model.requests) + len(self.predictor.model.context)
+        self._values = max(bounds.VALUES, 2 * limits.rows * columns)
+        self.held = bounds.Held(bounds.BODIES * limits.bytes)
         self._failed = 0
         if limits.log.enabled and limits.log.failure == "refuse":
             try:
@@ -67,8 +84,10 @@ class Service:
         """Answer a message of Seldon's protocol."""
 
         def answered() -> Answer:
-            message = messages.decode(content)
-            request, found = self._answered(messages.columns(message), messages.identity(message) or identity)
+            message = messages.decode(content, self._values)
+            request, found = self._answered(
+                messages.columns(message, self._fits), messages.identity(message) or identity
+            )
             tags = {"version": self.predictor.model.version, **self._positive}
             meta = {"puid": request, "requestPath": self._path, "tags": tags}
             return Answer(messages.answer(message, found, self.predictor, meta))
@@ -82,7 +101,7 @@ class Service:
 
         def answered() -> Answer:
             self.known(name, version)
-            inference = openinference.read(content, header, self.predictor)
+            inference = openinference.read(content, header, self.predictor, self._fits, self._values)
             request, found = self._answered(inference.columns, identity)
             parameters = {"puid": request, "requestPath": self._path, **self._positive}
             body, size = openinference.answer(inference, found, self.predictor, parameters)
@@ -94,7 +113,7 @@ class Service:
         """Log the labels of an earlier request; the monitor joins them by the request's identity."""
 
         def answered() -> Answer:
-            request, truth = messages.truth(messages.decode(content))
+            request, truth = messages.truth(messages.decode(content, self._values))
             self._check(request, len(truth))
             self._check_labels(truth)
             now = log.utc_now()
@@ -118,18 +137,28 @@ class Service:
         """Predict, and log before answering."""
         request = identity or os.urandom(16).hex()
         self._check(request, len(next(iter(columns.values()))))
+        if request.startswith(golden.REQUEST) and not self.predictor.is_golden(columns):
+            raise RequestError(
+                "body", f"The request's identity begins with {golden.REQUEST}, which hides golden rows; choose another."
+            )
         inputs = self.predictor.inputs(columns)
         found = self.predictor.predict(inputs)
         if self.limits.log.enabled:
             now, answers = log.utc_now(), self.predictor.answers(found)
             kept = self.predictor.logged(columns, inputs)
-            self._append(self._predictions, log.lines(request, self.predictor.model, kept, answers, now), now)
+            lines = log.lines(request, self.predictor.model, kept, answers, now, self._logged)
+            self._append(self._predictions, lines, now)
         self.telemetry.predicted(found)
         return request, found
 
-    def _check(self, identity: str, count: int) -> None:
+    def _fits(self, count: int, names: Iterable[str]) -> None:
+        """Judge a table by its size before it is made; raises RequestError."""
         if count > self.limits.rows:
             raise RequestError("size", f"The request has {count} rows; send at most {self.limits.rows} at a time.")
+        self.predictor.known(names)
+
+    def _check(self, identity: str, count: int) -> None:
+        self._fits(count, ())
         if len(identity) > IDENTITY:
             raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
 
@@ -161,6 +190,9 @@ class Service:
             answer = answered()
         except RequestError as error:
             return self.refuse(error, protocol)
+        except Exception:  # a fault of ours: counted, and told to the log, not to the caller
+            traceback.print_exc()
+            return self.refuse(RequestError("fault", "The service failed on this request; tell its team."), protocol)
         self.telemetry.answered(protocol, perf_counter() - begin)
         return answer
 

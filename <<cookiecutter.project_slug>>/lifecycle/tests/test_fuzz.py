@@ -167,7 +167,7 @@ def test_any_inference_is_answered_or_refused(call: Caller, message: Any, binary
 @settings(max_examples=300)
 @given(message=FEEDBACK)
 def test_any_feedback_is_taken_or_refused(call: Caller, message: Any) -> None:
-    answered(call, "feedback", json.dumps(message).encode())
+    answered(call, "feedback", json.dumps(message).encode(), **{"Content-Type": "application/json"})
 
 
 @settings(max_examples=300)

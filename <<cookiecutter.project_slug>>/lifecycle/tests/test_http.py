@@ -17,7 +17,7 @@ import pytest
 from served import Process, client
 from test_serve import INFER, ROWS, URL, logged
 
-from lifecycle.serving import serve
+from lifecycle.serving import connections
 
 BODY = json.dumps({"jsonData": ROWS}).encode()
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
@@ -215,7 +215,9 @@ def test_deep_nesting_and_lone_surrogates_are_refused(
     url: str, content: str, depth: int, models: Any, tmp_path: Path
 ) -> None:
     answer = client(models("binary_classification"), tmp_path).post(
-        url, content=content.replace("DEEP", "[" * depth + "]" * depth)
+        url,
+        content=content.replace("DEEP", "[" * depth + "]" * depth),
+        headers={"Content-Type": "application/json"},
     )
     assert answer.status_code == 400
     assert len(answer.content) < 500
@@ -272,7 +274,7 @@ def test_head_and_body_leave_together_and_before_the_connection_is_closed() -> N
         assert transport.written == [b"headbody", b"last"]
 
     transport = Transport()
-    corked = serve.Corked(cast(asyncio.Transport, transport))
+    corked = connections.Corked(cast(asyncio.Transport, transport))
     asyncio.run(speak())
     assert transport.is_closing()
 
@@ -280,7 +282,7 @@ def test_head_and_body_leave_together_and_before_the_connection_is_closed() -> N
 def test_an_answer_to_a_caller_who_has_gone_is_dropped() -> None:
     async def speak() -> list[dict[str, Any]]:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-        serve.Corked(cast(asyncio.Transport, Transport(closing=True))).write(b"answer")
+        connections.Corked(cast(asyncio.Transport, Transport(closing=True))).write(b"answer")
         await asyncio.sleep(0)
         return failures
 

@@ -20,7 +20,7 @@ TABLE = {"number": [1, 2], "colour": ["red", None]}
     ],
 )
 def test_every_form_of_a_message_holds_the_same_columns(message: dict[str, Any]) -> None:
-    assert {name: list(values) for name, values in messages.columns(message).items()} == TABLE
+    assert {name: list(values) for name, values in messages.columns(message, lambda *_: None).items()} == TABLE
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_every_form_of_a_message_holds_the_same_columns(message: dict[str, Any])
 )
 def test_a_message_without_a_table_is_refused(message: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RequestError) as caught:
-        messages.columns(message)
+        messages.columns(message, lambda *_: None)
     assert sentence in str(caught.value)
 
 

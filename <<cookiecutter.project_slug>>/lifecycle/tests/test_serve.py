@@ -461,3 +461,57 @@ def test_a_model_that_is_missing_damaged_or_answers_otherwise_is_never_served(bi
         assert code == 1, path
         assert sentence in errors
         assert "Traceback" not in errors
+
+
+def test_a_text_is_bounded_at_the_door_and_so_is_what_a_request_writes_to_the_log(
+    binary: Trained, tmp_path: Path
+) -> None:
+    """A binary tensor of control characters takes six times its bytes in the log."""
+
+    def sent(text: str, count: int) -> tuple[int, str]:
+        texts = [text.encode()] * count
+        colours = b"".join(len(one).to_bytes(4, "little") + one for one in texts)
+        sizes = {"number": 4 * count, "colour": len(colours)}
+        tensors = [
+            {"name": name, "shape": [count], "datatype": kind, "parameters": {"binary_data_size": sizes[name]}}
+            for name, kind in (("number", "FP32"), ("colour", "BYTES"))
+        ]
+        head = json.dumps({"inputs": tensors}).encode()
+        headers = {"Inference-Header-Content-Length": str(len(head)), "Content-Type": "application/octet-stream"}
+        answer = service.post(INFER, content=head + bytes(4 * count) + colours, headers=headers)
+        return answer.status_code, answer.text
+
+    service = client(binary, tmp_path, bytes=8_000_000)
+    assert sent("\x01" * 10_000, 1)[0] == 200
+    status, sentence = sent("\x01" * 7_900_000, 1)
+    assert (status, "a text of 7900000 characters in the column colour; send at most 10000." in sentence) == (400, True)
+    status, sentence = sent("\x01" * 9_999, 100)
+    assert status == 200
+    service = client(binary, tmp_path / "small", bytes=1_100_000)
+    status, sentence = sent("\x01" * 9_999, 100)
+    assert (status, "in the prediction log; send fewer rows." in sentence) == (413, True)
+    assert not logged(tmp_path / "small")
+
+
+@pytest.mark.parametrize("kind", [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_feedback_is_json_and_no_form_that_a_page_of_another_site_sends(
+    kind: str | None, binary: Trained, tmp_path: Path
+) -> None:
+    content = b'{"response": {"meta": {"puid": "a"}}, "truth": {"jsonData": ["yes"]}}'
+    headers = {} if kind is None else {"Content-Type": kind}
+    service = client(binary, tmp_path)
+    for sent in (content, b"json=" + content):
+        assert service.post("/send-feedback", content=sent, headers=headers).status_code == 415
+    assert service.post("/send-feedback", content=content, headers={"Content-Type": "application/json"}).is_success
+
+
+def test_no_caller_hides_rows_as_those_of_the_smoke_test(binary: Trained, tmp_path: Path) -> None:
+    golden = files.read_json(binary.build / "model" / "golden.json")["rows"]
+    service = client(binary, tmp_path)
+    for url, identity in ((URL, {"puid": "smoke-1"}), (URL, {})):
+        answer = service.post(url, json={"meta": identity, "jsonData": ROWS}, headers={"Seldon-Puid": "smoke-1"})
+        assert (answer.status_code, "hides golden rows; choose another." in answer.text) == (400, True)
+    for rows in (golden[:-1], golden * 2, [{**golden[0], "number": 7.5}, *golden[1:]]):
+        assert service.post(URL, json={"meta": {"puid": "smoke-1"}, "jsonData": rows}).status_code == 400
+    assert service.post(URL, json={"meta": {"puid": "smoke-1"}, "jsonData": golden}).status_code == 200
+    assert len(logged(tmp_path)) == len(golden)

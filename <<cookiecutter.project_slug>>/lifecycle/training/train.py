@@ -109,7 +109,8 @@ def _serveable(
             predictor = Predictor(folder, trusted=settings.train.trusted)
             answers = predictor.predict(frames.arrays(rows))
         except Exception as error:  # onnxruntime has exceptions of its own for a graph that it cannot run
-            refused.append(f"as {runtime} it fails: {type(error).__name__}: {' '.join(str(error).split())}")
+            reason = error.__cause__ or error
+            refused.append(f"as {runtime} it fails: {type(reason).__name__}: {' '.join(str(reason).split())}")
             continue
         found = parity.measure(fitted, answers, rows, metadata["threshold"])
         if found.holds(settings.train.parity):
