@@ -272,13 +272,16 @@ class AlertRule(Strict):
 class Monitor(Strict):
     """The metrics to estimate in each window: a number of rows, or a period in UTC.
 
-    Windows of more than `sample` rows are sampled. Log entries older than `days` days are not read.
+    Windows of more than `sample` rows are sampled. Log entries older than `days` days are not read. A row's `time` is
+    that of its answer by the server's clock, or the one that its caller sent: choose `caller` only when you trust all
+    of them, for who dates rows decides which window they are in.
     """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     window: Annotated[int, Field(ge=100)] | Literal["hour", "day", "week", "month"]
     sample: Annotated[int, Field(ge=100)]
     days: Annotated[int, Field(ge=1)]
+    time: Literal["server", "caller"] = "server"
     alert: AlertRule
 
 

@@ -55,6 +55,10 @@ class LogCounts(Strict):
     repeated: int
     future: int
     versions: Annotated[tuple[str, ...], Field(description="other versions of the model in the log")]
+    damaged: Annotated[int, Field(description="files that could not be read to their end")] = 0
+    reused: Annotated[int, Field(description="rows under the request id of earlier ones; they count")] = 0
+    ahead: Annotated[int, Field(description="rows whose own time is later than their answer, which counts")] = 0
+    odd: Annotated[int, Field(description="labels of the feedback that the model does not have")] = 0
 
 
 class Summary(Strict):

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -64,10 +65,23 @@ def _warnings(
         )
     if counts.unreadable:
         found.append(f"{counts.unreadable:,} lines of the log are torn or malformed and were skipped.")
+    if counts.damaged:
+        found.append(
+            f"{counts.damaged:,} files of the log are damaged or vanished meanwhile; what could be read of them counts."
+        )
     if counts.repeated:
         found.append(
-            f"{counts.repeated:,} rows came twice under the same request id and were skipped; if callers send an id of "
-            "their own (meta.puid), each request needs another one."
+            f"{counts.repeated:,} rows stand twice in the log, such as in a file that was shipped, and count once."
+        )
+    if counts.reused:
+        found.append(
+            f"{counts.reused:,} rows came under the request id of earlier ones and can have no labels; if callers send "
+            "an id of their own (meta.puid), each request needs another one."
+        )
+    if counts.ahead:
+        found.append(
+            f"{counts.ahead:,} rows have a time of their own that is later than their answer, which counts instead; "
+            "correct the callers, or set monitor.time to server."
         )
     if counts.future:
         found.append(
@@ -84,6 +98,12 @@ def _warnings(
             "its bounds are uncertain; lengthen split.test or shorten monitor.window."
         )
     return found
+
+
+def _strange(count: int) -> list[str]:
+    if not count:
+        return []
+    return [f"{count:,} labels of the feedback are none that the model has, such as a former class, and were skipped."]
 
 
 def _unseen(known: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str]) -> list[str]:
@@ -116,14 +136,16 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
     """Read the log and measure each window; `locations` are folders or fsspec URIs, `truth` is one with labels."""
     own, begin = settings.monitor, now - timedelta(days=settings.monitor.days)
     with tempfile.TemporaryDirectory() as folder, reader.connect(Path(folder)) as connection:
-        counts = reader.load(connection, locations, model, begin, now)
-        reader.labels(connection, locations, truth, model, begin)
+        counts = reader.load(connection, locations, model, begin, now, own.time == "caller")
+        told = reader.labels(connection, locations, truth, model, begin)
+        counts = replace(counts, damaged=counts.damaged + told.damaged)
         known = _reference(connection, model, own, begin)
         windows.cut(connection, "answered", own.window, own.sample)
         analysis = reader.rows(connection, model)
         sampled = connection.execute("select count(*) from cut where size > $1", [own.sample]).fetchone() != (0,)
         connection.execute(
-            "create table labelled as select answered.* from answered semi join labels using (request, row)"
+            "create table labelled as select answered.* from answered semi join labels using (request, row) "
+            "where turn = 1"
         )
         labelled = connection.execute("select count(*) from labelled").fetchone()
         windows.cut(connection, "labelled", own.window, own.sample)
@@ -144,6 +166,7 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
     judged = alerts.judge(found, own.alert)
     moments = [entry.raised for entry in judged if entry.holds and entry.raised]
     warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own)
+    warnings += _strange(told.odd)
     warnings += _unseen(known, analysis, features) if len(analysis) else []
     return Summary(
         name=model.metadata["name"],
@@ -152,7 +175,7 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         alert=any(entry.holds for entry in judged),
         raised=max(moments, default=None),
         rule=own.alert,
-        log=LogCounts(**vars(counts), labelled=labelled[0] if labelled else 0),
+        log=LogCounts(**vars(counts), labelled=labelled[0] if labelled else 0, odd=told.odd),
         sampled=own.sample if sampled else None,
         alerts=tuple(judged),
         warnings=tuple(warnings + _undefined(found)),

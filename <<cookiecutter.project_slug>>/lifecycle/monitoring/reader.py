@@ -19,19 +19,36 @@ from lifecycle import InputError
 from lifecycle.artifact import golden
 from lifecycle.artifact.directory import Column, Model
 from lifecycle.documents import log
+from lifecycle.monitoring import lines
+from lifecycle.monitoring.lines import quoted
 
 SKEW = timedelta(hours=1)  # tolerated lead of another machine's clock
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What was read: answered rows, unreadable lines, duplicate rows, rows from the future, other versions."""
+    """What was read: answered rows, unreadable lines, duplicate rows, rows from the future, other versions.
+
+    `damaged` is the number of files that could not be read to their end, `reused` that of rows whose request had the
+    identity of an earlier one, `ahead` that of rows whose own time is later than their answer.
+    """
 
     rows: int
     unreadable: int = 0
     repeated: int = 0
     future: int = 0
     versions: tuple[str, ...] = ()
+    damaged: int = 0
+    reused: int = 0
+    ahead: int = 0
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """Feedback with labels that the model does not have, such as a former class; files of it that are damaged."""
+
+    odd: int
+    damaged: int
 
 
 @contextmanager
@@ -45,11 +62,6 @@ def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         finally:
             for name in connection.list_filesystems():  # they would keep the connection alive
                 connection.unregister_filesystem(name)
-
-
-def quoted(name: str) -> str:
-    """A name quoted for SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _struct(fields: dict[str, str]) -> str:
@@ -82,12 +94,18 @@ def _since(paths: Iterable[str], begin: datetime) -> list[str]:
 
 
 def load(
-    connection: duckdb.DuckDBPyConnection, locations: Sequence[str], model: Model, begin: datetime, now: datetime
+    connection: duckdb.DuckDBPyConnection,
+    locations: Sequence[str],
+    model: Model,
+    begin: datetime,
+    now: datetime,
+    trusted: bool,
 ) -> Counts:
     """Fill the table `log` with the model's answers, and `answered` with the id, time, request and row of each.
 
-    A row's time is its own, or else the time of its answer. Rows of the smoke test are skipped. Raises InputError for
-    an unreadable store.
+    A row's time is that of its answer or, if callers are `trusted`, its own, which cannot be later. `turn` is 1 for
+    the first row of a request's identity; others reuse it. Rows of the smoke test are skipped. Raises InputError for an
+    unreadable store.
     """
     files, versions = [], set()
     for location in locations:
@@ -100,75 +118,58 @@ def load(
         answer["probabilities"] = "MAP(VARCHAR, DOUBLE)"  # fields of a struct must differ in more than case
     columns = {"request": "VARCHAR", "row": "BIGINT", "logged": "TIMESTAMPTZ", "version": "VARCHAR"}
     moment = "logged"
-    if model.time:
+    if model.time and trusted:
         columns["context"] = _struct({model.time: "VARCHAR"})
         moment = f"coalesce(try_cast(context.{quoted(model.time)} as timestamptz), logged)"
     columns |= {"features": _struct(features), "answer": _struct(answer)}
-    _read(connection, "log", _since(files, begin), columns)
+    damaged = lines.read(connection, "log", _since(files, begin), columns)
     connection.execute("delete from log where starts_with(request, $prefix)", {"prefix": golden.REQUEST})
     connection.execute(
         f"""
         create or replace table answered as
-        select id, time, request, row from (
-            select rowid as id, {moment} as time,
-            request, row, row_number() over (partition by request, row order by logged, rowid) as turn
+        select id, if(said > logged + $skew, logged, said) as time, request, row, said > logged + $skew as ahead,
+        row_number() over (partition by request, row order by logged, id) as turn from (
+            select rowid as id, {moment} as said, logged, request, row,
+            row_number() over (partition by request, row, logged order by rowid) as copy
             from log where version = $version and row is not null and logged <= $latest
-            and answer.prediction is not null) where turn = 1
+            and answer.prediction is not null) where copy = 1
         """,  # noqa: S608 - a quoted name
-        {"version": model.version, "latest": now + SKEW},
+        {"version": model.version, "latest": now + SKEW, "skew": SKEW},
     )
     counted = connection.execute(
         """
-        select (select count(*) from answered), count(*), count(*) filter (logged > $latest and version = $version),
+        select (select count(*) from answered), (select count(*) from answered where turn > 1),
+        (select count(*) from answered where ahead), count(*),
+        count(*) filter (logged > $latest and version = $version),
         count(*) filter (version is distinct from $version or row is null or logged is null
                          or answer.prediction is null) from log
         """,
         {"version": model.version, "latest": now + SKEW},
     ).fetchone()
-    rows, lines, future, unreadable = counted or (0, 0, 0, 0)
-    repeated = lines - rows - future - unreadable
-    return Counts(rows, unreadable, repeated, future, tuple(sorted(versions - {model.version})))
-
-
-def _read(connection: duckdb.DuckDBPyConnection, table: str, files: list[str], columns: dict[str, str]) -> None:
-    """A table of JSON lines; an invalid line, such as a torn one, becomes a row of nulls."""
-    if not files:
-        fields = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
-        connection.execute(f"create or replace table {table} ({fields})")
-        return
-    try:
-        connection.execute(
-            f"create or replace table {table} as select * from read_json($files, columns => $columns, "  # noqa: S608
-            "format => 'newline_delimited', ignore_errors => true, hive_partitioning => false)",
-            {"files": files, "columns": columns},
-        )
-    except duckdb.Error as error:
-        told = str(error).split("\nLINE ")[0].strip()  # without our own query
-        if told.startswith("Traceback"):  # of a store; it ends with the reason
-            told = told.splitlines()[-1]
-        reason = " ".join(told.split())[:300]
-        raise InputError(
-            f"The log cannot be read ({reason}); restore or remove the file, or permit reading it."
-        ) from error
+    rows, reused, ahead, every, future, unreadable = counted or (0, 0, 0, 0, 0, 0)
+    repeated, others = every - rows - future - unreadable, tuple(sorted(versions - {model.version}))
+    return Counts(rows, unreadable, repeated, future, others, len(damaged), reused, ahead)
 
 
 def labels(
     connection: duckdb.DuckDBPyConnection, locations: Sequence[str], folder: str | None, model: Model, begin: datetime
-) -> None:
+) -> LabelCounts:
     """Fill the table `labels` with request, row and label, from feedback and from a folder.
 
-    The latest label wins; the folder, read in order of file names, overrides feedback. Raises InputError for a folder
-    without labels, an invalid line, or a label that the model does not have.
+    The latest label wins; the folder, read in order of file names, overrides feedback. Feedback that the model cannot
+    have is set aside. Raises InputError for a folder without labels, an invalid line, or a label that the model does
+    not have.
     """
     columns = {"request": "VARCHAR", "row": "BIGINT", "label": "JSON"}
     feedback = [path for location in locations for path in find(connection, location, log.pattern(log.LABELS))]
-    _read(connection, "feedback", _since(feedback, begin), {**columns, "logged": "TIMESTAMPTZ"})
+    torn = lines.read(connection, "feedback", _since(feedback, begin), {**columns, "logged": "TIMESTAMPTZ"})
     own = find(connection, folder, log.FILES) if folder is not None else []
     if folder is not None and not own:
         raise InputError(
             f"{folder} holds no *.jsonl file with request, row and label; put one there, or leave LABELS out."
         )
-    _read(connection, "own", own, columns)
+    if damaged := lines.read(connection, "own", own, columns):
+        raise InputError(f"The labels in {damaged[0]} cannot be read to their end; restore or remove the file.")
     wrong = connection.execute(
         "select count(*) from own where request is null or row is null or label is null"
     ).fetchone()
@@ -177,6 +178,11 @@ def labels(
             f"The labels in {folder} have {wrong[0]:,} lines that are not JSON objects with request, row and label; "
             "correct them."
         )
+    wanted = f"one of {', '.join(model.classes)}" if model.classes else "a number"
+    fits = "list_contains($classes, label ->> '$')" if model.classes else "isfinite(try_cast(label ->> '$' as double))"
+    classes = {"classes": list(model.classes)} if model.classes else {}
+    odd = connection.execute(f"delete from feedback where label is not null and ({fits}) is not true", classes)  # noqa: S608
+    strange = odd.fetchone()
     connection.execute(
         """
         create or replace table labels as
@@ -187,16 +193,15 @@ def labels(
             where request is not null and row is not null and label is not null) where turn = 1
         """
     )
-    wanted = f"one of {', '.join(model.classes)}" if model.classes else "a number"
-    fits = "list_contains($classes, label)" if model.classes else "isfinite(try_cast(label as double))"
-    odd = connection.execute(
-        f"select distinct label from labels where ({fits}) is not true order by label limit 5",  # noqa: S608
-        {"classes": list(model.classes)} if model.classes else {},
+    unfit = connection.execute(
+        f"select distinct label ->> '$' as text from own where ({fits}) is not true order by text limit 5",  # noqa: S608
+        classes,
     ).fetchall()
-    if odd:
+    if unfit:
         raise InputError(
-            f"The labels hold {', '.join(label for (label,) in odd)}, but each must be {wanted}; correct them."
+            f"The labels hold {', '.join(label for (label,) in unfit)}, but each must be {wanted}; correct them."
         )
+    return LabelCounts(strange[0] if strange else 0, len(torn))
 
 
 def _value(column: Column) -> str:
@@ -229,7 +234,7 @@ def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
     found = connection.execute(
         f"select picked.chunk, picked.time, {', '.join(features)}, {prediction} as prediction, {label} as label "  # noqa: S608
         "from cut as picked join log on log.rowid = picked.id left join labels on labels.request = picked.request "
-        "and labels.row = picked.row "
+        "and labels.row = picked.row and picked.turn = 1 "
         "order by picked.chunk, picked.time, picked.request, picked.row",
         parameters,
     ).df()

@@ -18,6 +18,7 @@ from tiny import Trained
 from lifecycle import InputError
 from lifecycle.artifact import directory, golden
 from lifecycle.artifact.predictor import Predictor, RequestError
+from lifecycle.monitoring import lines as jsonl
 from lifecycle.monitoring import reader, windows
 from lifecycle.serving import log
 
@@ -55,7 +56,7 @@ def answers(model: directory.Model) -> list[dict[str, Any]]:
 
 
 def lines(model: directory.Model, request: str, now: datetime = NOW) -> bytes:
-    return log.lines(request, model, COLUMNS, answers(model), now)
+    return log.lines(request, model, COLUMNS, answers(model), now, 10_000)
 
 
 def logged(model: directory.Model, folder: Path, *requests: str, now: datetime = NOW) -> None:
@@ -66,7 +67,7 @@ def logged(model: directory.Model, folder: Path, *requests: str, now: datetime =
 
 
 def load(connection: duckdb.DuckDBPyConnection, model: directory.Model, *places: Any) -> reader.Counts:
-    return reader.load(connection, list(map(str, places)), model, NOW - timedelta(days=30), NOW)
+    return reader.load(connection, list(map(str, places)), model, NOW - timedelta(days=30), NOW, trusted=True)
 
 
 def rows(connection: duckdb.DuckDBPyConnection, model: directory.Model) -> pd.DataFrame:
@@ -122,12 +123,15 @@ def test_any_time_is_refused_by_the_service_or_read_by_the_monitor_as_the_same_m
     columns: dict[str, list[Any]] = {"number": [1] * len(taken), "colour": ["red"] * len(taken), "moment": taken}
     with tempfile.TemporaryDirectory() as folder:
         own = log.predictions(Path(folder), predictor.model, 10**9)
-        own.append(log.lines("a", predictor.model, columns, answers(predictor.model)[:1] * len(taken), NOW), NOW)
+        own.append(log.lines("a", predictor.model, columns, answers(predictor.model)[:1] * len(taken), NOW, 10**6), NOW)
         own.close()
-        assert load(connection, predictor.model, folder) == reader.Counts(rows=len(taken))
+        counts = load(connection, predictor.model, folder)
     found = connection.execute("select time from answered order by row").df()["time"]
     moments = [datetime.fromisoformat(text) for text in taken]
     moments = [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in moments]
+    late = [moment > NOW + reader.SKEW for moment in moments]  # no row is later than its answer
+    assert counts == reader.Counts(rows=len(taken), ahead=sum(late))
+    moments = [NOW if ahead else moment for moment, ahead in zip(moments, late, strict=True)]
     assert [moment.to_pydatetime() for moment in found] == moments
 
 
@@ -138,6 +142,49 @@ def test_a_torn_line_is_counted_and_a_row_that_stands_twice_counts_once(
     (path,) = tmp_path.glob("version=*/hour=*/*.jsonl")
     path.write_bytes(path.read_bytes() + lines(binary_model, "c")[:40])
     assert load(connection, binary_model, tmp_path) == reader.Counts(rows=6, unreadable=1, repeated=3)
+
+
+def test_a_reused_identity_keeps_its_rows_and_labels_only_the_first(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    for minute in range(3):
+        logged(binary_model, tmp_path, "constant", now=NOW - timedelta(minutes=minute))
+    logged(binary_model, tmp_path, "constant", now=NOW)
+    assert load(connection, binary_model, tmp_path) == reader.Counts(rows=9, repeated=3, reused=6)
+    feedback = log.labels(tmp_path, 1000)
+    feedback.append(log.truths("constant", ["no", "yes", "no"], NOW), NOW)
+    feedback.close()
+    reader.labels(connection, [str(tmp_path)], None, binary_model, NOW - timedelta(days=30))
+    windows.cut(connection, "answered", 9, 1000)
+    assert len(reader.rows(connection, binary_model)["label"].dropna()) == 3
+
+
+def test_windows_go_by_the_servers_time_unless_the_callers_is_trusted_and_not_later(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    """Rows that are dated far ahead would never leave the last windows."""
+    columns = {**COLUMNS, "moment": ["2020-02-29T10:00:00Z", "9998-01-01", "2020-03-01T12:40:00Z"]}
+    own = log.predictions(tmp_path, binary_model, 10_000)
+    own.append(log.lines("a", binary_model, columns, answers(binary_model), NOW, 10_000), NOW)
+    own.close()
+
+    def times(trusted: bool) -> tuple[list[str], int]:
+        found = reader.load(connection, [str(tmp_path)], binary_model, NOW - timedelta(days=30), NOW, trusted)
+        chosen = connection.execute("select time from answered order by row").df()["time"]
+        return [f"{moment:%Y-%m-%dT%H:%M}" for moment in chosen], found.ahead
+
+    assert times(trusted=False) == (["2020-03-01T12:30"] * 3, 0)
+    assert times(trusted=True) == (["2020-02-29T10:00", "2020-03-01T12:30", "2020-03-01T12:40"], 1)
+
+
+def test_feedback_of_a_former_class_is_set_aside(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    feedback = log.labels(tmp_path, 1000)
+    feedback.append(log.truths("a", ["former", "yes", 7], NOW), NOW)
+    feedback.close()
+    found = reader.labels(connection, [str(tmp_path)], None, binary_model, NOW)
+    assert (told(connection), found) == ([("a", 1, "yes")], reader.LabelCounts(2, 0))
 
 
 def test_the_smoke_test_does_not_count(
@@ -176,8 +223,27 @@ def test_only_the_partitions_of_the_version_and_of_the_hours_asked_for_are_opene
     assert found == reader.Counts(rows=3, versions=("2019.01.01-ccccccc",))
     (own / "hour=2020-03-01T11").mkdir()
     (own / "hour=2020-03-01T11" / "x.jsonl.gz").write_bytes(b"cannot be unpacked")
-    with pytest.raises(InputError, match="cannot be read"):
-        load(connection, binary_model, tmp_path)
+    assert load(connection, binary_model, tmp_path).damaged == 1
+
+
+def test_what_cannot_be_read_is_set_aside_and_counted(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    """An endless line, a torn archive and a vanished file; the rows around them count."""
+    logged(binary_model, tmp_path, "a")
+    (path,) = tmp_path.glob("version=*/hour=*/*.jsonl")
+    endless = b'{"request": "' + b"x" * 20_000_000 + b'"}\n'
+    path.write_bytes(endless + path.read_bytes() + lines(binary_model, "b") + endless + b"{")
+    assert load(connection, binary_model, tmp_path) == reader.Counts(rows=6, unreadable=3)
+    packed = gzip.compress(lines(binary_model, "c") + lines(binary_model, "d") * 10_000)
+    path.with_name("torn.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    path.with_name("gone.jsonl").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "labels" / "hour=2020-03-01T12").mkdir(parents=True)
+    (tmp_path / "labels" / "hour=2020-03-01T12" / "x.jsonl.gz").write_bytes(b"cannot be unpacked")
+    found = load(connection, binary_model, tmp_path)
+    assert (found.rows, found.damaged) == (12, 2)
+    reader.labels(connection, [str(tmp_path)], None, binary_model, NOW - timedelta(days=30))
+    assert told(connection) == []
 
 
 def test_an_empty_or_absent_folder_holds_nothing(
@@ -255,8 +321,7 @@ def test_a_file_that_the_store_does_not_give_is_told_without_a_traceback(
     monkeypatch.undo()
     find = reader.find
     monkeypatch.setattr(reader, "find", lambda *given: [path.replace("kept", "gone") for path in find(*given)])
-    with pytest.raises(InputError, match=r"gone.jsonl\"\); restore or remove"):
-        load(connection, binary_model, f"{store}/own")
+    assert load(connection, binary_model, f"{store}/own").damaged == 1
 
 
 def told(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
@@ -325,4 +390,4 @@ def test_labels_of_a_regression_are_numbers(connection: duckdb.DuckDBPyConnectio
 
 
 def test_names_of_columns_and_classes_are_only_names() -> None:
-    assert reader.quoted('a"; drop table log; --') == '"a""; drop table log; --"'
+    assert jsonl.quoted('a"; drop table log; --') == '"a""; drop table log; --"'

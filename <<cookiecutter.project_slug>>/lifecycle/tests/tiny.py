@@ -98,6 +98,7 @@ def document(task: str, path: Path, sha256: str) -> dict[str, Any]:
             "window": 100,
             "sample": 1000,
             "days": 90,
+            "time": "caller",
             "alert": {"metrics": [MONITORED[task]], "quality": 0.05, "windows": 2, "of": 3, "cooldown": 3},
         },
     }
