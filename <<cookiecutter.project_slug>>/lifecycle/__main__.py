@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lifecycle import InputError, config, failures
-from lifecycle.verbs import STEPS, VERBS
+from lifecycle.verbs import LOCKS, STEPS, VERBS
 
 if TYPE_CHECKING:
     from lifecycle.documents.change import Change
 
-# Of what trains: the template's packages, and the team's.
-LOCKS = (Path("locks/train.txt"), Path("locks/model.txt"))
 # Libraries create a million objects that live until the end; Python would look through them again and again.
 SELDOM = (100_000, 50, 50)
 

@@ -340,8 +340,13 @@ def load(path: Path) -> Config:
     """Read and check the configuration; raises InputError naming each wrong key and what it allows."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; run the command in the repository's root.")
+    return read(path.read_bytes(), str(path))
+
+
+def read(content: str | bytes, path: str) -> Config:
+    """Check a configuration that stands at `path`, which its errors name."""
     try:
-        document = parsed(path.read_bytes())
+        document = parsed(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date or number
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}; correct it there.") from error
     if not isinstance(document, dict):

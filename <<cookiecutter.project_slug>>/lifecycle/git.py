@@ -5,7 +5,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lifecycle import InputError
@@ -15,7 +15,7 @@ UNVERSIONED = "unversioned"
 
 @dataclass(frozen=True)
 class Commit:
-    """The commit at HEAD; `dirty` when a tracked file differs from it."""
+    """A commit; `dirty` when a tracked file differs from it."""
 
     sha: str
     date: str
@@ -62,21 +62,33 @@ def ask(*arguments: str) -> str | None:
 
 def head() -> Commit:
     """The commit at HEAD with its date in UTC; empty outside a repository, or before its first commit."""
-    shown = ask("show", "--no-patch", "--date=format-local:%Y-%m-%d", "--format=%H %cd", "HEAD")
+    found = described("HEAD")
     changed = ask("status", "--porcelain", "--untracked-files=no", ".")
-    if not shown or changed is None:
+    if not found.sha or changed is None:
         return Commit("", "", dirty=True)
-    sha, date = shown.split()
-    return Commit(sha, date, dirty=bool(changed.strip()))
+    return replace(found, dirty=bool(changed.strip()))
+
+
+def described(commit: str) -> Commit:
+    """A commit with its date in UTC; empty if git does not have it."""
+    form = ("--no-patch", "--date=format-local:%Y-%m-%d", "--format=%H %cd")
+    shown = ask("show", *form, "--end-of-options", f"{commit}^{{commit}}")
+    sha, date = shown.split() if shown else ("", "")
+    return Commit(sha, date, dirty=False)
+
+
+def whole() -> None:
+    """Raise InputError outside a repository, and in a clone without history."""
+    shallow = ask("rev-parse", "--is-shallow-repository")
+    if shallow is None:
+        raise InputError("git cannot read the history here; run the command in the repository's root.")
+    if shallow.strip() == "true":
+        raise InputError("This clone has no history; run `git fetch --unshallow`, then try again.")
 
 
 def states(*paths: Path, until: str = "HEAD") -> list[str]:
     """The commits in the first-parent history of `until` that changed one of the paths, newest first."""
-    shallow = ask("rev-parse", "--is-shallow-repository")
-    if shallow is None:
-        raise InputError(f"git cannot read the history of {paths[0]}; run the command in the repository's root.")
-    if shallow.strip() == "true":
-        raise InputError("This clone has no history; run `git fetch --unshallow`, then try again.")
+    whole()
     return run("log", "--first-parent", "--format=%H", known(until), "--", *map(str, paths)).split()
 
 
@@ -123,6 +135,22 @@ def known(commit: str) -> str:
 def is_ancestor(earlier: str, later: str) -> bool:
     """Whether the later commit contains the earlier one; False when git does not have them."""
     return ask("merge-base", "--is-ancestor", earlier, later) is not None and known(earlier) != known(later)
+
+
+def contains(later: str, earlier: str) -> bool:
+    """Whether the later commit is the earlier one or contains it; False when git does not have them."""
+    return ask("merge-base", "--is-ancestor", earlier, later) is not None
+
+
+def landed(commit: str, until: str) -> str:
+    """The first commit in the first-parent history of `until` that contains a commit: itself, or its merge."""
+    after = {*run("rev-list", "--ancestry-path", f"{commit}..{until}").split(), commit}
+    return [one for one in run("rev-list", "--first-parent", known(until)).split() if one in after][-1]
+
+
+def tree_of(commit: str, folder: Path) -> str | None:
+    """The hash of a folder's content in a commit, or None if it did not exist."""
+    return ask("rev-parse", "--verify", "--quiet", f"{commit}:./{folder.as_posix()}")
 
 
 def entries(tree: str) -> dict[str, str]:

@@ -3,6 +3,8 @@
 `make help` leaves out the verbs marked "(workflow)", which only workflows and jobs call.
 """
 
+from pathlib import Path
+
 VERBS = {
     # From the data to a decision.
     "adopt": "take your table FILE with its column TARGET: pin it, write data, split, gates into config.yaml",
@@ -39,6 +41,9 @@ VERBS = {
     "setup-github": "show the GitHub settings that the repository needs; APPLY=yes applies them",
     "doctor": "check what this machine, this repository and its GitHub settings lack",
 }
+
+# Of what trains: the template's packages, and the team's.
+LOCKS = (Path("locks/train.txt"), Path("locks/model.txt"))
 
 # The steps of the pipeline: each is skipped when nothing that it depends on has changed.
 STEPS = ("data", "train", "evaluate", "gate", "report", "register")

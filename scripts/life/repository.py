@@ -15,14 +15,14 @@ import console
 import image
 
 ROOT = bake.ROOT
-SLUG = "flight-delay"
+SLUG, OWNER, REGISTRY = "flight-delay", "demo", "registry.example"
 IDENTITY = {"user.name": "demo", "user.email": "demo@example.org", "commit.gpgsign": "false", "gc.auto": "0"}
 
 
 def make(folder: Path, environment: dict[str, str]) -> None:
     """Bake the repository from this template's files."""
     template = bake.copied(folder / "template")
-    command = bake.command(template, folder, {"project_slug": SLUG})
+    command = bake.command(template, folder, {"project_slug": SLUG, "owner": OWNER, "registry": REGISTRY})
     console.run("cookiecutter", command, folder, environment)
     shutil.rmtree(template)
 
@@ -110,7 +110,7 @@ class Repository:
         """Replace an image build by an archive of the image's files, named by its digest."""
         digest, content = image.archive(self.path, target, target)
         (self._images / f"{target}-{digest}.tar").write_bytes(content)
-        return f"registry.example/demo/{SLUG}-{target}@sha256:{digest}"
+        return f"{REGISTRY}/{OWNER}/{SLUG}-{target}@sha256:{digest}"
 
     def pull(self, environment: str, folder: Path) -> Path:
         """Check and unpack an environment's serving image; returns its model directory."""

@@ -293,6 +293,11 @@ class Decision(Strict):
     built: str | None = None
 
     @property
+    def refused(self) -> bool:
+        """Whether it did not pass, whichever of `passed` and the gates says so."""
+        return not self.passed or any(verdict.outcome in BLOCKING for verdict in self.gates)
+
+    @property
     def version(self) -> str:
         """The release's version: the model's, or the version of the commit that its images were rebuilt from."""
         return self.built or self.evaluation.origin.version

@@ -16,7 +16,7 @@ from lifecycle.documents.environments import (
     touched,
     within,
 )
-from lifecycle.releasing import component
+from lifecycle.releasing import component, provenance, succession
 
 
 def _problem(environment: str, promotion: Promote) -> str:
@@ -29,7 +29,7 @@ def _problem(environment: str, promotion: Promote) -> str:
     if names != {KUSTOMIZATION, RECORD} | ({CANDIDATE} if candidate else set()):
         return f"{target} holds {', '.join(sorted(names))} instead of {KUSTOMIZATION} and {RECORD}"
     for one in filter(None, (decision, candidate)):
-        if not one.passed or any(verdict.outcome in record.BLOCKING for verdict in one.gates):
+        if one.refused:
             return f"{one.version} in {target} was refused by its gates"
     if component.read((target / KUSTOMIZATION).read_text(), decision, candidate) is None:
         return f"{target / KUSTOMIZATION} does not match the record beside it"
@@ -52,6 +52,24 @@ def _foreign(environment: str, base: str, promotion: Promote) -> str:
     return ""
 
 
+def _older(environment: str, base: str, promotion: Promote) -> str:
+    """Whether an environment's release is older than the one at the commit `base`."""
+    target = folder(environment, promotion.order)
+    present, content = current(target), git.content(base, target / RECORD)
+    before = record.released(target / RECORD, content) if content else None
+    if present and before and succession.newer(before, present):
+        return f"{target} ran {before.version}, newer than {present.version}"
+    return ""
+
+
+def _proofs(environment: str, base: str, promotion: Promote) -> list[tuple[str, str]]:
+    """What is wrong with the records that an environment did not run at the commit `base`, and what is unchecked."""
+    target = folder(environment, promotion.order)
+    found = (target / name for name in (RECORD, CANDIDATE) if (target / name).is_file())
+    new = [path for path in found if not base or not ran(target, path.read_text(), base)]
+    return [provenance.findings(record.released(path, path.read_bytes()), base or "HEAD") for path in new]
+
+
 def _returned(environment: str, base: str, promotion: Promote) -> bool:
     """Whether an environment returned to a release that it ran before, as a rollback does."""
     target = folder(environment, promotion.order)
@@ -62,10 +80,12 @@ def _returned(environment: str, base: str, promotion: Promote) -> bool:
 def run(promotion: Promote, base: str, today: date) -> str:
     """Check all releases, and how those that differ from the commit `base` got here; `base` may be empty."""
     problems = [_problem(environment, promotion) for environment in promotion.order]
-    changed = []
+    changed: list[str] = []
     if base:
         found = git.changed(base)
         changed = touched(found, promotion.order)
+        new = [environment for environment in changed if not _returned(environment, base, promotion)]
+        problems += [_older(environment, base, promotion) for environment in new]
         problems += [_foreign(environment, base, promotion) for environment in changed]
         if len(changed) > 1:
             problems.append(f"{' and '.join(changed)} change at once; change one environment per pull request")
@@ -75,12 +95,15 @@ def run(promotion: Promote, base: str, today: date) -> str:
             )
         problems += [
             reason
-            for environment in changed
+            for environment in new  # a rollback is never frozen
             for reason in frozen(environment, promotion, today)
-            if not _returned(environment, base, promotion)  # a rollback is never frozen
         ]
+    placed = changed if base else promotion.order
+    proofs = [proof for environment in placed for proof in _proofs(environment, base, promotion)]
+    problems += [wrong for wrong, _ in proofs]
     if problems := list(filter(None, problems)):
         raise InputError(
             f"{'; '.join(problems)}. Undo this, then use `make release`, `make promote` or `make rollback`."
         )
-    return f"{len(promotion.order)} environments, {', '.join(changed) or 'none'} changed"
+    unchecked = "".join(f"; unchecked, as another version of the template wrote it: {one}" for _, one in proofs if one)
+    return f"{len(promotion.order)} environments, {', '.join(changed) or 'none'} changed{unchecked}"

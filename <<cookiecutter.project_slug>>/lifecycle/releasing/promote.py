@@ -1,12 +1,9 @@
 """Copies the tested release of one environment to the next, unchanged."""
 
 from datetime import date
-from itertools import pairwise
-from pathlib import Path
 
 from lifecycle import InputError, git
 from lifecycle.config import Promote
-from lifecycle.documents import record
 from lifecycle.documents.change import Change
 from lifecycle.documents.environments import (
     CANDIDATE,
@@ -18,7 +15,7 @@ from lifecycle.documents.environments import (
     place,
     touched,
 )
-from lifecycle.releasing import component, evidence
+from lifecycle.releasing import component, evidence, provenance, succession
 
 
 def run(environment: str, promotion: Promote, today: date, share: int = 100) -> Change:
@@ -35,18 +32,19 @@ def run(environment: str, promotion: Promote, today: date, share: int = 100) -> 
     if decision is None or decision.images is None:
         raise InputError(f"{source} has no release to promote to {environment}; give {source} one first.")
     version = decision.version
-    if not decision.passed:
+    if decision.refused:
         raise InputError(f"{version} in {source} was refused by its gates; roll {source} back.")
+    provenance.check(decision)
     if before is not None:
         there = before.version
         if there == version:
             raise InputError(f"{environment} already runs {version}; there is nothing to promote.")
-        if _newer(before, decision):
+        if succession.newer(before, decision):
             raise InputError(
                 f"{environment} runs {there}, newer than {version} in {source}; "
                 f"use `make rollback ENV={environment}` to go back."
             )
-        if decision != candidate and _rolled_back(target, (origin / RECORD).read_text()):
+        if decision != candidate and succession.rolled_back(target, (origin / RECORD).read_text()):
             raise InputError(
                 f"{environment} ran {version} before and was rolled back from it; "
                 "release a newer one, or revert the commit of the rollback."
@@ -98,17 +96,3 @@ def changed(since: str, promotion: Promote) -> str:
     """
     found = git.changed(since) if since.strip("0") else []
     return next(reversed(touched(found, promotion.order[:-1])), "")
-
-
-def _rolled_back(target: Path, content: str) -> bool:
-    """Whether an environment ran this record before, as a release or as a candidate that was dropped."""
-    commits = git.states(target)
-    states = [(git.content(one, target / RECORD), git.content(one, target / CANDIDATE)) for one in commits]
-    dropped = any(earlier == (later[0], content) and later[1] is None for later, earlier in pairwise(states))
-    return dropped or any(release == content for release, _ in states)
-
-
-def _newer(one: record.Decision, other: record.Decision) -> bool:
-    """Whether the first was built from a later day's commit, or from a descendant on the same day."""
-    days = one.version.split("-")[0], other.version.split("-")[0]
-    return days[0] > days[1] if days[0] != days[1] else git.is_ancestor(other.commit, one.commit)

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from tiny import ROOT, TASKS, Trained
+from tiny import LOCK, ROOT, TASKS, Trained
 
 from lifecycle.__main__ import SELDOM
 from lifecycle.documents import record
+from lifecycle.releasing import provenance
 from lifecycle.tasks import Task
 
 # `model` is the tests' own, whatever the team has; imported before pytest puts the repository's root first.
@@ -195,7 +197,26 @@ class Git:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
-    """A model repository's manifests under git, as the present folder."""
+    """A model repository's manifests under git, as the present folder; its records may name invented commits."""
+    monkeypatch.setattr(provenance, "findings", lambda *_: ("", ""))
+    return _repository(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def genuine(binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """A repository with all that a record is checked against."""
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-02-01T12:00:00Z")
+    made = _repository(tmp_path, monkeypatch)
+    Path("config.yaml").write_text(yaml.safe_dump(binary.document))
+    Path(".cookiecutter.yaml").write_text("registry: ghcr.io\nowner: Acme\nproject_slug: tiny\n")
+    Path("locks").mkdir()
+    Path("locks/train.txt").write_bytes(LOCK.read_bytes())
+    Path("locks/model.txt").write_text("")
+    made.commit("Configure")
+    return made
+
+
+def _repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
     shutil.copytree(ROOT / "manifests", tmp_path / "repository" / "manifests")
     monkeypatch.chdir(tmp_path / "repository")
     for role in ("AUTHOR", "COMMITTER"):

@@ -1,12 +1,18 @@
+import json
 import re
 import shutil
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from conftest import Git
-from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, beside, newer, promoted, version
+from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, beside, newer, promoted, proven, version
+from tiny import ROOT, Trained
 
-from lifecycle import InputError, config
+from lifecycle import InputError, config, git
 from lifecycle.documents import record
 from lifecycle.releasing import audit, component, promote, release, rollback
 
@@ -214,3 +220,141 @@ def test_a_folder_in_a_release_is_refused(decision: record.Decision, repository:
     (OVERLAYS / "production/release/candidate.json/x.yaml").write_text("")
     with pytest.raises(InputError, match="holds candidate.json, candidate.json/x.yaml, decision.json"):
         audit.run(SETTINGS, "", TODAY)
+
+
+def test_a_genuine_record_passes_also_with_images_that_were_rebuilt(binary: Trained, genuine: Git) -> None:
+    decision = proven(binary)
+    promoted(decision, genuine)
+    assert audit.run(SETTINGS, "", TODAY) == "3 environments, none changed"
+    Path("Dockerfile").write_text("# patched")
+    genuine.commit("Patch")
+    base = head(genuine)
+    rebuilt = decision.model_copy(update={"built": git.head().version})
+    genuine.commit(release.run(rebuilt, IMAGES, "dev", SETTINGS).title)
+    assert audit.run(SETTINGS, base, TODAY) == "3 environments, dev changed"
+
+
+def _evaluation(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document["evaluation"].update(changes)
+
+
+def _origin(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document["evaluation"]["origin"].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("forge", "told"),
+    [
+        (_origin(version="2999.01.01-aaaaaaa", commit="a" * 40), "names the commit 'aaaaaaaaaaaa', which git does not"),
+        (
+            _origin(version="2999.01.01-aaaaaaa"),
+            r"2999\.01\.01-aaaaaaa is not the version of its commit, which is 2020",
+        ),
+        (_origin(commit="HEAD"), "names 'HEAD' instead of a commit's whole hash"),
+        (_origin(dirty=True), "was trained with uncommitted changes"),
+        (lambda one: one.update(built="2999.01.01-aaaaaaa"), "names the commit 'aaaaaaa', which git does not have"),
+        (lambda one: one.update(policy="0" * 64), "was judged by other gates than those of config.yaml"),
+        (lambda one: one["gates"].pop(), "has verdicts that its metrics do not give"),
+        (lambda one: one["gates"][1].update(found="9,999,999 test rows"), "has verdicts that its metrics do not give"),
+        (_evaluation(rows=1), "does not pass the gates of config.yaml"),
+        (_evaluation(metrics={}), "does not pass the gates of config.yaml"),
+        (_evaluation(name="other"), "was measured otherwise than config.yaml"),
+        (_evaluation(level=0.5), "was measured otherwise than config.yaml"),
+        (_evaluation(directions={"f1": "lower"}), "was measured otherwise than config.yaml"),
+        (_origin(data="0" * 64), "was measured otherwise than config.yaml"),
+        (_origin(lock="0" * 64), "was trained with other lock files"),
+        (
+            lambda one: one["images"].update(serve=f"ghcr.io/evil/tiny-serve@sha256:{'a' * 64}"),
+            "runs ghcr.io/evil/tiny-serve, not ghcr.io/acme/tiny-serve as .cookiecutter.yaml says",
+        ),
+    ],
+)
+def test_a_record_that_was_made_by_hand_is_refused(
+    forge: Callable[[dict[str, Any]], None], told: str, binary: Trained, genuine: Git
+) -> None:
+    decision = proven(binary)
+    base = head(genuine)
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    target = OVERLAYS / "dev/release"
+    document = json.loads((target / "decision.json").read_text())
+    forge(document)
+    forged = record.Decision.model_validate_json(json.dumps(document))
+    (target / "decision.json").write_text(record.dump(forged))
+    (target / "kustomization.yaml").write_text(component.text(forged))
+    genuine.commit("By hand")
+    for since in (base, ""):
+        with pytest.raises(InputError, match=told):
+            audit.run(SETTINGS, since, TODAY)
+    with pytest.raises(InputError, match=told):
+        promote.run("staging", SETTINGS, TODAY)
+
+
+def test_a_record_of_a_commit_that_main_does_not_have_is_refused(binary: Trained, genuine: Git) -> None:
+    base = head(genuine)
+    Path("other").write_text("")
+    genuine.commit("Only here")
+    decision = proven(binary)
+    Path("other").unlink()
+    genuine.commit("Nothing to see")
+    genuine.commit(release.run(decision, IMAGES, "dev", SETTINGS).title)
+    with pytest.raises(InputError, match=f"is of a commit that {base[:12]} does not contain"):
+        audit.run(SETTINGS, base, TODAY)
+
+
+def test_gates_that_were_weaker_only_within_a_merge_do_not_count(binary: Trained, genuine: Git) -> None:
+    main = genuine("branch", "--show-current")
+    genuine("switch", "--quiet", "--create", "side")
+    kept = Path("config.yaml").read_text()
+    weak = binary.but(settings=binary.settings.model_copy(update={"gates": binary.settings.gates[:1]}))
+    Path("config.yaml").write_text(yaml.safe_dump(binary.document | {"gates": binary.document["gates"][:1]}))
+    genuine.commit("Weaker gates")
+    decision = proven(weak)
+    Path("config.yaml").write_text(kept)
+    genuine.commit("As before")
+    genuine("switch", "--quiet", main)
+    genuine("merge", "--quiet", "--no-ff", "--message", "Merge", "side")
+    with pytest.raises(InputError, match="was judged by other gates than those of config.yaml"):
+        release.run(decision, IMAGES, "dev", SETTINGS)
+
+
+def test_what_another_version_of_the_template_judged_is_said_and_not_refused(binary: Trained, genuine: Git) -> None:
+    """A record of version 1, and a configuration with a kind of gate that is no more."""
+    document = json.loads((ROOT / "lifecycle/tests/records/version-1.json").read_text())
+    Path("config.yaml").write_text("gates: [{kind: luck}]")
+    genuine.commit("In those days")
+    commit = git.head()
+    document["evaluation"]["origin"] |= {"version": commit.version, "commit": commit.sha, "dirty": False}
+    old = record.released(Path("old"), json.dumps(document))
+    with pytest.raises(InputError, match="cannot be judged again"):
+        release.run(old, IMAGES, "dev", SETTINGS)
+    Path("lifecycle").mkdir()
+    Path("lifecycle/gate.py").write_text("")
+    Path("config.yaml").write_text(yaml.safe_dump(binary.document))
+    genuine.commit("Upgrade")
+    genuine.commit(release.run(old, IMAGES, "dev", SETTINGS).title)
+    said = audit.run(SETTINGS, "", TODAY)
+    assert f"; unchecked, as another version of the template wrote it: {commit.version} cannot be judged again" in said
+
+
+def test_a_release_that_ran_before_comes_back_whatever_the_answers_are_now(binary: Trained, genuine: Git) -> None:
+    promoted(proven(binary), genuine)
+    answers = Path(".cookiecutter.yaml")
+    answers.write_text(answers.read_text().replace("ghcr.io", "r.io"))
+    genuine.commit("Move to another registry")
+    moved = {name: image.replace("ghcr.io", "r.io") for name, image in IMAGES.items()}
+    genuine.commit(release.run(proven(binary), moved, "dev", SETTINGS).title)
+    base = head(genuine)
+    genuine.commit(rollback.run("dev", SETTINGS).title)
+    assert audit.run(SETTINGS, base, TODAY) == "3 environments, dev changed"
+    with pytest.raises(InputError, match="runs ghcr.io/acme/tiny-serve, not r.io/acme/tiny-serve"):
+        audit.run(SETTINGS, "", TODAY)
+
+
+def test_an_older_release_is_not_placed_over_a_newer_one_by_hand(decision: record.Decision, repository: Git) -> None:
+    promoted(version(decision, "2020.02.02-bbbbbbb"), repository)
+    base = head(repository)
+    shutil.rmtree(OVERLAYS / "dev/release")
+    release.run(version(decision, "2020.02.01-aaaaaaa"), IMAGES, "dev", SETTINGS)
+    repository.commit("By hand")
+    with pytest.raises(InputError, match=r"dev/release ran 2020\.02\.02-bbbbbbb, newer than 2020\.02\.01-aaaaaaa"):
+        audit.run(SETTINGS, base, TODAY)

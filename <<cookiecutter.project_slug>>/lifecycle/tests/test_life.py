@@ -14,17 +14,21 @@ from lifecycle import files
 
 
 def test_a_model_is_trained_released_served_and_watched(
-    trained: Trained, repository: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Trained, genuine: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("config.yaml").write_text(yaml.safe_dump(trained.document))
     Path(".gitignore").write_text("build/\n")
-    Path("locks").mkdir()
     Path("locks/train.txt").write_text("numpy\n")
     Path("locks/model.txt").write_text("lightgbm\n")
-    repository.commit("Configure")
+    genuine.commit("Configure")
     for step in ("data", "train", "evaluate", "gate", "report"):
         assert command.main([step]) == 0, capsys.readouterr().err
-    images = ["--serve", f"r.io/s@sha256:{'a' * 64}", "--monitor", f"r.io/m@sha256:{'b' * 64}"]
+    images = [
+        "--serve",
+        f"ghcr.io/acme/tiny-serve@sha256:{'a' * 64}",
+        "--monitor",
+        f"ghcr.io/acme/tiny-monitor@sha256:{'b' * 64}",
+    ]
     assert command.main(["release", "--environment", "dev", *images]) == 0, capsys.readouterr().err
 
     own = Trained.__new__(Trained)
@@ -38,5 +42,5 @@ def test_a_model_is_trained_released_served_and_watched(
     assert released["passed"]
     assert released["evaluation"]["origin"]["version"] == seen["version"]
     assert released["evaluation"]["origin"]["lock"] == files.sha256(b"numpy\nlightgbm\n")
-    assert released["evaluation"]["origin"]["commit"] == repository("rev-parse", "HEAD")
+    assert released["evaluation"]["origin"]["commit"] == genuine("rev-parse", "HEAD")
     assert {w["kind"] for w in seen["windows"]} >= {"estimated", "realised"}

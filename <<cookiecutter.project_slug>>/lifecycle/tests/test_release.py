@@ -8,10 +8,12 @@ import yaml
 from conftest import Git
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import Trained
 
-from lifecycle import InputError, config, files
+from lifecycle import InputError, config, files, git
 from lifecycle.documents import environments, record
 from lifecycle.documents.change import Change
+from lifecycle.evaluation import gate
 from lifecycle.releasing import promote, release, rollback
 
 SETTINGS = config.Promote(order=("dev", "staging", "production"))
@@ -32,6 +34,14 @@ def version(decision: record.Decision, name: str, commit: str = "") -> record.De
 def running(environment: str) -> str:
     found = environments.current(OVERLAYS / environment / "release")
     return found.evaluation.origin.version if found else "nothing"
+
+
+def proven(binary: Trained) -> record.Decision:
+    """What the pipeline decides on the present commit."""
+    commit = git.head()
+    measured = record.evaluation(binary.build / "evaluation.json")
+    origin = measured.origin.model_copy(update={"version": commit.version, "commit": commit.sha, "dirty": False})
+    return gate.decide(binary.settings, measured.model_copy(update={"origin": origin}))
 
 
 def contents(environment: str) -> dict[str, str]:
@@ -106,6 +116,30 @@ def test_a_refused_candidate_is_not_released(decision: record.Decision, reposito
     assert contents("dev") == before
 
 
+def test_a_failing_gate_refuses_whatever_the_record_says_of_itself(decision: record.Decision, repository: Git) -> None:
+    failed = record.Verdict(gate={"kind": "rows"}, outcome="undecided", found="few", needed="more")
+    with pytest.raises(InputError, match="was refused by 1 gate, see build/report.md"):
+        release.run(decision.model_copy(update={"gates": (failed,)}), IMAGES, "dev", SETTINGS)
+    release.run(decision, IMAGES, "dev", SETTINGS)
+    path = OVERLAYS / "dev/release/decision.json"
+    path.write_text(path.read_text().replace('"outcome": "pass"', '"outcome": "fail"', 1))
+    with pytest.raises(InputError, match="was refused by its gates; roll dev back"):
+        promote.run("staging", SETTINGS, TODAY)
+
+
+def test_an_old_workflow_run_that_is_run_again_releases_nothing(decision: record.Decision, repository: Git) -> None:
+    again = {name: f"{image[:-64]}{'9' * 64}" for name, image in IMAGES.items()}
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    newer(decision, repository)
+    with pytest.raises(InputError, match=r"dev runs 2020\.02\.02-bbbbbbb, newer than 2020\.02\.01-aaaaaaa, as when"):
+        release.run(version(decision, "2020.02.01-aaaaaaa"), again, "dev", SETTINGS)
+    repository.commit(rollback.run("dev", SETTINGS).title)
+    with pytest.raises(InputError, match=r"dev ran 2020\.02\.02-bbbbbbb before and was rolled back from it"):
+        release.run(version(decision, "2020.02.02-bbbbbbb"), again, "dev", SETTINGS)
+    assert running("dev") == "2020.02.01-aaaaaaa"
+    assert release.run(version(decision, "2020.02.03-ccccccc"), again, "dev", SETTINGS)
+
+
 @pytest.mark.parametrize("change", [{"dirty": True}, {"version": "unversioned"}])
 def test_a_model_without_an_exact_origin_is_not_released(
     change: dict[str, object], decision: record.Decision, repository: Git
@@ -168,6 +202,8 @@ def test_an_older_version_does_not_replace_a_newer_one(decision: record.Decision
 def test_on_one_day_the_later_commit_is_the_newer_version(decision: record.Decision, repository: Git) -> None:
     first, second = repository.commit("One"), repository.commit("Two")
     promoted(version(decision, "2020.02.01-2222222", second), repository)
+    with pytest.raises(InputError, match=r"dev runs 2020\.02\.01-2222222, newer than 2020\.02\.01-1111111"):
+        release.run(version(decision, "2020.02.01-1111111", first), IMAGES, "dev", SETTINGS)
     shutil.rmtree(OVERLAYS / "dev" / "release")
     release.run(version(decision, "2020.02.01-1111111", first), IMAGES, "dev", SETTINGS)
     with pytest.raises(InputError, match="newer than"):
@@ -478,3 +514,32 @@ def test_an_interruption_between_the_two_renames_leaves_the_earlier_release(
         release.run(version(decision, "2020.02.02-bbbbbbb"), IMAGES, "dev", SETTINGS)
     assert contents("dev") == before
     assert sorted(path.name for path in (OVERLAYS / "dev").iterdir() if path.name.startswith(".")) == []
+
+
+def test_what_the_pipeline_decided_is_released_and_promoted(binary: Trained, genuine: Git) -> None:
+    promoted(proven(binary), genuine)
+    assert running("production") == git.described("HEAD~3").version
+
+
+@pytest.mark.parametrize("name", ["serve", "monitor"])
+def test_an_image_of_another_registry_is_neither_released_nor_promoted(
+    name: str, binary: Trained, genuine: Git
+) -> None:
+    foreign = {**IMAGES, name: IMAGES[name].replace("ghcr.io/acme", "ghcr.io/evil")}
+    told = f"runs ghcr.io/evil/tiny-{name}, not ghcr.io/acme/tiny-{name} as .cookiecutter.yaml says; release what"
+    with pytest.raises(InputError, match=told):
+        release.run(proven(binary), foreign, "dev", SETTINGS)
+    decision = proven(binary).model_copy(update={"images": record.Images(**foreign)})
+    environments.place({"decision.json": record.dump(decision)}, OVERLAYS / "dev/release")
+    with pytest.raises(InputError, match=told):
+        promote.run("staging", SETTINGS, TODAY)
+
+
+def test_a_clone_without_history_releases_nothing(
+    binary: Trained, genuine: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = proven(binary)
+    genuine("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "shallow"))
+    monkeypatch.chdir(tmp_path / "shallow")
+    with pytest.raises(InputError, match="git fetch --unshallow"):
+        release.run(decision, IMAGES, "dev", SETTINGS)
