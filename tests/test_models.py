@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from argo import HERE, SERVERS, Hosted, discovered, generated, permits, reaches, reads, rendered, repository
-from conftest import PROJECT, ROOT
+from conftest import PROJECT, ROOT, run, unrendered
 from folders import MANIFESTS, NAMESPACE, applications, built, changed, clusters, only, read
 from schemas import Object, definition, faults
 
@@ -49,6 +49,9 @@ def test_a_project_allows_what_models_are_made_of_and_no_more() -> None:
     allowed = {(one["group"], one["kind"]) for one in spec["namespaceResourceWhitelist"]}
     assert kinds() == allowed
     assert "clusterResourceWhitelist" not in spec
+    told = "from lifecycle.releasing.applied import KINDS; print(sorted(map(list, KINDS)))"
+    audited = yaml.safe_load(run([".venv/github/bin/python", "-c", told], unrendered("github")))
+    assert audited == sorted(map(list, allowed))  # `make audit` refuses what the project would
     assert not {kind for _, kind in allowed} & {
         "Secret",
         "Role",

@@ -1,6 +1,7 @@
 """Checks every overlay of each task and server, before and after a release, with each component."""
 
 import copy
+import re
 import shutil
 import subprocess
 import time
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from checks import CHECKS, outdated, problems
-from conftest import PROJECT, ROOT, TASKS, render, run
+from conftest import PROJECT, ROOT, TASKS, render, run, unrendered
 from folders import only
 from network import ROLE, selects
 from pods import pods
@@ -60,6 +61,31 @@ def test_an_overlay_with_a_component_is_valid(component: str, released: Path) ->
 
 def test_all_components_go_together(released: Path) -> None:
     assert problems(objects(switched_on(shared(released), *COMPONENTS), "production")) == []
+    assert foreign(released) == []
+
+
+def foreign(repository: Path) -> list[str]:
+    """What `make audit` would say of that which Argo CD would apply."""
+    told = f"from lifecycle.releasing import applied; print(applied.problems({ENVIRONMENTS}, 'my-model'))"
+    found: list[str] = yaml.safe_load(
+        run([str(unrendered("github") / ".venv/github/bin/python"), "-c", told], repository)
+    )
+    return found
+
+
+def test_what_leaves_its_namespace_is_no_release(released: Path) -> None:
+    path = released / "manifests/overlays/production/kustomization.yaml"
+    path.write_text(re.sub("namespace: .*", "namespace: other-production", path.read_text()))
+    (released / "manifests/overlays/dev/role.yaml").write_text(
+        "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: all}}"
+    )
+    path = released / "manifests/overlays/dev/kustomization.yaml"
+    path.write_text(path.read_text().replace("resources:", "resources:\n  - role.yaml"))
+    told = foreign(released)
+    assert "manifests/overlays/dev has ClusterRole all, a kind that no model may have" in told
+    assert (
+        "manifests/overlays/production has Job smoke in the namespace other-production, not my-model-production" in told
+    )
 
 
 def broken(found: list[Object], change: Callable[[list[Object]], object]) -> list[Object]:

@@ -143,7 +143,7 @@ def _render(options: argparse.Namespace) -> str:
 def _diff(options: argparse.Namespace) -> str:
     from lifecycle.releasing import diff
 
-    return diff.run(config.load(options.config).promote.order, options.base, options.build)
+    return diff.run(options.base, options.build)
 
 
 def _serve(options: argparse.Namespace) -> str:

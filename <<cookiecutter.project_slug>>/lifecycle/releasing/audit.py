@@ -1,10 +1,10 @@
-"""Checks that `release`, `promote` or `rollback` wrote every release, and that no frozen environment changes."""
+"""Checks that `release`, `promote` or `rollback` wrote all that an environment gets, and that no frozen one changes."""
 
 from datetime import date
 
 from lifecycle import InputError, git
 from lifecycle.config import Promote
-from lifecycle.documents import record
+from lifecycle.documents import answers, record
 from lifecycle.documents.environments import (
     CANDIDATE,
     KUSTOMIZATION,
@@ -16,7 +16,7 @@ from lifecycle.documents.environments import (
     touched,
     within,
 )
-from lifecycle.releasing import component, provenance, succession
+from lifecycle.releasing import applied, component, provenance, succession
 
 
 def _problem(environment: str, promotion: Promote) -> str:
@@ -80,6 +80,7 @@ def _returned(environment: str, base: str, promotion: Promote) -> bool:
 def run(promotion: Promote, base: str, today: date) -> str:
     """Check all releases, and how those that differ from the commit `base` got here; `base` may be empty."""
     problems = [_problem(environment, promotion) for environment in promotion.order]
+    problems += applied.problems(promotion.order, answers.read(base or "HEAD").name)
     changed: list[str] = []
     if base:
         found = git.changed(base)

@@ -9,33 +9,33 @@ from pathlib import Path
 from lifecycle import files, git
 from lifecycle.documents import change, limits
 from lifecycle.documents.environments import OVERLAYS
-from lifecycle.releasing import render
+from lifecycle.releasing import applied, render
 from lifecycle.reporting import pages
 
 
-def difference(order: tuple[str, ...], base: str) -> dict[str, str]:
-    """Unified diffs of each environment's manifests since a commit, without unchanged environments."""
+def difference(base: str) -> dict[str, str]:
+    """Unified diffs of all that Argo CD would apply since a commit, by overlay, without unchanged ones."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        git.extracted(base, OVERLAYS.parent, Path(folder))
-        for environment in order:
-            if _sources(environment, Path(folder)) == _sources(environment, Path()):
-                continue  # rendering takes longer than reading
-            there = (Path(folder) / OVERLAYS / environment).is_dir()
-            was = render.manifests(environment, Path(folder)) if there else ""
-            lines = difflib.unified_diff(
-                was.splitlines(), render.manifests(environment).splitlines(), base[:12], "now", lineterm=""
-            )
+        before = Path(folder)
+        git.extracted(base, OVERLAYS.parent, before)
+        (before / OVERLAYS).mkdir(parents=True, exist_ok=True)
+        if _sources(before) == _sources(Path()):
+            return {}  # rendering takes longer than reading
+        there, here = applied.overlays(before), applied.overlays()
+        for name in sorted({*there, *here}):
+            was = render.manifests(name, before) if name in there else ""
+            now = render.manifests(name) if name in here else ""
+            lines = difflib.unified_diff(was.splitlines(), now.splitlines(), base[:12], "now", lineterm="")
             if text := "\n".join(lines):
-                found[environment] = text
+                found[name] = text
     return found
 
 
-def _sources(environment: str, root: Path) -> dict[str, bytes]:
-    """The files that an environment is rendered from: all manifests but the other overlays."""
-    paths = [path.relative_to(root) for path in (root / OVERLAYS.parent).rglob("*") if path.is_file()]
-    own = [path for path in paths if not path.is_relative_to(OVERLAYS) or path.is_relative_to(OVERLAYS / environment)]
-    return {path.as_posix(): (root / path).read_bytes() for path in own}
+def _sources(root: Path) -> dict[str, bytes]:
+    """The files that overlays are rendered from; `make audit` refuses an overlay that takes others."""
+    paths = [path for path in (root / OVERLAYS.parent).rglob("*") if path.is_file()]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 
 def markdown(differences: dict[str, str]) -> str:
@@ -55,9 +55,9 @@ def markdown(differences: dict[str, str]) -> str:
     return "\n".join(parts)
 
 
-def run(order: tuple[str, ...], base: str, build: Path) -> str:
+def run(base: str, build: Path) -> str:
     """Write `diff.json` under `build`, and print the diffs."""
-    found = difference(order, base)
+    found = difference(base)
     files.write_json(build / change.DIFFERENCES, found)
     sys.stdout.write("".join(f"{text}\n" for text in found.values()))
     return f"{', '.join(found) or 'no environment'} would change"

@@ -4,16 +4,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from lifecycle import InputError, config, files, git
-from lifecycle.documents import record
+from lifecycle.documents import answers, record
 from lifecycle.evaluation import gate
-from lifecycle.strict import parsed
 from lifecycle.verbs import LOCKS
 
 CONFIG = Path("config.yaml")
-ANSWERS = Path(".cookiecutter.yaml")
 MACHINERY = Path("lifecycle")
 
 
@@ -84,14 +80,10 @@ def _built(decision: record.Decision, until: str) -> str:
 def _images(decision: record.Decision, until: str) -> str:
     if decision.images is None:
         return ""
-    try:
-        answers = parsed(git.content(until, ANSWERS) or "")
-        path = "/".join((answers["registry"], answers["owner"].lower(), answers["project_slug"]))
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError):
-        return f"{ANSWERS} does not say which images this repository has"
+    path = answers.read(until).images
     for name, image in decision.images.model_dump().items():
         if image.partition("@")[0] != f"{path}-{name}":
-            return f"{decision.version} runs {image.partition('@')[0]}, not {path}-{name} as {ANSWERS} says"
+            return f"{decision.version} runs {image.partition('@')[0]}, not {path}-{name} as {answers.ANSWERS} says"
     return ""
 
 

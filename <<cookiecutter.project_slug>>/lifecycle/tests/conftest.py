@@ -22,7 +22,7 @@ from tiny import LOCK, ROOT, TASKS, Trained
 
 from lifecycle.__main__ import SELDOM
 from lifecycle.documents import record
-from lifecycle.releasing import provenance
+from lifecycle.releasing import applied, provenance, render
 from lifecycle.tasks import Task
 
 # `model` is the tests' own, whatever the team has; imported before pytest puts the repository's root first.
@@ -197,8 +197,12 @@ class Git:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
-    """A model repository's manifests under git, as the present folder; its records may name invented commits."""
+    """A model repository's manifests under git, as the present folder.
+
+    Its records may name invented commits, and what its overlays render to is not looked at.
+    """
     monkeypatch.setattr(provenance, "findings", lambda *_: ("", ""))
+    monkeypatch.setattr(applied, "problems", lambda *_: [])
     return _repository(tmp_path, monkeypatch)
 
 
@@ -206,9 +210,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
 def genuine(binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
     """A repository with all that a record is checked against."""
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-02-01T12:00:00Z")
+    monkeypatch.setattr(render, "manifests", lambda *_: "")  # the tests of `applied` have a renderer
     made = _repository(tmp_path, monkeypatch)
     Path("config.yaml").write_text(yaml.safe_dump(binary.document))
-    Path(".cookiecutter.yaml").write_text("registry: ghcr.io\nowner: Acme\nproject_slug: tiny\n")
     Path("locks").mkdir()
     Path("locks/train.txt").write_bytes(LOCK.read_bytes())
     Path("locks/model.txt").write_text("")
@@ -223,6 +227,7 @@ def _repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
         monkeypatch.setenv(f"GIT_{role}_NAME", "Tester")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
     made = Git()
+    Path(".cookiecutter.yaml").write_text("registry: ghcr.io\nowner: Acme\nproject_slug: tiny\n")
     made("init", "--quiet")
     made.commit("Start")
     return made

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Git
-from test_release import IMAGES, SETTINGS
+from test_release import IMAGES, OVERLAYS, SETTINGS
 
 from lifecycle import InputError
 from lifecycle.documents import record
@@ -34,26 +34,42 @@ def test_each_environment_that_differs_is_shown(
     kustomize: Path, decision: record.Decision, repository: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = repository("rev-parse", "HEAD")
-    assert diff.difference(SETTINGS.order, base) == {}
+    assert diff.difference(base) == {}
     assert diff.markdown({}) == "The rendered manifests do not change.\n"
     release.run(decision, IMAGES, "dev", SETTINGS)
-    assert diff.run(SETTINGS.order, base, tmp_path) == "dev would change"
+    assert diff.run(base, tmp_path) == "dev would change"
     assert f"+  digest: sha256:{'a' * 64}" in capsys.readouterr().out
-    text = diff.markdown(diff.difference(SETTINGS.order, base))
+    text = diff.markdown(diff.difference(base))
     assert "Rendered manifests of dev: " in text
     assert f"+  digest: sha256:{'a' * 64}" in text
+
+
+def test_all_that_argo_cd_would_apply_is_shown(
+    kustomize: Path, repository: Git, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Another overlay than those of promote.order, one that goes away, and one that another is made of."""
+    base = repository("rev-parse", "HEAD")
+    shutil.copytree(OVERLAYS / "dev", OVERLAYS / "other")
+    shutil.rmtree(OVERLAYS / "staging")
+    repository.commit("Another overlay")
+    assert diff.run(base, tmp_path) == "other, staging would change"
+    kustomize.write_text(FAKE.replace("$2", "manifests/overlays/dev"))
+    base = repository("rev-parse", "HEAD")
+    with (OVERLAYS / "dev/release/kustomization.yaml").open("a") as file:
+        file.write("# more\n")
+    assert set(diff.difference(base)) == {"dev", "other", "production"}
 
 
 def test_a_commit_that_is_not_here_is_told(kustomize: Path, repository: Git) -> None:
     for name in ("origin/main", "--help"):
         with pytest.raises(InputError, match=f"git does not know the commit '{name}'"):
-            diff.difference(SETTINGS.order, name)
+            diff.difference(name)
 
 
 def test_a_missing_git_is_told(repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="git is not installed"):
-        diff.difference(SETTINGS.order, "HEAD")
+        diff.difference("HEAD")
 
 
 def test_a_difference_ends_neither_its_block_nor_its_fold() -> None:
