@@ -87,6 +87,7 @@ def _release(options: argparse.Namespace) -> str:
     from lifecycle.documents import record
     from lifecycle.releasing import release
 
+    _begun(options.build)
     images = {"serve": options.serve, "monitor": options.monitor}
     promotion = config.load(options.config).promote
     decision = record.decision(options.build / "decision.json")
@@ -102,6 +103,7 @@ def _rebuild(options: argparse.Namespace) -> str:
 def _promote(options: argparse.Namespace) -> str:
     from lifecycle.releasing import promote
 
+    _begun(options.build)
     promotion, today = config.load(options.config).promote, datetime.now(UTC).date()
     share = _percent(options.share) if options.share else None
     verified = options.verified or (promote.changed(options.since, promotion) if options.since else "")
@@ -121,6 +123,7 @@ def _percent(share: str) -> int:
 def _rollback(options: argparse.Namespace) -> str:
     from lifecycle.releasing import rollback
 
+    _begun(options.build)
     promotion = config.load(options.config).promote
     if options.digest or options.revision:
         failed = rollback.failed(options.environment, options.digest, options.revision, promotion)
@@ -235,6 +238,13 @@ def _doctor(options: argparse.Namespace) -> str:
 
     doctor.run(options.config)
     return missing.run(config.load(options.config).promote)
+
+
+def _begun(build: Path) -> None:
+    """Forget the change of an earlier verb, so that `offer` does not take it for this one's if this one is killed."""
+    from lifecycle.documents import change as kept
+
+    kept.forget(build)
 
 
 def _prepared(change: "Change | str", build: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from lifecycle import InputError
 
 SUMS = "SHA256SUMS"
+PART, OLD = ".part", ".old.part"  # ignored by git
 
 
 def sha256(content: bytes) -> str:
@@ -52,21 +53,34 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder that replaces `folder` if the block succeeds."""
+    """Yield an empty folder that replaces `folder` if the block succeeds; `recover` ends what a kill interrupted."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PART, dir=folder.parent))
     part.chmod(0o755)
-    old = part.with_suffix(".old.part")
+    old = part.with_suffix(OLD)
     try:
         yield part
         if folder.exists():
             folder.rename(old)
         part.rename(folder)
     finally:
-        if old.exists() and not folder.exists():  # interrupted between the renames
-            old.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _settle(folder, old)
         shutil.rmtree(part, ignore_errors=True)
+
+
+def recover(folder: Path) -> None:
+    """Let a folder be its old self or the new one after its replacement was killed, and remove what else is left."""
+    for old in folder.parent.glob(f".{folder.name}.*{OLD}"):
+        _settle(folder, old)
+    for part in folder.parent.glob(f".{folder.name}.*{PART}"):
+        shutil.rmtree(part)
+
+
+def _settle(folder: Path, old: Path) -> None:
+    """Remove the old folder if the new one is in its place, or put it back."""
+    if old.exists() and not folder.exists():  # interrupted between the renames
+        old.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def made(path: Path, step: str) -> Path:

@@ -24,6 +24,13 @@ def folder(environment: str, order: tuple[str, ...]) -> Path:
     return OVERLAYS / environment / RELEASE
 
 
+def writable(environment: str, order: tuple[str, ...]) -> Path:
+    """The `release/` of an environment for a verb that writes it; one that was killed meanwhile left it whole."""
+    found = folder(environment, order)
+    files.recover(found)
+    return found
+
+
 def within(name: str, environment: str) -> bool:
     """Whether a file lies in the `release/` of an environment."""
     return Path(name).is_relative_to(OVERLAYS / environment / RELEASE)
@@ -60,3 +67,25 @@ def place(contents: dict[str, str], release: Path) -> None:
     with files.replaced(release) as part:
         for name, content in contents.items():
             files.write(part / name, content)
+
+
+def committed(release: Path) -> dict[str, str]:
+    """The files of a release in the last commit."""
+    found = {name: git.content("HEAD", release / name) for name in (RECORD, CANDIDATE, KUSTOMIZATION)}
+    return {name: content for name, content in found.items() if content is not None}
+
+
+def repeat(release: Path, decision: record.Decision) -> None:
+    """Restore the last commit's release if the present one brings a decision that it does not have.
+
+    A verb that was killed after it wrote its release, or that is repeated, then does the same again.
+    """
+    if decision not in (current(release), current(release, CANDIDATE)):
+        return
+    before = committed(release)
+    if any(content != before.get(name) for name, content in _present(release).items()):
+        place(before, release)
+
+
+def _present(release: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in release.iterdir() if path.is_file()}

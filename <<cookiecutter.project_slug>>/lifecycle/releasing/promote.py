@@ -13,7 +13,9 @@ from lifecycle.documents.environments import (
     folder,
     frozen,
     place,
+    repeat,
     touched,
+    writable,
 )
 from lifecycle.releasing import component, evidence, provenance, succession
 
@@ -23,18 +25,20 @@ def run(environment: str, promotion: Promote, today: date, share: int = 100) -> 
 
     With a share below 100 percent of the requests it becomes a candidate beside the present release.
     """
-    target = folder(environment, promotion.order)
+    target = writable(environment, promotion.order)
     if environment == promotion.order[0]:
         raise InputError(f"{environment} is the first environment; `make release` writes it, promote a later one.")
     source = promotion.order[promotion.order.index(environment) - 1]
-    origin = folder(source, promotion.order)
-    decision, before, candidate = current(origin), current(target), current(target, CANDIDATE)
+    origin = writable(source, promotion.order)
+    decision = current(origin)
     if decision is None or decision.images is None:
         raise InputError(f"{source} has no release to promote to {environment}; give {source} one first.")
     version = decision.version
     if decision.refused:
         raise InputError(f"{version} in {source} was refused by its gates; roll {source} back.")
     provenance.check(decision)
+    repeat(target, decision)
+    before, candidate = current(target), current(target, CANDIDATE)
     if before is not None:
         there = before.version
         if there == version:

@@ -4,14 +4,14 @@ from lifecycle import InputError, git
 from lifecycle.config import Promote
 from lifecycle.documents import record
 from lifecycle.documents.change import Change
-from lifecycle.documents.environments import KUSTOMIZATION, RECORD, current, folder, place
+from lifecycle.documents.environments import KUSTOMIZATION, RECORD, current, place, repeat, writable
 from lifecycle.releasing import component, evidence, provenance, succession
 
 
 def run(decision: record.Decision, images: dict[str, str], environment: str, promotion: Promote) -> Change:
     """Release a candidate that passed; raises InputError if it was refused or was trained with uncommitted changes."""
     version = decision.evaluation.origin.version
-    target = folder(environment, promotion.order)
+    target = writable(environment, promotion.order)
     if decision.refused:
         failed = sum(verdict.outcome in record.BLOCKING for verdict in decision.gates)
         gates = "1 gate" if failed == 1 else f"{failed} gates"
@@ -27,6 +27,7 @@ def run(decision: record.Decision, images: dict[str, str], environment: str, pro
         raise InputError(f"Give images by digest, as registry/name@sha256:<64 hex digits>, not {wrong}.") from error
     released = decision.model_copy(update={"images": pinned})
     provenance.check(released)
+    repeat(target, released)
     before = current(target)
     if before is not None and before.version == released.version:
         raise InputError(f"{environment} already runs {released.version}; there is nothing to release.")

@@ -1,10 +1,22 @@
 """Restores an environment's previous release from the history of its folder."""
 
+from pathlib import Path
+
 from lifecycle import InputError, git
 from lifecycle.config import Promote
 from lifecycle.documents import record
 from lifecycle.documents.change import Change
-from lifecycle.documents.environments import CANDIDATE, KUSTOMIZATION, OVERLAYS, RECORD, current, folder, place
+from lifecycle.documents.environments import (
+    CANDIDATE,
+    KUSTOMIZATION,
+    OVERLAYS,
+    RECORD,
+    committed,
+    current,
+    place,
+    ran,
+    writable,
+)
 from lifecycle.releasing import component, evidence
 
 
@@ -13,7 +25,9 @@ def run(environment: str, promotion: Promote) -> Change:
 
     A second rollback goes one release further back; it does not undo the first. A candidate is dropped first.
     """
-    target = folder(environment, promotion.order)
+    target = writable(environment, promotion.order)
+    if _done(target):
+        place(committed(target), target)  # do it again, not one release further back
     present = current(target)
     if present is None:
         raise InputError(f"{environment} has no release; there is nothing to roll back.")
@@ -41,13 +55,24 @@ def run(environment: str, promotion: Promote) -> Change:
     return offered
 
 
+def _done(target: Path) -> bool:
+    """Whether a rollback was written that is in no commit: alone, a release that ran before or that had a candidate."""
+    present, before = current(target), committed(target)
+    if present is None or (target / CANDIDATE).is_file():
+        return False
+    if component.read((target / KUSTOMIZATION).read_text(), present, None) is None:
+        return False
+    content = (target / RECORD).read_text()
+    return (CANDIDATE in before or content != before.get(RECORD)) and ran(target, content)
+
+
 def failed(environment: str, digest: str, revision: str, promotion: Promote) -> Change | str:
     """Roll back a failed release, or say why there is nothing to roll back.
 
     The cluster reports the commit it synced and, if a pod ran, its digest. The release is to blame only if the
     environment still runs the release of that commit, and no other change to its manifests is newer.
     """
-    target = folder(environment, promotion.order)
+    target = writable(environment, promotion.order)
     present = current(target)
     if present is None:
         return f"{environment} has no release; there is nothing to roll back."

@@ -5,8 +5,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Git
+from conftest import Git
 from test_release import OVERLAYS, SETTINGS
+from tiny import ROOT
 
 from lifecycle import InputError
 from lifecycle.releasing import applied, audit, render

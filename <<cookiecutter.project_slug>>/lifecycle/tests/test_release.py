@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import yaml
 from conftest import Git
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import Trained
+from tiny import ROOT, Trained
 
 from lifecycle import InputError, config, files, git
 from lifecycle.documents import environments, record
@@ -543,3 +546,47 @@ def test_a_clone_without_history_releases_nothing(
     monkeypatch.chdir(tmp_path / "shallow")
     with pytest.raises(InputError, match="git fetch --unshallow"):
         release.run(decision, IMAGES, "dev", SETTINGS)
+
+
+def rolled(decision: record.Decision, repository: Git) -> None:
+    """Two releases in production."""
+    promoted(decision, repository)
+    newer(decision, repository)
+    repository.commit(promote.run("production", SETTINGS, TODAY).title)
+
+
+@pytest.mark.parametrize(
+    ("live", "verb"),
+    [
+        (lambda *_: None, ["release", "--environment", "dev"]),
+        (promoted, ["release", "--environment", "dev"]),
+        (lambda *given: (promoted(*given), newer(*given)), ["promote", "--environment", "production"]),
+        (
+            lambda *given: (promoted(*given), newer(*given)),
+            ["promote", "--environment", "production", "--share", "10"],
+        ),
+        (rolled, ["rollback", "--environment", "production"]),
+        (beside, ["rollback", "--environment", "production"]),
+    ],
+)
+def test_a_verb_that_is_killed_anywhere_is_run_again(  # type: ignore[no-untyped-def]
+    live, verb: list[str], binary: Trained, decision: record.Decision, repository: Git
+) -> None:
+    shutil.copy(ROOT / ".gitignore", ".gitignore")
+    Path("config.yaml").write_text(yaml.safe_dump(binary.document))
+    live(decision, repository)
+    repository.commit("Live")
+    if verb[0] == "release":
+        files.write(Path("build/decision.json"), record.dump(version(decision, "2020.02.04-ddddddd")))
+        repository("add", "--force", "build/decision.json")  # so that it outlives `git clean`
+        repository("commit", "--quiet", "--message", "Decide")
+        verb += ["--serve", IMAGES["serve"], "--monitor", IMAGES["monitor"]]
+    driver = Path(__file__).with_name("killed.py")
+    done = subprocess.run(
+        [sys.executable, str(driver), *verb],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 10
