@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 TASK = "<< cookiecutter.task >>"
@@ -38,9 +39,9 @@ def configure(project: Path, task: str, serving: str) -> None:
 
 def clean(project: Path) -> None:
     """Remove environments, caches and outputs, which a template's checkout holds once it was worked in."""
-    ignored = {line.rstrip("/") for line in (project / ".gitignore").read_text().splitlines()}
+    ignored = [line.rstrip("/") for line in (project / ".gitignore").read_text().splitlines()]
     for folder, inner, _ in os.walk(project):
-        for name in ignored.intersection(inner):
+        for name in [name for name in inner if any(fnmatch(name, pattern) for pattern in ignored)]:
             shutil.rmtree(Path(folder, name))
             inner.remove(name)
 
