@@ -237,8 +237,11 @@ def test_one_digest_goes_all_the_way_and_each_promotion_changes_one_release(base
     digest = records[0]["images"]["serve"].partition("sha256:")[2]
     content = (hub.folder / "registry" / digest).read_bytes()
     assert hashlib.sha256(content).hexdigest() == digest
-    signed = (hub.folder / "signatures").read_text()
-    assert signed.split() == ["sign", "--yes", records[0]["images"]["serve"], records[0]["images"]["monitor"]]
+    signed, attested = (hub.folder / "signatures").read_text().splitlines()
+    images = [records[0]["images"]["serve"], records[0]["images"]["monitor"]]
+    assert signed.split() == ["sign", "--yes", *images]
+    kind = "https://github.com/acme/my-model/decision"
+    assert attested.split() == ["attest", "--yes", "--type", kind, "--predicate", "build/decision.json", *images]
 
 
 def test_a_release_is_on_github_with_report_and_record(hub: Hub) -> None:

@@ -137,6 +137,12 @@ def _audit(options: argparse.Namespace) -> str:
     return audit.run(config.load(options.config).promote, options.base, datetime.now(UTC).date())
 
 
+def _verify(options: argparse.Namespace) -> str:
+    from lifecycle.releasing import verify
+
+    return verify.run(options.environment, config.load(options.config).promote)
+
+
 def _render(options: argparse.Namespace) -> str:
     from lifecycle.releasing import render
 
@@ -273,7 +279,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(dest="verb", required=True, metavar="VERB")
     own = {name: verbs.add_parser(name, help=text, description=text) for name, text in VERBS.items()}
     own["evaluate"].add_argument("--champion", type=Path, help="model directory of the model in production")
-    for name in ("release", "promote", "rollback", "render", "degraded"):
+    for name in ("release", "promote", "rollback", "verify", "render", "degraded"):
         own[name].add_argument("--environment", required=True)
     for name in ("promote", "rollback"):
         own[name].add_argument("--digest", default="", help="nothing is done unless an image with this digest runs")

@@ -13,9 +13,10 @@ ANSWERS = Path(".cookiecutter.yaml")
 
 @dataclass(frozen=True)
 class Answers:
-    """Where the images lie, and the name of the repository, with which those of its namespaces begin."""
+    """Where the images lie, the repository on GitHub, and its name, with which those of its namespaces begin."""
 
     images: str
+    repository: str
     name: str
 
 
@@ -23,8 +24,8 @@ def read(commit: str) -> Answers:
     """The answers as they are in a commit; raises InputError if it does not have them."""
     try:
         found = parsed(git.content(commit, ANSWERS) or "")
-        name = found["project_slug"]
-        return Answers("/".join((found["registry"], found["owner"].lower(), name)), name)
+        owner, name = found["owner"], found["project_slug"]
+        return Answers(f"{found['registry']}/{owner.lower()}/{name}", f"{owner}/{name}", name)
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{ANSWERS} at {commit[:12]} lacks registry, owner or project_slug; restore it from git."
