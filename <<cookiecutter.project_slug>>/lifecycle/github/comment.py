@@ -18,6 +18,8 @@ from lifecycle.releasing import diff
 from lifecycle.reporting import pages, sections
 
 MARK = "<!-- model report "
+BOT = "github-actions[bot]"  # whose token report.yaml has
+FORK = "> Measured by the fork's own run: {origin} can change what measures. Read the code before the numbers.\n\n"
 FILES = {"decision.json": 2_000_000, "diff.json": 2_000_000, "number": 20, "report.html": 20_000_000}
 
 
@@ -65,16 +67,27 @@ def _differences(path: Path) -> dict[str, str]:
         raise InputError("The run uploaded a diff.json that is not valid; refused.") from error
 
 
+def verdict(decision: record.Decision, conclusion: str) -> str:
+    """The record's verdict, if the run ended as the record says; whoever runs it can write any record."""
+    if decision.passed and conclusion != "success":
+        return f"❌ Failed: the run ended with {conclusion}, although its record says accepted; its log says where"
+    return sections.verdict(decision)
+
+
 def text(files: dict[str, Path], run: dict[str, Any]) -> str:
     """The comment, at most 65,000 characters; its first line is for programs."""
     shown = diff.markdown(_differences(files["diff.json"])) if "diff.json" in files else ""
     metrics: dict[str, float] = {}
     if "decision.json" in files:
         decision = record.decision(files["decision.json"])
-        metrics = {name: measure.value for name, measure in decision.evaluation.metrics.items()}
-        verdict, setting = sections.verdict(decision), sections.setting(decision.evaluation)
+        if run["conclusion"] == "success":
+            metrics = {name: measure.value for name, measure in decision.evaluation.metrics.items()}
         report = pages.markdown(
-            verdict, setting, sections.of(decision), "report.html", limits.BODY - len(shown) - limits.FRAME
+            verdict(decision, run["conclusion"]),
+            sections.setting(decision.evaluation),
+            sections.of(decision),
+            "report.html",
+            limits.BODY - len(shown) - limits.FRAME,
         )
     elif run["conclusion"] == "success":
         report = "## The model is unchanged\n\nThis change does not affect training, so the model was not retrained.\n"
@@ -82,15 +95,15 @@ def text(files: dict[str, Path], run: dict[str, Any]) -> str:
         report = "## ❌ There is no evaluation\n\nThe run failed earlier: its log says where, and what to do.\n"
     seen = json.dumps({"commit": run["head_sha"], "metrics": metrics}).replace("<", "\\u003c").replace(">", "\\u003e")
     head = f"{MARK}{seen} -->\n"
+    origin = run["head_repository"]["full_name"]
+    mark = "" if origin == api.repository() else FORK.format(origin=pages.plain(origin))
     foot = f"\n[Run, log and full report]({run['html_url']}) of `{run['head_sha'][:12]}`.\n"
-    return f"{head}{report}\n{shown}{foot}"
+    return f"{head}{mark}{report}\n{shown}{foot}"
 
 
 def mine(comments: list[Any]) -> dict[str, Any] | None:
-    """The earlier comment of a bot; never a person's."""
-    return next(
-        (one for one in comments if (one["body"] or "").startswith(MARK) and one["user"]["type"] == "Bot"), None
-    )
+    """The earlier comment of report.yaml; never a person's, nor another program's."""
+    return next((one for one in comments if (one["body"] or "").startswith(MARK) and one["user"]["login"] == BOT), None)
 
 
 def run(build: Path) -> str:

@@ -1,5 +1,6 @@
 """Keeps one issue about a degrading model, and updates it only for a new alert."""
 
+import re
 from typing import Any
 
 from lifecycle.documents import limits
@@ -10,7 +11,8 @@ TITLE = "The model degrades"
 
 
 def _mark(raised: str) -> str:
-    return f"<!-- raised {pages.plain(raised)} -->"
+    """Finds the alert in the issue; other signs could end the hidden line."""
+    return f"<!-- raised {re.sub('[^0-9A-Za-z.:+]+', '-', raised)} -->"
 
 
 def run() -> str:
@@ -32,7 +34,7 @@ def run() -> str:
     if found and mark in found["body"]:
         return f"#{found['number']} already has the alert of {alert['raised'][:40]}"
     begin = f"The monitor of {pages.plain(environment)} raised an alert about {pages.plain(alert['version'][:60])}."
-    body = f"{mark}\n{begin}\n\n{pages.cut(_inert(alert['report']), limits.BODY - limits.FRAME)}\n"
+    body = f"{mark}\n{begin}\n\n{_inert(pages.cut(alert['report'], limits.BODY - limits.FRAME))}\n"
     if found is None:
         made = api.call(
             "POST", f"{api.root()}/issues", {"title": TITLE, "body": body, "labels": ["monitor", environment]}
@@ -45,5 +47,5 @@ def run() -> str:
 
 
 def _inert(report: str) -> str:
-    """The monitor's Markdown report, with mentions of people and hidden text disabled."""
-    return report.replace("<!--", "&lt;!--").replace("@", "&#64;")
+    """The monitor's Markdown report; as a block of code if it has what no report of the monitor has."""
+    return report if pages.ours(report) else pages.fenced(report)

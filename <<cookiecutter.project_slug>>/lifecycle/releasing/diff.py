@@ -1,7 +1,6 @@
 """Shows how the rendered manifests differ from another commit."""
 
 import difflib
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -46,11 +45,11 @@ def markdown(differences: dict[str, str]) -> str:
         return "The diff of the rendered manifests is too long for this page: `make diff` shows it.\n"
     parts = []
     for environment, text in differences.items():
-        fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
         count = sum(line.startswith(("+", "-")) for line in text.splitlines()[2:])
+        # The name stands outside of the fold: Markdown is not read in `summary`.
         parts.append(
-            f"<details><summary>Rendered manifests of {pages.plain(environment)}: {count} lines differ</summary>\n\n"
-            f"{fence}diff\n{text}\n{fence}\n\n</details>\n"
+            f"Rendered manifests of {pages.plain(environment)}: {count} lines differ.\n\n"
+            f"<details><summary>Show them</summary>\n\n{pages.fenced(text, 'diff')}\n</details>\n"
         )
     return "\n".join(parts)
 

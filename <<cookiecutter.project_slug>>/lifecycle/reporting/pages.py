@@ -37,10 +37,46 @@ class Section:
     charts: Sequence[str] = ()
 
 
+# GitHub links these words wherever they stand in text, however their signs are escaped, but never in code; `$` begins a
+# formula. Source: cmark-gfm's extension `autolink` for addresses; for mentions, references, commits and emoji the
+# filters of html-pipeline, which search the rendered text outside of `code` and `pre`.
+LINKED = re.compile(r"[@#$]|://|www\.|:[\w+-]+:|GH-\d|(?<![^\W_])[0-9a-f]{7,40}(?![^\W_])", flags=re.IGNORECASE)
+LEADING = re.compile(r"\d+(?=[.)](?: |$))|(?=[-+=:](?!\d))")  # begins a list, a rule, or the line under a heading
+
+
 def plain(text: object) -> str:
-    """Untrusted text as Markdown: it cannot end a table cell, be HTML or mention a person."""
-    escaped = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", " ".join(str(text).split()))
-    return html.escape(escaped, quote=False).replace("@", "&#64;").replace("#", "&#35;")
+    """Untrusted text as Markdown in a line or a cell: words that GitHub would link are code, all else is escaped."""
+    shown = "".join(sign if sign.isprintable() else " " for sign in str(text))
+    line = " ".join(_word(word) for word in shown.split())
+    return LEADING.sub(r"\g<0>\\", line, count=1) if LEADING.match(line) else line
+
+
+def _word(word: str) -> str:
+    """One word; signs that end a cell or a code span, or begin HTML, stay outside of code."""
+    if not LINKED.search(word):
+        return html.escape(re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", word), quote=False)
+    parts = re.split(r"([|`<>]|[.,;:)]+$)", word)
+    signs = [html.escape(f"\\{sign}" if sign in "|`" else sign) for sign in parts[1::2]]
+    return "".join(f"`{part}`{sign}" if part else sign for part, sign in zip(parts[::2], [*signs, ""], strict=True))
+
+
+# What the reports made here have of charts, headings, code, entities and escaped signs.
+INERT = re.compile(
+    r"^```mermaid\nxychart-beta[^`]*\n```$|^#+ |`[^`|\n]+`|&(?:amp|lt|gt);|\\([\\`*_{}\[\]|~.)+=:-])",
+    flags=re.MULTILINE,
+)
+
+
+def ours(text: str) -> bool:
+    """Whether Markdown has no link, mention, image, HTML or other code, like the reports made here."""
+    signs, words = INERT.sub(" ", text), INERT.sub(lambda found: found[1] or " ", text)
+    return not re.search(r"[`<\[&\\]", signs) and not LINKED.search(words)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Untrusted lines as a block of code that they cannot end."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}\n"
 
 
 def cut(text: str, longest: int) -> str:

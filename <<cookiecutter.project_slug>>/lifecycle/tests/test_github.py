@@ -16,7 +16,17 @@ from lifecycle.documents.change import Change
 from lifecycle.github import api, branches, comment, issue, missing, offer, setup
 
 ROOT = Path(__file__).parents[2]
-RUN = {"head_sha": "d" * 40, "conclusion": "success", "html_url": "https://github.com/acme/tiny/actions/runs/1"}
+RUN: dict[str, Any] = {
+    "head_sha": "d" * 40,
+    "head_repository": {"full_name": "acme/tiny"},
+    "conclusion": "success",
+    "html_url": "https://github.com/acme/tiny/actions/runs/1",
+}
+
+
+@pytest.fixture(autouse=True)
+def _named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
 
 
 def gh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -161,7 +171,7 @@ def test_a_run_that_pushes_the_same_a_moment_earlier_is_no_failure(
         branches.push(made, "retrain/data")
 
 
-def said(folder: Path, **run: str) -> str:
+def said(folder: Path, **run: Any) -> str:
     return comment.text(comment.artefacts(folder), {**RUN, **run})
 
 
@@ -203,6 +213,42 @@ def test_a_comment_without_a_record_says_why(tmp_path: Path) -> None:
     assert "The model is unchanged" in said(tmp_path / "none")
 
 
+@pytest.mark.parametrize("conclusion", ["failure", "timed_out", "action_required"])
+def test_a_record_that_says_accepted_in_a_run_that_failed_is_shown_as_failed(
+    conclusion: str, binary: Trained, tmp_path: Path
+) -> None:
+    decision = record.decision(binary.build / "decision.json").model_copy(update={"passed": True})
+    (tmp_path / "decision.json").write_text(record.dump(decision))
+    posted = said(tmp_path, conclusion=conclusion)
+    assert "✅ Accepted" not in posted
+    assert f"## ❌ Failed: the run ended with {conclusion.replace('_', '\\_')}, although its record" in posted
+    assert json.loads(posted.removeprefix(comment.MARK).partition(" -->")[0])["metrics"] == {}  # nothing was reviewed
+
+
+def test_a_record_that_says_refused_in_a_run_that_succeeded_is_shown_as_refused(
+    binary: Trained, tmp_path: Path
+) -> None:
+    decision = record.decision(binary.build / "decision.json").model_copy(update={"passed": False})
+    (tmp_path / "decision.json").write_text(record.dump(decision))
+    assert "## ❌ Refused" in said(tmp_path)
+
+
+def test_what_a_fork_measured_is_marked_as_its_own(binary: Trained, tmp_path: Path) -> None:
+    mark = "Measured by the fork's own run: "
+    (tmp_path / "decision.json").write_bytes((binary.build / "decision.json").read_bytes())
+    for folder in (tmp_path, tmp_path / "none"):
+        assert f"\n> {mark}mallory/x\\_y " in said(folder, head_repository={"full_name": "mallory/x_y"})
+        assert mark not in said(folder)
+
+
+def test_another_programs_comment_is_not_taken_for_the_report() -> None:
+    def by(login: str) -> dict[str, Any]:
+        return {"body": f"{comment.MARK}x", "user": {"login": login, "type": "Bot"}}
+
+    assert comment.mine([by("mallory-app[bot]")]) is None
+    assert comment.mine([by("mallory-app[bot]"), by("github-actions[bot]")]) == by("github-actions[bot]")
+
+
 def test_the_hidden_line_of_a_comment_cannot_be_ended_from_inside(binary: Trained, tmp_path: Path) -> None:
     decision = record.decision(binary.build / "decision.json")
     metrics = {**decision.evaluation.metrics, "--> <script>": next(iter(decision.evaluation.metrics.values()))}
@@ -242,7 +288,15 @@ def test_an_alert_of_the_monitor_reaches_no_one_by_name(tmp_path: Path, monkeypa
         return {"number": 1}
 
     (tmp_path / "event.json").write_text(
-        json.dumps({"client_payload": {"environment": "production", "report": "@all <!-- x" + "y" * 90_000}})
+        json.dumps(
+            {
+                "client_payload": {
+                    "environment": "production",
+                    "raised": "2013-09-05--><script>",
+                    "report": "@all <!-- x" + "y" * 90_000,
+                }
+            }
+        )
     )
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(tmp_path / "event.json"))
     monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
@@ -250,8 +304,10 @@ def test_an_alert_of_the_monitor_reaches_no_one_by_name(tmp_path: Path, monkeypa
     monkeypatch.setattr(api, "call", call)
     assert issue.run() == "#1 was opened"
     assert len(made[0]["body"]) < 65_000
-    assert "@all" not in made[0]["body"]
-    assert made[0]["body"].count("<!--") == 1
+    mark, _, shown = made[0]["body"].partition("\n")
+    assert mark == "<!-- raised 2013-09-05-script- -->"
+    assert shown.split("\n\n", 1)[1].startswith("```\n@all <!-- x")  # it mentions no one
+    assert shown.endswith("\n```\n\n")
 
 
 @pytest.mark.parametrize(

@@ -249,12 +249,6 @@ def test_text_from_data_cannot_break_the_report(hostile: str, decision: record.D
     assert "<script>x" not in report.page(changed)
 
 
-@given(st.text())
-def test_plain_text_keeps_no_sign_that_markdown_or_html_reads(text: str) -> None:
-    made = pages.plain(text)
-    assert not re.search(r"[<>@\n]|(?<!\\)[`|*_\[\]~]", made)
-
-
 def test_the_baseline_and_the_champion_stand_beside_a_metric_not_beside_a_slice(decision: record.Decision) -> None:
     given = evaluation()
     against = record.Champion(origin=given.origin, metrics=given.metrics, differences={}, code=None)
