@@ -7,6 +7,7 @@ from pathlib import Path
 from lifecycle import InputError, git
 
 BOT = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
+RECORD = "refs/offered"  # which commit a verb pushed last to each branch
 HELPER = ["-c", "credential.helper=", "-c", "credential.helper=!gh auth git-credential"]
 
 
@@ -37,28 +38,44 @@ def commit(paths: list[str], message: str) -> str:
     return git.run("commit-tree", tree, "-p", "HEAD", "-m", message, **identity())
 
 
-def tip(branch: str) -> str:
+def tip(branch: str, kept: str = "refs/heads") -> str:
     """The commit that a branch of the remote points to, or nothing."""
-    return git.run(*HELPER, "ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
+    return git.run(*HELPER, "ls-remote", "origin", f"{kept}/{branch}").partition("\t")[0]
 
 
-def ours(there: str, made: str) -> bool:
-    """Whether a commit of the remote was made by whoever made ours, and not by a person."""
-    git.run(*HELPER, "fetch", "--quiet", "origin", there)
-    return git.run("show", "--no-patch", "--format=%ce", there) == git.run("show", "--no-patch", "--format=%ce", made)
+def ours(branch: str, there: str) -> bool:
+    """Whether a verb pushed the branch's commit, as recorded: anyone may commit under a bot's name."""
+    return bool(there) and tip(branch, RECORD) == there
+
+
+def _move(branch: str, there: str, made: str) -> None:
+    """Point a branch and its record to a commit, or to nothing, unless the branch has moved on from `there`."""
+    ref = f"refs/heads/{branch}"
+    lease = f"--force-with-lease={ref}:{there}"
+    git.run(*HELPER, "push", "--quiet", "--atomic", lease, "origin", f"{made}:{ref}", f"+{made}:{RECORD}/{branch}")
 
 
 def push(made: str, branch: str) -> bool:
-    """Point a remote branch at a commit; False, and no change, when a person has committed to the branch."""
+    """Point a remote branch at a commit; False, and no change, when it holds a commit that no verb pushed."""
     there = tip(branch)
+    if there and not ours(branch, there):
+        return False
     if there == made:
         return True
-    if there and not ours(there, made):
-        return False
-    ref = f"refs/heads/{branch}"
     try:
-        git.run(*HELPER, "push", "--quiet", f"--force-with-lease={ref}:{there}", "origin", f"{made}:{ref}")
+        _move(branch, there, made)
     except InputError:
         if tip(branch) != made:  # otherwise another run has just pushed the same
             raise
+    return True
+
+
+def delete(branch: str, there: str) -> bool:
+    """Delete a remote branch; False, and no change, when it has another commit by now."""
+    try:
+        _move(branch, there, "")
+    except InputError:
+        if tip(branch) == there:
+            raise
+        return False
     return True

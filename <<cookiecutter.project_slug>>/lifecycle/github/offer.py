@@ -60,8 +60,8 @@ def _open(change: Change, text: str) -> dict[str, Any]:
     return updated
 
 
-def _supersede(branch: str, made: str, mine: dict[str, Any]) -> list[int]:
-    """Close the other pull requests of the same kind and environment that a verb opened, unless a person worked on one.
+def _supersede(branch: str, mine: dict[str, Any]) -> list[int]:
+    """Close the other pull requests of the same kind and environment that a verb opened and pushed last.
 
     A verb's are a bot's; those for an environment may also be of whoever runs the verb by hand.
     """
@@ -71,11 +71,10 @@ def _supersede(branch: str, made: str, mine: dict[str, Any]) -> list[int]:
         ref, head, user = pull["head"]["ref"], pull["head"], pull["user"]
         own = head["repo"] and head["repo"]["full_name"] == repository and ref.startswith(group) and ref != branch
         by_verb = user["type"] == "Bot" or (group.count("/") > 1 and user["login"] == mine["user"]["login"])
-        if own and by_verb and branches.ours(head["sha"], made):
+        if own and by_verb and branches.ours(ref, head["sha"]) and branches.delete(ref, head["sha"]):
             said = {"body": f"Superseded by #{mine['number']}."}
             api.call("POST", f"repos/{repository}/issues/{pull['number']}/comments", said)
             api.call("PATCH", f"repos/{repository}/pulls/{pull['number']}", {"state": "closed"})
-            api.call("DELETE", f"repos/{repository}/git/refs/heads/{ref}")
             closed.append(pull["number"])
     return closed
 
@@ -94,7 +93,7 @@ def run(build: Path, waits: bool) -> str:
         ahead = f"{change.template}:refs/heads/template"
         git.run(*branches.HELPER, "push", "--quiet", "origin", ahead)
     if not branches.push(made, change.branch):
-        return f"{change.branch} has a person's commits and was left unchanged"
+        return f"{change.branch} has a person's commits, or some that no verb recorded, and was left unchanged"
     differences = build / documents.DIFFERENCES
     text = body(change, files.read_json(differences) if differences.is_file() else {}, waits)
     try:
@@ -110,7 +109,7 @@ def run(build: Path, waits: bool) -> str:
         )
     labels = change.branch.split("/")[:-1]
     api.call("POST", f"{api.root()}/issues/{pull['number']}/labels", {"labels": labels})
-    closed = _supersede(change.branch, made, pull)
+    closed = _supersede(change.branch, pull)
     over = f"; closed {', '.join(f'#{number}' for number in closed)}, which it supersedes" if closed else ""
     outcome = f"#{pull['number']} {change.title}{over}"
     api.say("GITHUB_STEP_SUMMARY", f"{pages.plain(outcome)}: {pull['html_url']}")

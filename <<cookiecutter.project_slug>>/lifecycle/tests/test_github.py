@@ -70,35 +70,50 @@ def test_the_report_of_a_deleted_fork_is_posted_nowhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("branch", "user", "email", "closed"),
+    ("branch", "user", "pushed", "closed"),
     [
-        ("promote/dev/2", "bot", "tester@example.org", True),
-        ("promote/dev/2", "ann", "tester@example.org", True),  # who runs the verb by hand
-        ("promote/dev/2", "eve", "tester@example.org", False),
-        ("promote/dev/2", "bot", "eve@example.org", False),  # a person has committed to it
-        ("promote/staging/2", "bot", "tester@example.org", False),
-        ("retrain/data", "ann", "tester@example.org", False),  # her own idea of a better model
-        ("retrain/data", "bot", "tester@example.org", True),
+        ("promote/dev/2", "bot", "verb", True),
+        ("promote/dev/2", "ann", "verb", True),  # who runs the verb by hand
+        ("promote/dev/2", "eve", "verb", False),
+        ("promote/dev/2", "bot", "then a person", False),
+        ("promote/dev/2", "ann", "person", False),
+        ("promote/staging/2", "bot", "verb", False),
+        ("retrain/data", "ann", "person", False),  # her own idea of a better model
+        ("retrain/data", "bot", "person", False),  # opened for her by another program, with the bot's committer
+        ("retrain/data", "bot", "verb", True),
     ],
 )
 def test_only_a_verbs_own_pull_request_is_superseded(
-    branch: str, user: str, email: str, closed: bool, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    branch: str, user: str, pushed: str, closed: bool, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
     repository("init", "--quiet", "--bare", str(tmp_path / "origin.git"))
     repository("remote", "add", "origin", str(tmp_path / "origin.git"))
-    made = repository("rev-parse", "HEAD")
-    monkeypatch.setenv("GIT_COMMITTER_EMAIL", email)
     other = "retrain/new-features" if branch.startswith("retrain") else "promote/dev/1"
-    head = {"ref": other, "sha": repository.commit("Earlier"), "repo": {"full_name": "acme/tiny"}}
-    repository("push", "--quiet", "origin", f"HEAD:refs/heads/{other}")
+    if pushed != "person":
+        assert branches.push(repository.commit("Earlier"), other)
+    if pushed != "verb":  # under the same name and address
+        repository.commit("Mine")
+        repository("push", "--quiet", "origin", f"HEAD:refs/heads/{other}")
+    head = {"ref": other, "sha": repository("rev-parse", "HEAD"), "repo": {"full_name": "acme/tiny"}}
     users = {name: {"login": name, "type": "Bot" if name == "bot" else "User"} for name in ("ann", "bot", "eve")}
     calls: list[str] = []
     monkeypatch.setattr(api, "listed", lambda _: [{"number": 7, "user": users[user], "head": head}])
     monkeypatch.setattr(api, "call", lambda method, path, *_: calls.append(f"{method} {path}"))
     mine = {"number": 8, "user": users["ann"]}
-    assert offer._supersede(branch, made, mine) == ([7] if closed else [])
+    assert offer._supersede(branch, mine) == ([7] if closed else [])
     assert bool(calls) is closed
+    assert bool(branches.tip(other)) is not closed
+
+
+def test_a_branch_that_a_person_pushed_to_a_moment_ago_is_not_deleted(repository: Git, tmp_path: Path) -> None:
+    repository("init", "--quiet", "--bare", str(tmp_path / "origin.git"))
+    repository("remote", "add", "origin", str(tmp_path / "origin.git"))
+    made = repository("rev-parse", "HEAD")
+    assert branches.push(made, "retrain/data")
+    repository.commit("Mine")
+    repository("push", "--quiet", "origin", "HEAD:refs/heads/retrain/data")
+    assert not branches.delete("retrain/data", made)
+    assert branches.tip("retrain/data") == repository("rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +162,9 @@ def test_a_branch_is_refreshed_and_one_with_a_persons_commit_is_kept(
     there = repository("ls-remote", "origin", "refs/heads/retrain/data").split()[0]
     assert there == made("a: 2\n")
     tree = repository("rev-parse", f"{there}^{{tree}}")
+    for role in ("AUTHOR", "COMMITTER"):  # also with the bot's name and address, which anyone may give
+        monkeypatch.setenv(f"GIT_{role}_NAME", branches.BOT[0])
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", branches.BOT[1])
     mine = repository("commit-tree", tree, "-p", there, "-m", "Mine")
     repository("push", "--quiet", "origin", f"{mine}:refs/heads/retrain/data")
     assert not branches.push(made("a: 3\n"), "retrain/data")
@@ -160,7 +178,7 @@ def test_a_run_that_pushes_the_same_a_moment_earlier_is_no_failure(
     repository("config", "remote.origin.url", str(tmp_path / "remote"))
     Path("manifests/new.yaml").write_text("a: 1\n")
     made, other = branches.commit(["manifests"], "Add"), branches.commit(["manifests"], "Another")
-    tips = iter(["", made])
+    tips = iter(["", made])  # of an empty remote, and then after the other run
     hook = tmp_path / "remote/hooks/pre-receive"
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
