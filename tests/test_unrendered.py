@@ -18,6 +18,9 @@ def test_the_templates_tests_pass_and_read_nothing_of_the_teams(template: Path, 
     shutil.rmtree(repository / "tests")
     for name in ("config.yaml", "model/__init__.py", "model/config.py", "model/estimator.py"):
         (repository / name).write_text("raise SystemExit('The team's own is read.")
+    for folder in (repository / "manifests/overlays").glob("*/release"):
+        (folder / "decision.json").write_text("The team's own release is read.")
+        (folder / "kustomization.yaml").write_text("The team's own release is read.")
     (repository / ".venv").symlink_to(unrendered("dev", "seldon", "serve", "skops") / ".venv")
     said = run(["make", "test", "TESTS=lifecycle/tests", "PYTEST=-rs"], repository)
     assert re.search(r"\d+ passed.* in ", said)

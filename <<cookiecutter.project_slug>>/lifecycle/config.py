@@ -105,7 +105,8 @@ class Data(Strict):
     @model_validator(mode="after")
     def _target_is_no_feature(self) -> Self:
         if self.target.column in self.features or self.time in self.features:
-            raise ValueError("the target and the time column cannot be features")
+            both = ", ".join(name for name in (self.target.column, self.time) if name in self.features)
+            raise ValueError(f"features names {both}, the target or the time, which cannot be a feature; remove it")
         if taken := [name for name in self.features if name in RESERVED or name.startswith("probability_")]:
             raise ValueError(f"the steps reserve {', '.join(taken)}; rename the feature")
         if len({name.lower() for name in self.features}) < len(self.features):

@@ -64,6 +64,7 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     if not features:
         why = "; ".join(f"{one.column}: {one.why}" for one in choices) or "it has no other column"
         raise InputError(f"FILE {location} has no column that can be a feature ({why}); add one.")
+    key = key or ([] if time else _identity(rows, choices, said))
     kept, group = _keyed(rows, time, key, said)
     pinned = pd.DataFrame({one.name: one.values for one in choices if one.feature})
     pinned = pd.concat([rows[[*filter(None, [time]), *key]], pinned, asked.values.rename(names["TARGET"])], axis=1)
@@ -173,13 +174,25 @@ def _ordered(frame: pd.DataFrame, names: Mapping[str, str], said: list[str]) -> 
     found = columns.moments(rows[time])
     if found is None:
         raise InputError(
-            f"TIME {time} holds {str(rows[time].dropna().iloc[:1].tolist())[1:40]}, no moments; name another."
+            f"TIME {time} holds {str(rows[time].dropna().iloc[0])[:40]!r}, no moments, or days "
+            "that can be read in two ways; write them as 2026-11-27, or name another."
         )
     rows = rows.assign(**{time: found})
     if empty := int(found.isna().sum()):
         rows = rows[found.notna()]
         said.append(f"{empty:,} rows have no {time} and are left out")
     return rows.sort_values(time, kind="stable").reset_index(drop=True), time
+
+
+def _identity(rows: pd.DataFrame, choices: list[Choice], said: list[str]) -> list[str]:
+    """The first column that tells all rows apart and is no feature: a draw by it is kept when columns change."""
+    for one in choices:
+        column = rows[one.column]
+        names = column.map(lambda value: isinstance(value, str | int)).all() and columns.moments(column) is None
+        if one.feature is None and names and column.is_unique:
+            said.append(f"{one.column}: tells rows apart, so the draw goes by it and outlives a change of columns")
+            return [one.column]
+    return []
 
 
 def _keyed(rows: pd.DataFrame, time: str | None, key: list[str], said: list[str]) -> tuple[list[str], str | None]:

@@ -51,7 +51,13 @@ def moments(column: pd.Series) -> pd.Series | None:
         warnings.simplefilter("ignore")
         found = pd.to_datetime(filled, utc=True, errors="coerce", format="ISO8601")
         if found.isna().any():
-            found = pd.to_datetime(filled, utc=True, errors="coerce")
+            # With points the day comes first. With slashes either may, so it must show.
+            first = filled.str.fullmatch(r"\d{1,2}\.\d{1,2}\.\d{4}.*").all()
+            found, other = (
+                pd.to_datetime(filled, utc=True, errors="coerce", dayfirst=one) for one in (first, not first)
+            )
+            if not first and not found.equals(other) and not found.isna().any() and not other.isna().any():
+                return None
     return None if found.isna().any() else found.reindex(column.index)
 
 
@@ -126,7 +132,8 @@ def _choice(column: pd.Series) -> tuple[dict[str, Any] | None, str, pd.Series]:
     if filled.nunique() == 1:
         return None, f"{str(filled.iloc[0])[:40]!r} in every row", column
     if moments(column) is not None:
-        return None, "a moment; what it tells, such as an age or a weekday, has to be a column of its own", column
+        why = f"a moment; TIME={column.name} would split by it, and what it tells, such as an age, needs a column"
+        return None, why, column
     if types.is_bool_dtype(filled.infer_objects()):
         feature = {"type": "number", "min": 0, "max": 1} | ({"missing": True} if missing else {})
         return feature, "true or false; 1 or 0 to the model", column.astype("boolean")

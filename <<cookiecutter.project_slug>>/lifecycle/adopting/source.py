@@ -12,6 +12,7 @@ from lifecycle.rows import store, tables
 from lifecycle.rows.store import said
 
 type Reader = Callable[[bytes], pd.DataFrame]
+COMMA = r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?"  # a number with a decimal comma, as in Germany
 
 
 def _csv(separator: str | None) -> Reader:
@@ -52,11 +53,23 @@ def read(location: str) -> pd.DataFrame:
     frame = _parquet(location) if ending is None else _text(location, ending)
     frame.columns = [str(name).strip() for name in frame.columns]
     frame = frame.drop(columns=[name for name in frame if name.startswith("Unnamed: ")])  # an index without a name
+    for name in frame.select_dtypes("object"):
+        frame[name] = _numbers(frame[name])
     if frame.empty:
         raise InputError(f"FILE {location} has {len(frame)} rows and {len(frame.columns)} columns; give another table.")
     if twice := sorted({name for name in frame.columns if list(frame.columns).count(name) > 1}):
         raise InputError(f"FILE {location} has the column {', '.join(twice)} twice; rename or drop one.")
     return frame
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """A column of texts such as `1.234,5` as numbers; any other as it is."""
+    filled = column.dropna()
+    texts = filled.map(lambda value: value.strip() if isinstance(value, str) else "")
+    if filled.empty or not texts.str.fullmatch(COMMA).all() or not texts.str.contains(",").any():
+        return column
+    plain = texts.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    return plain.astype("float64").reindex(column.index)
 
 
 def _text(location: str, ending: str) -> pd.DataFrame:

@@ -18,7 +18,9 @@ def seldon(predictor: Predictor) -> dict[str, Any]:
         "name": model.metadata["name"],
         "versions": [model.version],
         "platform": predictor.runtime,
-        "inputs": [message(column.name, datatype(column)) for column in model.requests],
+        "inputs": [
+            message(column.name, datatype(column, "FP64" if model.raw else "FP32")) for column in model.requests
+        ],
         "outputs": [message(name, "FP64") for name in model.classes or ("prediction",)],
         "custom": {"task": model.task, "sha256": model.sha256},
     }
@@ -27,9 +29,9 @@ def seldon(predictor: Predictor) -> dict[str, Any]:
 type Schema = dict[str, Any]
 
 
-def datatype(column: Column) -> str:
-    """An input's type in the Open Inference Protocol."""
-    return "BYTES" if column.type in ("category", "time") else "BOOL" if column.boolean else "FP32"
+def datatype(column: Column, number: str = "FP32") -> str:
+    """An input's type in the Open Inference Protocol; `number` is that of numbers."""
+    return "BYTES" if column.type in ("category", "time") else "BOOL" if column.boolean else number
 
 
 def _object(properties: Schema, needed: list[str] | None = None) -> Schema:

@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +19,7 @@ from lifecycle.rows.checked import checked
 from lifecycle.tasks import METRICS
 
 MODULE, FILE = "model.metrics", "model/metrics.py"
+SLOW = 20  # seconds of resamples from which they are announced
 type Function = Callable[[Array, pd.DataFrame], Any]
 
 
@@ -74,7 +77,16 @@ def _estimate(metric: str, function: Function, truth: Array, answers: pd.DataFra
             )
         return found
 
+    begin = time.perf_counter()
     whole = measured()
+    spent = (time.perf_counter() - begin) * settings.evaluate.resamples
+    if spent > SLOW and not whole.shape:
+        print(
+            f"{metric}() in {FILE} needs about {spent:.0f} s for {settings.evaluate.resamples} resamples of {rows:,} "
+            "rows; let it return one number for each row, or lower evaluate.resamples.",
+            file=sys.stderr,
+            flush=True,
+        )
     if whole.shape:
         if rows < 2:
             return Linear(float("nan"), np.full(rows, np.nan))

@@ -49,7 +49,8 @@ def outputs(predictor: Predictor) -> dict[str, str]:
 
 def metadata(predictor: Predictor) -> dict[str, Any]:
     """The model's metadata in the protocol's form."""
-    inputs = [(column.name, description.datatype(column)) for column in predictor.model.requests]
+    number = "FP64" if predictor.model.raw else "FP32"
+    inputs = [(column.name, description.datatype(column, number)) for column in predictor.model.requests]
 
     def tensors(pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
         return [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in pairs]

@@ -35,6 +35,13 @@ gc.set_threshold(*SELDOM)
 hypothesis_settings.register_profile("ours", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("ours")
 
+# What a release's folder holds before the first release.
+UNRELEASED = """apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+labels:
+- pairs:
+    app.kubernetes.io/version: unreleased
+"""
 STORE = "shared.db"  # of MLflow, with the models that all tests share
 
 
@@ -223,6 +230,10 @@ def genuine(binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def _repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
     shutil.copytree(ROOT / "manifests", tmp_path / "repository" / "manifests")
     monkeypatch.chdir(tmp_path / "repository")
+    for folder in Path("manifests/overlays").glob("*/release"):  # the team's own releases are not the tests'
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / "kustomization.yaml").write_text(UNRELEASED)
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Tester")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")

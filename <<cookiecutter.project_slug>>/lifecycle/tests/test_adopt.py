@@ -177,6 +177,29 @@ def test_a_table_becomes_a_model_without_an_edit(name: str, repository: Git) -> 
     assert found["runtime"] == "onnx"
 
 
+def test_numbers_with_a_decimal_comma_are_numbers_and_dates_with_points_begin_with_the_day(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("price;day;odd\n'1.234,5';01.02.2023;a\n'-2,25';13.02.2023;'1,5'\n;02.03.2023;\n".replace("'", '"'))
+    frame = source.read(str(path))
+    assert frame["price"].tolist()[:2] == [1234.5, -2.25]
+    assert frame["odd"].tolist()[:2] == ["a", "1,5"]
+    found = columns.moments(frame["day"])
+    assert found is not None
+    assert [f"{day:%Y-%m-%d}" for day in found] == ["2023-02-01", "2023-02-13", "2023-03-02"]
+    assert columns.moments(pd.Series(["01/02/2023", "03/04/2023"])) is None, "either may be the day"
+    assert columns.moments(pd.Series(["01/22/2023", "03/04/2023"])) is not None
+
+
+def test_without_a_key_the_draw_goes_by_the_column_that_tells_rows_apart(
+    repository: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model of other columns is then tested on the same rows, and compared with the champion."""
+    table = kinds().assign(customer=[f"c{number}" for number in range(len(kinds()))])
+    settings = adopted(table)
+    assert settings.data.key == ("number",)
+    assert "number: tells rows apart, so the draw goes by it" in capsys.readouterr().out
+
+
 def test_a_champion_gate_warns_only_where_the_test_rows_are_too_few() -> None:
     said: list[str] = []
     assert gates._champion("roc_auc", 0.001, 0.9, 1.96, 3000, said) == {

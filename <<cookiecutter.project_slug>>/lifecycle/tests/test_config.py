@@ -58,7 +58,7 @@ def refused(values: object, folder: Path) -> str:
         ("data.features.number.type", "text", "number or category"),
         ("data.target.cuts", [1, 0], "2 cuts need 3 classes"),
         ("data.target.classes", ["a", "a"], "classes must differ"),
-        ("data.target.column", "number", "the target and the time column cannot be features"),
+        ("data.target.column", "number", "features names number, the target or the time, which cannot be a feature"),
         ("data.features.label", {"type": "number"}, "the steps reserve label; rename the feature"),
         ("task", "regression", "regression does not fit 2 classes"),
         ("gates.0", {"kind": "gap", "slice": "size", "metric": "f1", "bound": 1, "rows": 1}, "gates names size"),

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,13 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
     tuned = "" if threshold == settings.train.threshold else f"; its own threshold is {threshold:.3g}"
     return (
         f"{commit.version} on {len(train):,} rows; {served.runtime} differs by at most {served.parity.largest:.1g}"
-        f"{f' ({served.refused[:SHOWN]})' if served.refused else ''}{tuned}; MLflow run {run_id}"
+        f"{f' ({short(served.refused)})' if served.refused else ''}{tuned}; MLflow run {run_id}"
     )
+
+
+def short(reason: str) -> str:
+    """The first sentences of a reason, as many as fit into a line."""
+    return textwrap.shorten(reason, SHOWN, placeholder=" …").rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def _serveable(
             refused.append(f"skl2onnx cannot convert the estimator: {error}")
             continue
         except InputError as error:
-            raise InputError(f"{error} It is not served as ONNX, because {'; '.join(refused)[:SHOWN]}.") from error
+            raise InputError(f"{error} It is not served as ONNX, because {short('; '.join(refused))}.") from error
         files.write_json(folder / "categories.json", _categories(train, settings))
         files.write_json(folder / "golden.json", {"rows": [], "answers": []})
         files.seal(folder)
@@ -119,7 +125,7 @@ def _serveable(
             f"as {runtime} it would differ from scikit-learn by {found.largest:.2g}, with {found.flips} different "
             f"labels in {found.rows} rows"
         )
-    reasons = "; ".join(reason[:SHOWN].rstrip(".") for reason in refused)
+    reasons = "; ".join(short(reason) for reason in refused)
     raise InputError(f"The model cannot be served ({reasons}); change model/estimator.py, or raise train.parity.")
 
 
