@@ -138,11 +138,14 @@ def test_bodies_that_are_held_leave_a_place_for_small_ones(process: Process) -> 
 
 def test_half_open_connections_take_no_ones_place(process: Process) -> None:
     with contextlib.ExitStack() as stack:
+        callers = []
         for sent in [b"", HEAD, post()[:-1]] * 200:
-            stack.enter_context(opened(process)).sendall(sent)
+            callers.append(stack.enter_context(opened(process)))
+            callers[-1].sendall(sent)
         begin = time.monotonic()
         assert asked(process, BODY)[0] == 200
         assert time.monotonic() - begin < 1
+        assert callers[0].recv(100).startswith(b"HTTP/1.1 503 ")
 
 
 def test_a_caller_in_the_crowd_keeps_its_connection(process: Process) -> None:
