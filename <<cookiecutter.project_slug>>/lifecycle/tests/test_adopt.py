@@ -309,8 +309,8 @@ def test_a_feature_may_be_called_as_the_monitor_calls_its_own(repository: Git, t
     changed = settings.monitor.model_copy(update={"window": 100})
     given = settings.model_copy(update={"monitor": changed})
     found = monitor.run(given, tmp_path / "build/model", [str(tmp_path / "p")], None, datetime.now(UTC))
-    assert found.log.rows == 100
-    assert "100 rows came twice under the same request id" in " ".join(found.warnings)
+    assert found.log.rows == 200
+    assert "100 rows came under the request id of earlier ones" in " ".join(found.warnings)
 
 
 def test_more_categories_than_columns_can_hold_are_encoded_by_their_target(repository: Git) -> None:
