@@ -17,7 +17,8 @@ LONGEST = 190  # release.yaml, which trains or builds anew, has the most
 # Everything that steps run besides the Makefile's verbs.
 OTHERS = {
     'cosign sign --yes "$SERVE@$SERVE_DIGEST" "$MONITOR@$MONITOR_DIGEST"',
-    'cosign attest --yes --type "$TYPE" --predicate build/decision.json "$SERVE@$SERVE_DIGEST" "$MONITOR@$MONITOR_DIGEST"',
+    'cosign attest --yes --type "$TYPE" --predicate build/decision.json "$SERVE@$SERVE_DIGEST" '
+    '"$MONITOR@$MONITOR_DIGEST"',
     'echo "$NUMBER" > build/number',
     'echo "serving=$(make serving)" >> "$GITHUB_OUTPUT"',
     "exit 1",

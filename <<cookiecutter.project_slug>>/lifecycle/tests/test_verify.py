@@ -9,7 +9,7 @@ from conftest import Git
 from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, newer, promoted
 
 from lifecycle import InputError
-from lifecycle.documents import record
+from lifecycle.documents import answers, record
 from lifecycle.releasing import promote, verify
 
 KIND = "https://github.com/Acme/tiny/decision"
@@ -78,7 +78,8 @@ def test_without_cosign_it_is_told_what_to_install(
     decision: record.Decision, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promoted(decision, repository)
-    monkeypatch.setattr(verify.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(OSError()))
-    monkeypatch.setattr(verify.answers, "read", lambda _: verify.answers.Answers("i", "r/n", "n"))
+    known = answers.read("HEAD")
+    monkeypatch.setattr(answers, "read", lambda _: known)
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="cosign is not installed"):
         verify.run("production", SETTINGS)
