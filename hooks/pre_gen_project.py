@@ -15,11 +15,14 @@ ANSWERS = {
     "project_slug": r'''<< cookiecutter.project_slug|tojson >>''',
     "description": r'''<< cookiecutter.description|tojson >>''',
     "owner": r'''<< cookiecutter.owner|tojson >>''',
+    "reviewers": r'''<< cookiecutter.reviewers|tojson >>''',
     "registry": r'''<< cookiecutter.registry|tojson >>''',
 }
 # fmt: on
 SLUG = re.compile(r"[a-z](-?[a-z0-9])*")
 OWNER = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
+# GitHub ignores other owners in CODEOWNERS: nobody would have to agree. Source: GitHub Docs, About code owners.
+REVIEWERS = re.compile(rf"@{OWNER.pattern}(/[a-z0-9_](-?[a-z0-9_])*)?", flags=re.IGNORECASE)
 REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
 # The slug is part of the names of namespaces, Deployments and images, which may have 63 characters.
 SLUG_LENGTH = 40
@@ -43,6 +46,11 @@ def refusals(answers: dict[str, str]) -> list[str]:
         found.append(
             f"owner is {answers['owner']!r}, which GitHub does not allow: "
             "give 1 to 39 letters, digits and single hyphens, without the @."
+        )
+    if not REVIEWERS.fullmatch(answers["reviewers"]):
+        found.append(
+            f"reviewers is {answers['reviewers']!r}, which GitHub ignores in CODEOWNERS: "
+            "give a person as @person, or a team as @organisation/team."
         )
     if not REGISTRY.fullmatch(answers["registry"]):
         found.append(

@@ -20,6 +20,7 @@ GOOD = {
     "project_slug": "flight-delay",
     "description": "Says what it does.",
     "owner": "acme",
+    "reviewers": "@acme/reviewers",
     "registry": "ghcr.io",
 }
 
@@ -30,6 +31,8 @@ GOOD = {
         GOOD,
         GOOD | {"project_slug": "a1"},
         GOOD | {"project_slug": "a" * 40},
+        GOOD | {"reviewers": "@ann-lee"},
+        GOOD | {"reviewers": "@Acme/ml_team-2"},
         GOOD | {"registry": "localhost:5000/team_a/models"},
         GOOD | {"owner": "A-1", "project_name": "Détection d'«anomalies» 🛫"},
     ],
@@ -45,6 +48,7 @@ WRONG = [
     ),
     *(("project_slug", slug) for slug in ["no", "on", "off", "yes", "true", "false", "null"]),
     *(("owner", owner) for owner in ["", "@me", "a/b", "-a", "a--b", "a" * 40, "me;ls"]),
+    *(("reviewers", who) for who in ["", "acme", "acme/team", "@", "@acme/", "@a/b/c", "@a b", "a@b.org", "@-a", "@a @b"]),
     *(("registry", registry) for registry in ["", "https://ghcr.io", "GHCR.io", "ghcr.io/", "a b", "ghcr.io:x"]),
     *(("project_name", name) for name in ["", "  ", "two\nlines", "a" * 201, "bell\a"]),
     *(("description", text) for text in ["", "two\nlines", "a" * 201]),

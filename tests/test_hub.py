@@ -122,6 +122,19 @@ def test_gh_reads_all_pages(call: Caller) -> None:
     assert [len(page) for page in json.loads(done.stdout)] == [2, 2, 1]
 
 
+def test_an_organisation_is_no_code_owner(call: Caller, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    run(["git", "switch", "--quiet", "main"], work)
+    (work / ".github").mkdir()
+    (work / ".github/CODEOWNERS").write_text("# who\n*   @acme @acme/reviewers\n")
+    run(["git", "add", "."], work)
+    run(["git", "commit", "--quiet", "--message", "Own"], work, **IDENTITY)
+    run(["git", "push", "--quiet", "origin", "main"], work)
+    ((status, found),) = [call("GET", "/codeowners/errors")]
+    assert status == 200
+    assert [(one["line"], one["column"], one["kind"]) for one in found["errors"]] == [(2, 5, "Unknown owner")]
+
+
 def test_a_private_repository_on_a_free_plan_has_no_rules(call: Caller) -> None:
     call.token("owner", all="write")
     assert call("POST", "/rulesets", {"name": "main"}, "owner")[0] == 403

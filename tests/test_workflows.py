@@ -779,4 +779,14 @@ def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: H
     told = fresh.make("doctor").stdout
     assert "variable BOT_APP_ID: pull requests of the workflows wait" in told
     fresh.state.words = {"BOT_APP_ID", "BOT_PRIVATE_KEY", "CLUSTER_REPORTS", "TEMPLATE"}
+    assert "workflows may not approve pull requests" in fresh.make("setup-github").stdout  # the App opens them
+    fresh.make("setup-github", "APPLY=yes")
+    assert not fresh.state.actions["can_approve_pull_request_reviews"]
     assert "0 optional settings are missing on GitHub" in fresh.make("doctor").stdout
+    rules["bypass_actors"] = [{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}]
+    fresh.state.owners.remove("@acme/reviewers")
+    told = fresh.make("doctor").stdout
+    assert "the rules main: these pass them by: RepositoryRole" in told
+    assert told.count("of .github/CODEOWNERS: Unknown owner, so nobody must agree") == 2
+    fresh.make("setup-github", "APPLY=yes")
+    assert fresh.state.rulesets[0]["bypass_actors"] == []

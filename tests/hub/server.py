@@ -47,6 +47,7 @@ class State:
         self.releases: list[dict[str, Any]] = []
         self.labels: dict[str, dict[str, Any]] = {}
         self.topics: list[str] = []
+        self.owners = {"@acme/reviewers", "@ann"}  # with write access; an organisation is none
         self.environments: list[str] = []
         self.rulesets: list[dict[str, Any]] = []
         self.actions = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}
@@ -107,6 +108,7 @@ class Api:
             ("GET", f"{repo}/releases/tags/(.+)", "contents:read", self.release),
             ("POST", f"{repo}/releases", "contents", self.publish),
             ("POST", f"{repo}/releases/([0-9]+)/assets", "contents", self.attach),
+            ("GET", f"{repo}/codeowners/errors", "contents:read", self.codeowners),
             ("GET", f"{repo}/labels/(.+)", "issues:read", self.known),
             ("POST", f"{repo}/labels", "issues", lambda _, q, b: state.labels.setdefault(b["name"], b)),
             ("PATCH", f"{repo}/labels/(.+)", "issues", lambda _, name, q, b: state.labels[name].update(b)),
@@ -283,6 +285,27 @@ class Api:
     def attach(self, _: str, number: str, query: dict[str, str], body: Any) -> Any:
         self.state.releases[int(number) - 1]["assets"][query["name"]] = body
         return {"name": query["name"]}
+
+    def codeowners(self, _: str, query: dict[str, str], body: Any) -> Any:
+        """Owners that GitHub ignores. Source: GitHub's OpenAPI, repos/codeowners-errors."""
+        text = self.state.git("show", "refs/heads/main:.github/CODEOWNERS")
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line and not line.startswith("#")]
+        return {
+            "errors": [
+                {
+                    "line": number,
+                    "column": line.index(owner) + 1,
+                    "kind": "Unknown owner",
+                    "source": line,
+                    "suggestion": "make sure it exists and has write access to the repository",
+                    "message": f"Unknown owner on line {number}: make sure {owner} exists and has write access",
+                    "path": ".github/CODEOWNERS",
+                }
+                for number, line in lines
+                for owner in line.split()[1:]
+                if owner not in self.state.owners
+            ]
+        }
 
     def known(self, _: str, name: str, query: dict[str, str], body: Any) -> Any:
         if name not in self.state.labels:

@@ -6,17 +6,35 @@ from lifecycle.github import api, setup
 
 # Variables and secrets: what happens without each, and what to do.
 CONSEQUENCES = {
-    "variables/BOT_APP_ID": "pull requests of the workflows wait until a person starts their checks; make a GitHub App",
+    "variables/BOT_APP_ID": "pull requests of the workflows wait until a person starts their checks, and workflows may "
+    "approve pull requests; make a GitHub App",
     "secrets/BOT_PRIVATE_KEY": "the App's key is missing; create one and store it as this secret",
     "variables/CLUSTER_REPORTS": "a merge counts as verified; set it to true when Argo CD reports back",
     "variables/TEMPLATE": "upgrades come from the template's original address; set it to use another",
 }
 
 
+def unguarded(name: str) -> list[tuple[str, str]]:
+    """Who may merge without the review that the rules ask for; empty where GitHub hides it."""
+    found = [
+        (f"line {error['line']} of {error['path']}", f"{error['kind']}, so nobody must agree; name a person or a team")
+        for error in (setup.get(f"repos/{name}/codeowners/errors") or {"errors": []})["errors"]
+    ]
+    for rules in setup.get(f"repos/{name}/rulesets") or []:
+        actors = (setup.get(f"repos/{name}/rulesets/{rules['id']}") or {}).get("bypass_actors") or []
+        kinds = ", ".join(sorted({str(actor["actor_type"]) for actor in actors}))
+        if actors:
+            found.append(
+                (f"the rules {rules['name']}", f"these pass them by: {kinds}; remove them from its bypass list")
+            )
+    return found
+
+
 def findings(promotion: Promote) -> list[tuple[str, str]]:
     """Missing settings with their consequences; raises InputError if GitHub cannot be asked."""
     name = api.repository()
     found = [(call.purpose, "`make setup-github` shows the call") for call in setup.calls(name, promotion.order)]
+    found += unguarded(name)
     for setting, consequence in CONSEQUENCES.items():
         if setup.get(f"repos/{name}/actions/{setting}") is None:
             found.append((setting.replace("/", " ").replace("s ", " ", 1), consequence))

@@ -27,8 +27,6 @@ SETTINGS = {  # a rollback follows the first parents of main, and an upgrade nee
     "allow_auto_merge": True,
     "delete_branch_on_merge": True,
 }
-# Lets GITHUB_TOKEN open pull requests; by default it may only read.
-ACTIONS = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": True}
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,17 @@ class Call:
 
 
 def holds(wanted: Any, found: Any) -> bool:
-    """Whether GitHub's document has everything wanted, with its lists in any order."""
+    """Whether GitHub's document has everything wanted, its lists in any order, and no entry where none is."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(
             name in found and holds(part, found[name]) for name, part in wanted.items()
         )
     if isinstance(wanted, list):
-        return isinstance(found, list) and all(any(holds(part, other) for other in found) for part in wanted)
+        return (
+            isinstance(found, list)
+            and (bool(wanted) or not found)
+            and all(any(holds(part, other) for other in found) for part in wanted)
+        )
     return bool(wanted == found)
 
 
@@ -69,6 +71,11 @@ def labels(order: tuple[str, ...]) -> dict[str, str]:
     return kinds | dict.fromkeys(order, BETWEEN) | {order[0]: FIRST, order[-1]: LAST}
 
 
+def actions(app: bool) -> dict[str, Any]:
+    """What GITHUB_TOKEN may: one setting lets it open pull requests and approve them, so an App turns it off."""
+    return {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": not app}
+
+
 def calls(name: str, order: tuple[str, ...]) -> list[Call]:
     """The calls for settings that differ on GitHub."""
     root = f"repos/{name}"
@@ -77,7 +84,9 @@ def calls(name: str, order: tuple[str, ...]) -> list[Call]:
     private = now.get("private", True)
     wanted.append((Call("merge commits only, branches deleted", "PATCH", root, SETTINGS), now))
     path = f"{root}/actions/permissions/workflow"
-    wanted.append((Call("workflows may open pull requests", "PUT", path, ACTIONS), get(path)))
+    app = get(f"{root}/actions/variables/BOT_APP_ID") is not None
+    purpose = "workflows may not approve pull requests" if app else "workflows may open, and so approve, pull requests"
+    wanted.append((Call(purpose, "PUT", path, actions(app)), get(path)))
     topics = (get(f"{root}/topics") or {}).get("names", [])
     body: dict[str, Any] = {"names": [*topics, *([] if TOPIC in topics else [TOPIC])]}
     wanted.append((Call(f"topic {TOPIC}", "PUT", f"{root}/topics", body), {"names": topics}))

@@ -337,6 +337,8 @@ def test_an_alert_of_the_monitor_reaches_no_one_by_name(tmp_path: Path, monkeypa
         ([{"a": 1}], [{"b": 1}, {"a": 1, "c": 2}], True),
         ([{"a": 1}], [{"a": 2}], False),
         ({"a": [1]}, {"a": None}, False),
+        ({"bypass_actors": []}, {"bypass_actors": [{"actor_id": 5}]}, False),
+        ({"bypass_actors": []}, {"bypass_actors": []}, True),
     ],
 )
 def test_what_is_wanted_of_github_is_there_or_not(wanted: Any, found: Any, expected: bool) -> None:
@@ -353,6 +355,7 @@ def test_the_rules_demand_the_last_job_of_the_pull_requests_workflow() -> None:
     assert f"\n    name: {check['context']}\n" in workflow.partition("\n  all-green:")[2]
     assert rules["required_status_checks"]["strict_required_status_checks_policy"]
     assert rules["pull_request"]["require_code_owner_review"]
+    assert rules["pull_request"]["require_last_push_approval"]  # whoever pushed last may not be who approves
     assert rules["pull_request"]["allowed_merge_methods"] == ["merge"]
 
 
