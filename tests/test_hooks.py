@@ -48,7 +48,10 @@ WRONG = [
     ),
     *(("project_slug", slug) for slug in ["no", "on", "off", "yes", "true", "false", "null"]),
     *(("owner", owner) for owner in ["", "@me", "a/b", "-a", "a--b", "a" * 40, "me;ls"]),
-    *(("reviewers", who) for who in ["", "acme", "acme/team", "@", "@acme/", "@a/b/c", "@a b", "a@b.org", "@-a", "@a @b"]),
+    *(
+        ("reviewers", who)
+        for who in ["", "acme", "acme/team", "@", "@acme/", "@a/b/c", "@a b", "a@b.org", "@-a", "@a @b"]
+    ),
     *(("registry", registry) for registry in ["", "https://ghcr.io", "GHCR.io", "ghcr.io/", "a b", "ghcr.io:x"]),
     *(("project_name", name) for name in ["", "  ", "two\nlines", "a" * 201, "bell\a"]),
     *(("description", text) for text in ["", "two\nlines", "a" * 201]),

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PROJECT, SMALL, render, run, unrendered
+from conftest import IDENTITY, PROJECT, SMALL, render, run, unrendered
 from hub.runner import EMPTY, Hub, Run
 
 if shutil.which("act") is None:
@@ -706,6 +706,26 @@ def test_where_no_one_may_open_them_the_run_is_green_and_says_what_to_do(hub: Hu
 
 # Upgrades
 
+# A hook that leaves a process behind, which replaces what the job hands over once it is there.
+HIJACK = """
+if __name__ == "__main__":
+    import json
+    code = (
+        "import json, os, pathlib, time\\n"
+        "work = pathlib.Path(os.environ['GITHUB_WORKSPACE'])\\n"
+        "evil = json.dumps({'title': '@all', 'body': '@all', 'branch': 'main', 'commit': 'HEAD'})\\n"
+        "for folder in (work / 'build', work / 'build/upgrade'):\\n"
+        "    folder.mkdir(parents=True, exist_ok=True)\\n"
+        "for _ in range(100):\\n"
+        "    for folder in (work / 'build', work / 'build/upgrade'):\\n"
+        "        folder.mkdir(parents=True, exist_ok=True)\\n"
+        "        (folder / 'change.json').write_text(evil)\\n"
+        "    time.sleep(0.1)\\n"
+    )
+    subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    sys.exit(0)
+"""
+
 
 @pytest.fixture
 def newer(template: Path, tmp_path: Path) -> Path:
@@ -746,6 +766,46 @@ def test_an_upgrade_names_the_files_that_both_sides_changed(hub: Hub, newer: Pat
     assert "- `README.md`" not in hub.state.pulls[number]["body"]  # it stays as it is
 
 
+def hosted(template: Path) -> tuple[str, str]:
+    """A template at an address, and its commit."""
+    run(["git", "init", "--quiet"], template)
+    run(["git", "add", "--force", "."], template)
+    run(["git", "commit", "--quiet", "--message", "Newer"], template, **IDENTITY)
+    return f"file://{template}", run(["git", "rev-parse", "HEAD"], template).strip()
+
+
+def test_a_template_at_an_address_is_rendered_at_the_commit_that_a_person_confirmed(hub: Hub, newer: Path) -> None:
+    address, commit = hosted(newer)
+    hub.variables["TEMPLATE"] = address
+    done = hub.run("upgrade.yaml", "schedule", {"schedule": "41 5 1 * *"}, hub.main())
+    assert done.conclusion == "success", done.log
+    assert f"confirm it as COMMIT={commit}" in done.log
+    assert opened(hub, "upgrade/") == []
+    run(["git", "commit", "--quiet", "--allow-empty", "--message", "After it was read"], newer, **IDENTITY)
+    hub.variables["TEMPLATE_COMMIT"] = commit
+    hub.run("upgrade.yaml", "schedule", {"schedule": "41 5 1 * *"}, hub.main())
+    (number,) = opened(hub, "upgrade/")
+    ref = hub.state.pulls[number]["head"]["ref"]
+    assert yaml.safe_load(hub.state.git("show", f"refs/heads/{ref}:.cookiecutter.yaml"))["_commit"] == commit
+
+
+def test_a_hostile_template_pushes_no_branch_and_no_text_of_its_own(hub: Hub, newer: Path) -> None:
+    """Its hook writes all that the job that renders may hand over."""
+    with (newer / "hooks/post_gen_project.py").open("a") as hook:
+        hook.write(HIJACK)
+    before = hub.main()
+    done = hub.by_hand("upgrade.yaml", template=str(newer))
+    assert done.conclusion == "success", done.log
+    refs = hub.state.git("for-each-ref", "--format=%(refname)", "refs/heads").split()
+    (number,) = opened(hub)
+    pull = hub.state.pulls[number]
+    assert sorted(refs) == ["refs/heads/main", f"refs/heads/{pull['head']['ref']}", "refs/heads/template"]
+    assert re.fullmatch("upgrade/[0-9a-f]{10}", pull["head"]["ref"])
+    assert hub.main() == before
+    assert pull["title"] == "Upgrade to the newest template"
+    assert "@all" not in pull["body"]
+
+
 def test_a_template_on_one_machine_is_no_error(hub: Hub) -> None:
     done = hub.by_hand("upgrade.yaml")
     assert done.conclusion == "success", done.log
@@ -763,7 +823,8 @@ def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: H
     done = fresh.make("setup-github", "APPLY=yes").stdout
     assert fresh.state.repository
     assert fresh.state.topics == ["mlaas-model"]
-    assert set(fresh.state.environments) == set(ENVIRONMENTS)
+    assert set(fresh.state.environments) == {*ENVIRONMENTS, "bot"}
+    assert fresh.state.policies == {"bot": [{"name": "main"}]}
     assert {"release", "promote", "rollback", "retrain", "upgrade", "monitor", *ENVIRONMENTS} <= set(fresh.state.labels)
     assert fresh.state.actions["can_approve_pull_request_reviews"]
     assert fresh.state.repository["allow_squash_merge"] is False
@@ -778,7 +839,11 @@ def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: H
     assert all(call.startswith("GET") for call in fresh.state.calls[before:])
     told = fresh.make("doctor").stdout
     assert "variable BOT_APP_ID: pull requests of the workflows wait" in told
-    fresh.state.words = {"BOT_APP_ID", "BOT_PRIVATE_KEY", "CLUSTER_REPORTS", "TEMPLATE"}
+    fresh.state.words = {"BOT_APP_ID", "BOT_PRIVATE_KEY", "CLUSTER_REPORTS", "TEMPLATE", "TEMPLATE_COMMIT"}
+    told = fresh.make("doctor").stdout
+    assert "repository secret BOT_PRIVATE_KEY: a workflow on any branch reads it" in told
+    assert "secret BOT_PRIVATE_KEY: the App's key is missing" in told
+    fresh.state.words = fresh.state.words - {"BOT_PRIVATE_KEY"} | {"bot/BOT_PRIVATE_KEY"}
     assert "workflows may not approve pull requests" in fresh.make("setup-github").stdout  # the App opens them
     fresh.make("setup-github", "APPLY=yes")
     assert not fresh.state.actions["can_approve_pull_request_reviews"]

@@ -192,7 +192,7 @@ def _changes(options: argparse.Namespace) -> str:
 def _offer(options: argparse.Namespace) -> str:
     from lifecycle.github import offer, upgrade
 
-    upgrade.unpack(options.build)
+    upgrade.unpack(options.build, os.environ.get("TEMPLATE", ""))
     return offer.run(options.build, bool(os.environ.get("GITHUB_ACTIONS")) and not os.environ.get("APP"))
 
 
@@ -229,7 +229,7 @@ def _degraded(options: argparse.Namespace) -> str:
 def _upgrade(options: argparse.Namespace) -> str:
     from lifecycle.github import upgrade
 
-    return upgrade.run(options.build, options.template)
+    return upgrade.run(options.build, options.template, options.commit)
 
 
 def _setup_github(options: argparse.Namespace) -> str:
@@ -309,6 +309,7 @@ def parser() -> argparse.ArgumentParser:
         "--push", default=os.environ.get("PUSHGATEWAY"), help="address of a Pushgateway; default: $PUSHGATEWAY"
     )
     own["upgrade"].add_argument("--template", default="", help="default: the one that made this repository")
+    own["upgrade"].add_argument("--commit", default="", help="the template's commit, which you have read")
     own["setup-github"].add_argument("--apply", action="store_true", help="make the calls, not only show them")
     return root
 

@@ -38,7 +38,7 @@ VERBS = {
     "publish": "(workflow) create the GitHub release",
     "issue": "(workflow) open or update the issue about a degrading model",
     "degraded": "(workflow) report to GitHub what the monitor found in ENV",
-    "upgrade": "prepare the pull request that merges a newer TEMPLATE",
+    "upgrade": "prepare the pull request that merges a newer TEMPLATE at COMMIT",
     "setup-github": "show the GitHub settings that the repository needs; APPLY=yes applies them",
     "doctor": "check what this machine, this repository and its GitHub settings lack",
 }

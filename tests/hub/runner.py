@@ -289,7 +289,11 @@ class Hub:
             command += ["--local-repository", f"{action}={CODE / 'actions' / name}"]
         for name, value in {"MLFLOW_TRACKING_URI": self.store, **self.variables}.items():
             command += ["--var", f"{name}={value}"]
-        for name, value in ({} if fork else self.secrets).items():
+        # An environment's secrets reach a job that names it, on a branch that it allows. Source: GitHub Docs, Managing
+        # environments for deployment.
+        named = {job.get("environment") for job in document["jobs"].values()} if sha == self.main() else set()
+        held = {name: value for name, value in self.secrets.items() if name != "BOT_PRIVATE_KEY" or "bot" in named}
+        for name, value in ({} if fork else held).items():
             command += ["--secret", f"{name}={value}"]
         for name, value in {"HUB_SHA": sha, "HUB_RUN": str(number)}.items():
             command += ["--env", f"{name}={value}"]

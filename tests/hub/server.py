@@ -48,7 +48,8 @@ class State:
         self.labels: dict[str, dict[str, Any]] = {}
         self.topics: list[str] = []
         self.owners = {"@acme/reviewers", "@ann"}  # with write access; an organisation is none
-        self.environments: list[str] = []
+        self.environments: dict[str, dict[str, Any]] = {}
+        self.policies: dict[str, list[dict[str, Any]]] = {}
         self.rulesets: list[dict[str, Any]] = []
         self.actions = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}
         self.words: set[str] = set()
@@ -119,12 +120,15 @@ class Api:
                 "administration",
                 lambda _, q, b: state.topics.__setitem__(slice(None), b["names"]),
             ),
-            ("GET", f"{repo}/environments/(.+)", "", self.environment),
+            ("GET", f"{repo}/environments/([^/]+/secrets)/(.+)", "administration", self.word),
+            ("GET", f"{repo}/environments/([^/]+)/deployment-branch-policies", "", self.policies),
+            ("POST", f"{repo}/environments/([^/]+)/deployment-branch-policies", "administration", self.policy),
+            ("GET", f"{repo}/environments/([^/]+)", "", self.environment),
             (
                 "PUT",
-                f"{repo}/environments/(.+)",
+                f"{repo}/environments/([^/]+)",
                 "administration",
-                lambda _, name, q, b: state.environments.append(name),
+                lambda _, name, q, b: state.environments.__setitem__(name, b),
             ),
             ("GET", f"{repo}/actions/permissions/workflow", "administration", lambda *_: state.actions),
             ("PUT", f"{repo}/actions/permissions/workflow", "administration", lambda _, q, b: state.actions.update(b)),
@@ -312,13 +316,22 @@ class Api:
             raise Refused(404, "Not Found")
         return self.state.labels[name]
 
+    def policies(self, _: str, name: str, query: dict[str, str], body: Any) -> Any:
+        return {"branch_policies": self.state.policies.get(name, [])}
+
+    def policy(self, _: str, name: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        if not (self.state.environments.get(name) or {}).get("deployment_branch_policy"):
+            raise Refused(404, "Not Found")  # Source: GitHub's OpenAPI, repos/create-deployment-branch-policy
+        self.state.policies.setdefault(name, []).append(body)
+        return body
+
     def environment(self, _: str, name: str, query: dict[str, str], body: Any) -> Any:
         if name not in self.state.environments:
             raise Refused(404, "Not Found")
-        return {"name": name}
+        return {"name": name, "deployment_branch_policy": None, **self.state.environments[name]}
 
     def word(self, _: str, kind: str, name: str, query: dict[str, str], body: Any) -> Any:
-        if name not in self.state.words:
+        if (f"bot/{name}" if kind == "bot/secrets" else name) not in self.state.words:
             raise Refused(404, "Not Found")
         return {"name": name}
 

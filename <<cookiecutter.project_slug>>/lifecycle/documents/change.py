@@ -1,11 +1,13 @@
 """A verb's changes to files, ready to become a pull request."""
 
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lifecycle import InputError, files
 
 CHANGE = "change.json"
+RENDERED = "upgrade"  # a folder: what a template rendered, for the job that offers it
 TEXT = "pull-request.md"
 DIFFERENCES = "diff.json"
 
@@ -46,3 +48,4 @@ def forget(build: Path) -> None:
     """Delete an earlier change, so that no one takes it for the current one."""
     for name in (CHANGE, TEXT, DIFFERENCES):
         (build / name).unlink(missing_ok=True)
+    shutil.rmtree(build / RENDERED, ignore_errors=True)

@@ -6,11 +6,13 @@ from lifecycle.github import api, setup
 
 # Variables and secrets: what happens without each, and what to do.
 CONSEQUENCES = {
-    "variables/BOT_APP_ID": "pull requests of the workflows wait until a person starts their checks, and workflows may "
-    "approve pull requests; make a GitHub App",
-    "secrets/BOT_PRIVATE_KEY": "the App's key is missing; create one and store it as this secret",
-    "variables/CLUSTER_REPORTS": "a merge counts as verified; set it to true when Argo CD reports back",
-    "variables/TEMPLATE": "upgrades come from the template's original address; set it to use another",
+    "actions/variables/BOT_APP_ID": "pull requests of the workflows wait until a person starts their checks, and "
+    "workflows may approve pull requests; make a GitHub App",
+    f"environments/{setup.BOT}/secrets/BOT_PRIVATE_KEY": "the App's key is missing; store it there, for main alone",
+    "actions/variables/CLUSTER_REPORTS": "a merge counts as verified; set it to true when Argo CD reports back",
+    "actions/variables/TEMPLATE": "upgrades come from the template's original address; set it to use another",
+    "actions/variables/TEMPLATE_COMMIT": "the workflow `upgrade` only says that there is a newer template; confirm its "
+    "commit as this variable, or when you start it",
 }
 
 
@@ -36,8 +38,13 @@ def findings(promotion: Promote) -> list[tuple[str, str]]:
     found = [(call.purpose, "`make setup-github` shows the call") for call in setup.calls(name, promotion.order)]
     found += unguarded(name)
     for setting, consequence in CONSEQUENCES.items():
-        if setup.get(f"repos/{name}/actions/{setting}") is None:
-            found.append((setting.replace("/", " ").replace("s ", " ", 1), consequence))
+        if setup.get(f"repos/{name}/{setting}") is None:
+            kind, word = setting.split("/")[-2:]
+            found.append((f"{kind[:-1]} {word}", consequence))
+    if setup.get(f"repos/{name}/actions/secrets/BOT_PRIVATE_KEY") is not None:
+        found.append(
+            ("repository secret BOT_PRIVATE_KEY", "a workflow on any branch reads it; move it to the environment")
+        )
     return found
 
 

@@ -1,5 +1,6 @@
 """Offers a prepared change as one pull request: opens or updates it, and closes older ones of its kind."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lifecycle.github import api, branches
 from lifecycle.releasing import diff
 from lifecycle.reporting import pages
 
+BRANCH = re.compile(r"(release|promote|rollback)/[a-z0-9-]+/[\w.-]+|retrain/data|upgrade/[0-9a-f]{10}")
 UNTRUSTED = (
     "> This pull request was opened without an App, so its checks wait: a person with write access starts them with "
     "*Approve workflows to run*.\n"
@@ -84,6 +86,10 @@ def run(build: Path, waits: bool) -> str:
     change = documents.read(build)
     if change is None:
         return "there is nothing to offer"
+    if not BRANCH.fullmatch(change.branch):
+        raise InputError(
+            f"A verb never offers the branch {change.branch[:60]!r}; run the verb that wrote {build} again."
+        )
     if not branches.remote():
         raise InputError("This repository has no remote origin; run `make setup-github`, or add it.")
     made = change.commit or branches.commit(list(change.paths), change.title)

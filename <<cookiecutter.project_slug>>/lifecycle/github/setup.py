@@ -71,6 +71,12 @@ def labels(order: tuple[str, ...]) -> dict[str, str]:
     return kinds | dict.fromkeys(order, BETWEEN) | {order[0]: FIRST, order[-1]: LAST}
 
 
+PAID = "private repositories need GitHub Pro, Team or Enterprise for it"
+BOT = "bot"  # the environment of the workflows that hold the App's key
+# Branches by name, since `protected_branches` knows rules of the older kind only.
+LIMITED = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
+
+
 def actions(app: bool) -> dict[str, Any]:
     """What GITHUB_TOKEN may: one setting lets it open pull requests and approve them, so an App turns it off."""
     return {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": not app}
@@ -99,11 +105,18 @@ def calls(name: str, order: tuple[str, ...]) -> list[Call]:
         path = f"{root}/environments/{environment}"
         there = get(path)
         wanted.append((Call(f"environment {environment}", "PUT", path, {}), there))
+    path = f"{root}/environments/{BOT}"
+    wanted.append((Call(f"environment {BOT}, for the App's key", "PUT", path, LIMITED, PAID), get(path)))
+    policies = (get(f"{path}/deployment-branch-policies") or {}).get("branch_policies", [])
+    main = {"name": now.get("default_branch", "main")}
+    there = next((one for one in policies if holds(main, one)), None)
+    wanted.append(
+        (Call(f"environment {BOT} of main alone", "POST", f"{path}/deployment-branch-policies", main, PAID), there)
+    )
     rules = json.loads(RULESET.read_text())
     same = [one for one in get(f"{root}/rulesets") or [] if one["name"] == rules["name"]]
     path = f"{root}/rulesets/{same[0]['id']}" if same else f"{root}/rulesets"
-    plan = "private repositories need GitHub Pro, Team or Enterprise for it" if private else ""
-    call = Call("rules of the main branch", "PUT" if same else "POST", path, rules, plan)
+    call = Call("rules of the main branch", "PUT" if same else "POST", path, rules, PAID if private else "")
     wanted.append((call, get(path) if same else None))
     return [call for call, found in wanted if found is None or not holds(call.body, found)]
 

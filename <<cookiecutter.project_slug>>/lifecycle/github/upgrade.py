@@ -2,7 +2,8 @@
 
 The branch holds only rendered templates, so this is a true three-way merge between people's changes here and the
 template's changes.
-Cookiecutter runs the template's hooks, so this runs without a token; `offer` pushes what it made, from a bundle.
+Cookiecutter runs the template's hooks, so this runs without a token, and on a commit that a person confirmed. `offer`
+takes nothing but the rendered files from it: branch, commits, title and text are made again from them.
 """
 
 import re
@@ -16,17 +17,32 @@ from typing import Any
 import yaml
 
 from lifecycle import InputError, git
-from lifecycle.documents.change import Change, forget
+from lifecycle.documents import change as documents
+from lifecycle.documents import limits
+from lifecycle.documents.change import Change
 from lifecycle.github import branches, merge
 from lifecycle.github.merge import ANSWERS
+from lifecycle.reporting import pages
 
-BUNDLE = "upgrade.bundle"
+TITLE = "Upgrade to the newest template"
+BUNDLE, CHANGES = "upgrade.bundle", "changes.md"  # the rendered files, and what the template says of them
+HASH = re.compile("[0-9a-f]{40}")
 CHANGELOG = Path(".github/CHANGELOG.md")
 
 
-def render(template: str, answers: dict[str, Any], folder: Path) -> Path:
-    """Render the repository from a template; raises InputError with cookiecutter's message."""
+def newest(source: str) -> str:
+    """The commit that a template's address has now; raises InputError if it cannot be reached."""
+    from cookiecutter.config import BUILTIN_ABBREVIATIONS
+    from cookiecutter.repository import expand_abbreviations
+
+    address = expand_abbreviations(source, BUILTIN_ABBREVIATIONS)
+    return git.run("ls-remote", "--", address, "HEAD").partition("\t")[0]
+
+
+def render(template: str, answers: dict[str, Any], folder: Path, commit: str = "") -> Path:
+    """Render the repository from a template at a commit; raises InputError with cookiecutter's message."""
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(folder), template]
+    command[4:4] = ["--checkout", commit] if commit else []
     known = [f"{name}={value}" for name, value in answers.items() if not name.startswith("_")]
     done = subprocess.run([*command, *known], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
@@ -44,6 +60,11 @@ def rendered(folder: Path, parent: str, message: str) -> str:
         index = {"GIT_INDEX_FILE": str(Path(temporary) / "index")}
         git.run("--work-tree", str(folder), "add", "--all", "--force", ".", **index)
         tree = git.run("write-tree", **index)
+    return committed(tree, parent, message)
+
+
+def committed(tree: str, parent: str, message: str) -> str:
+    """Commit a tree on top of `parent`; empty when `parent` already has it."""
     if not merge.differ(parent, tree):
         return ""
     return git.run("commit-tree", tree, "-p", parent, "-m", message, **branches.identity())
@@ -56,58 +77,104 @@ def changelog(text: str, since: str, until: str) -> str:
     return "\n".join(f"### {section.strip()}\n" for section in wanted)
 
 
-def description(source: str, since: str, until: str) -> str:
-    """The text of the pull request: both versions, and the template's changelog between them."""
-    # Cookiecutter's clone of the address.
-    clone = Path.home() / ".cookiecutters" / Path(source).name.removesuffix(".git")
-    found = next((path for path in (Path(source) / CHANGELOG, clone / CHANGELOG) if path.is_file()), None)
-    versions = f"version {since or '(none)'} to {until or '(none)'}"
+def description(source: str, since: str, until: str, changes: str) -> str:
+    """The text of the pull request: both versions, and the template's changelog between them, as a block of code."""
+    versions = f"version {pages.plain(since or '(none)')} to {pages.plain(until or '(none)')}"
     body = (
         f"From {versions} of `{source}`, merged with what was changed here.\n"
         "Your `config.yaml`, `data/`, `model/`, `tests/`, `locks/model.txt` and an edited `README.md` stay as they "
         "are.\n"
     )
-    changes = changelog(found.read_text(), since, until) if found else ""
-    return f"{body}\n{changes}" if changes else body
+    return f"{body}\n{pages.fenced(changes.strip(), 'markdown')}" if changes.strip() else body
 
 
-def run(build: Path, template: str) -> str:
-    """Write `change.json` and the bundle of its commits, unless the template has nothing new."""
-    forget(build)
-    (build / BUNDLE).unlink(missing_ok=True)
+def _answers() -> dict[str, Any]:
     try:
-        answers = yaml.safe_load(ANSWERS.read_bytes())
-        source = template or str(answers["_template"])
-        answers["project_slug"]
+        answers: dict[str, Any] = yaml.safe_load(ANSWERS.read_bytes())
+        for name in ("_template", "project_slug"):
+            answers[name]
     except (OSError, yaml.YAMLError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{ANSWERS} is missing or damaged; restore it with `git checkout -- {ANSWERS}`.") from error
-    if not template and ":" not in source:  # neither a URL nor an abbreviation such as gh:acme/template
-        return f"the template {source!r} is a folder of one machine; name its repository as TEMPLATE"
+    return answers
+
+
+def _parent() -> str:
+    """The branch `template`, which holds what was rendered last."""
     names = ("refs/remotes/origin/template", "refs/heads/template")
     parent = next((name for name in names if git.ask("rev-parse", "--verify", "--quiet", name)), None)
     if parent is None:
         raise InputError(
             "There is no branch `template`; fetch it, or make it from the commit that started this repository."
         )
-    with tempfile.TemporaryDirectory() as folder:
-        commit = rendered(render(source, answers, Path(folder)), parent, f"Render {source}")
-    title = "Upgrade to the newest template"
-    made, conflicts = merge.merged(commit, title) if commit else ("HEAD", [])
+    return parent
+
+
+def prepare(build: Path, commit: str, source: str, answers: dict[str, Any]) -> str:
+    """Write `change.json` for a commit on top of the branch `template`, unless that has nothing new for HEAD."""
+    made, conflicts = merge.merged(commit, TITLE) if commit else ("HEAD", [])
     if not conflicts and not merge.differ("HEAD", made):
         return f"{source} has nothing new"
     now = yaml.safe_load(merge.answers(commit)) or {}
-    body = description(source, str(answers.get("_version", "")), str(now.get("_version", "")))
+    path = build / documents.RENDERED / CHANGES
+    changes = path.read_text(errors="replace") if path.is_file() and not path.is_symlink() else ""
+    versions = (str(answers.get("_version", "")), str(now.get("_version", "")))
+    body = description(source, *versions, pages.cut(changes, limits.DIFFERENCES))
     if conflicts:
-        listed = "".join(f"- `{name}`\n" for name in conflicts)
+        listed = "".join(f"- {pages.plain(name)}\n" for name in conflicts)
         body += f"\nBoth sides changed these files; choose on this page, or with `git merge`:\n\n{listed}"
-    Change(title, body, f"upgrade/{commit[:10]}", commit=made, template=commit).write(build)
+    Change(TITLE, body, f"upgrade/{commit[:10]}", commit=made, template=commit).write(build)
     git.run("update-ref", "refs/upgrade/change", made)
     git.run("update-ref", "refs/upgrade/template", commit)
-    git.run("bundle", "create", "--quiet", str(build / BUNDLE), "refs/upgrade/change", "refs/upgrade/template")
-    return f"{title}: {len(conflicts)} files need a choice" if conflicts else title
+    return f"{TITLE}: {len(conflicts)} files need a choice" if conflicts else TITLE
 
 
-def unpack(build: Path) -> None:
-    """Take the commits of a bundle that another job made."""
-    if (build / BUNDLE).is_file():
-        git.run("fetch", "--quiet", str(build / BUNDLE), "refs/upgrade/*:refs/upgrade/*")
+def run(build: Path, template: str, commit: str) -> str:
+    """Render the template and write `change.json`; of an address only `commit`, which a person confirmed."""
+    documents.forget(build)
+    answers = _answers()
+    source = template or str(answers["_template"])
+    address = ":" in source  # a URL or an abbreviation such as gh:acme/template
+    if not template and not address:
+        return f"the template {source!r} is a folder of one machine; name its repository as TEMPLATE"
+    known = str(answers.get("_commit", ""))
+    if address and not commit:
+        found = newest(source)
+        if found == known:
+            return f"{source} has nothing new"
+        return (
+            f"{source} is at {found}, and was at {known or 'an unknown commit'} here: read what changed, then confirm "
+            f"it as COMMIT={found}, or on GitHub as the variable TEMPLATE_COMMIT"
+        )
+    if address and not HASH.fullmatch(commit):
+        raise InputError(f"COMMIT is {commit!r}; give all 40 digits of the template's commit, which no one can move.")
+    if address and commit == known:
+        return f"{source} has nothing new"
+    parent = _parent()
+    with tempfile.TemporaryDirectory() as folder:
+        made = rendered(render(source, answers, Path(folder), commit if address else ""), parent, f"Render {source}")
+    if not made:
+        return f"{source} has nothing new"
+    keep = build / documents.RENDERED
+    keep.mkdir(parents=True)
+    # Cookiecutter's clone of the address.
+    clone = Path.home() / ".cookiecutters" / Path(source).name.removesuffix(".git")
+    log = next((path for path in (Path(source) / CHANGELOG, clone / CHANGELOG) if path.is_file()), None)
+    now = yaml.safe_load(merge.answers(made)) or {}
+    versions = (str(answers.get("_version", "")), str(now.get("_version", "")))
+    (keep / CHANGES).write_text(changelog(log.read_text(), *versions) if log else "")
+    outcome = prepare(build, made, source, answers)
+    if (build / documents.CHANGE).is_file():
+        git.run("bundle", "create", "--quiet", str(keep / BUNDLE), "refs/upgrade/template")
+    return outcome
+
+
+def unpack(build: Path, template: str) -> None:
+    """Prepare the change again from the files that another job rendered, which may have written anything else."""
+    bundle = build / documents.RENDERED / BUNDLE
+    if (build / documents.CHANGE).is_file() or not bundle.is_file():
+        return
+    answers = _answers()
+    source = template or str(answers["_template"])
+    checked = ("-c", "fetch.fsckObjects=true", "fetch", "--quiet", "--no-tags")
+    git.run(*checked, str(bundle), "+refs/upgrade/template:refs/upgrade/template")
+    prepare(build, committed("refs/upgrade/template^{tree}", _parent(), f"Render {source}"), source, answers)

@@ -298,6 +298,16 @@ def test_without_a_change_nothing_is_offered_and_without_a_remote_it_is_told(rep
         offer.run(tmp_path, waits=False)
 
 
+@pytest.mark.parametrize(
+    "branch", ["main", "upgrade/main", "template", "release/dev", "retrain/../main", "promote/dev/1:main"]
+)
+def test_a_branch_that_no_verb_writes_is_not_pushed(branch: str, repository: Git, tmp_path: Path) -> None:
+    repository("remote", "add", "origin", str(tmp_path / "nowhere"))
+    Change("T", "B", branch).write(tmp_path)
+    with pytest.raises(InputError, match="A verb never offers the branch"):
+        offer.run(tmp_path, waits=False)
+
+
 def test_an_alert_of_the_monitor_reaches_no_one_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
 

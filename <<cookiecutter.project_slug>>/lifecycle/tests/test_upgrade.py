@@ -189,7 +189,7 @@ def test_another_version_alone_is_no_upgrade(team: Team) -> None:
 
 def run(team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(upgrade, "render", lambda *_: team.template)
-    return upgrade.run(tmp_path / "build", "gh:acme/template")
+    return upgrade.run(tmp_path / "build", "gh:acme/template", "c" * 40)
 
 
 def test_a_template_that_changed_the_teams_files_alone_has_nothing_new(
@@ -212,14 +212,14 @@ def test_the_pull_request_says_which_versions_and_what_changed_between(
     assert run(team, tmp_path, monkeypatch) == "Upgrade to the newest template: 1 files need a choice"
     body = json.loads((tmp_path / "build/change.json").read_text())["body"]
     assert "From version 2026.01.01 to 2026.11.27 of `gh:acme/template`" in body
-    assert "### 2026.11.27\n- now\n" in body
+    assert "```markdown\n### 2026.11.27\n- now\n```\n" in body  # a block of code
     assert "later" not in body
     assert "before" not in body
-    assert "- `Makefile`\n" in body
+    assert "- Makefile\n" in body
 
 
 def test_a_repository_older_than_versions_is_told_as_such() -> None:
-    assert "From version (none) to 2026.11.27" in upgrade.description("gh:acme/nowhere", "", "2026.11.27")
+    assert "From version (none) to 2026.11.27" in upgrade.description("gh:acme/nowhere", "", "2026.11.27", "")
 
 
 def test_a_branch_that_has_nothing_in_common_is_told(team: Team) -> None:
@@ -236,3 +236,38 @@ def test_a_template_that_cannot_be_rendered_is_told(tmp_path: Path) -> None:
 def test_the_answers_record_version_and_commit_of_the_template() -> None:
     answers = yaml.safe_load((Path(__file__).parents[2] / merge.ANSWERS).read_text())
     assert {f"{name}:" for name in answers} >= set(merge.RECORDED)
+
+
+@pytest.mark.parametrize("commit", ["main", "v1", "c" * 39, "--upload-pack=x", "C" * 40])
+def test_a_template_at_an_address_needs_a_whole_commit(commit: str, team: Team, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give all 40 digits"):
+        upgrade.run(tmp_path / "build", "gh:acme/template", commit)
+
+
+def test_without_a_confirmed_commit_nothing_of_the_template_runs(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrade, "newest", lambda _: "d" * 40)
+    monkeypatch.delattr(upgrade, "render")
+    told = upgrade.run(tmp_path / "build", "gh:acme/template", "")
+    assert f"confirm it as COMMIT={'d' * 40}" in told
+    assert not (tmp_path / "build/change.json").exists()
+
+
+def test_the_job_that_offers_takes_nothing_but_the_rendered_files(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.edit({"Makefile": "1\n2\n3\n4\nmine\n"})
+    (team.template / "x").parent.mkdir(exist_ok=True)
+    team.render(NEW)
+    run(team, tmp_path, monkeypatch)
+    honest = json.loads((tmp_path / "build/change.json").read_text())
+    (tmp_path / "build/change.json").unlink()
+    tree = team.run("rev-parse", f"{honest['template']}^{{tree}}")
+    evil = team.run("commit-tree", tree, "-p", "HEAD", "-m", "@all: a commit with another history")
+    team.run("update-ref", "refs/upgrade/template", evil)
+    bundle = tmp_path / "build/upgrade" / upgrade.BUNDLE
+    team.run("bundle", "create", "--quiet", str(bundle), "refs/upgrade/template")
+    (tmp_path / "build/upgrade/change.json").write_text(json.dumps(honest | {"branch": "main", "title": "@all"}))
+    upgrade.unpack(tmp_path / "build", "gh:acme/template")
+    assert json.loads((tmp_path / "build/change.json").read_text()) == honest
