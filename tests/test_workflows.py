@@ -706,24 +706,15 @@ def test_where_no_one_may_open_them_the_run_is_green_and_says_what_to_do(hub: Hu
 
 # Upgrades
 
-# A hook that leaves a process behind, which replaces what the job hands over once it is there.
+# What a hook leaves behind: a process that writes all that the job may hand over, again and again.
 HIJACK = """
-if __name__ == "__main__":
-    import json
-    code = (
-        "import json, os, pathlib, time\\n"
-        "work = pathlib.Path(os.environ['GITHUB_WORKSPACE'])\\n"
-        "evil = json.dumps({'title': '@all', 'body': '@all', 'branch': 'main', 'commit': 'HEAD'})\\n"
-        "for folder in (work / 'build', work / 'build/upgrade'):\\n"
-        "    folder.mkdir(parents=True, exist_ok=True)\\n"
-        "for _ in range(100):\\n"
-        "    for folder in (work / 'build', work / 'build/upgrade'):\\n"
-        "        folder.mkdir(parents=True, exist_ok=True)\\n"
-        "        (folder / 'change.json').write_text(evil)\\n"
-        "    time.sleep(0.1)\\n"
-    )
-    subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-    sys.exit(0)
+import json, os, pathlib, time
+work = pathlib.Path(os.environ["GITHUB_WORKSPACE"])
+for _ in range(100):
+    for folder in (work / "build", work / "build/upgrade"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "change.json").write_text(json.dumps({"title": "@all", "body": "@all", "branch": "main", "commit": "HEAD"}))
+    time.sleep(0.1)
 """
 
 
@@ -762,8 +753,8 @@ def test_an_upgrade_names_the_files_that_both_sides_changed(hub: Hub, newer: Pat
     hub.edit("main", mine, "Mine")
     hub.by_hand("upgrade.yaml", template=str(newer))
     (number,) = opened(hub, "upgrade/")
-    assert "- `Makefile`" in hub.state.pulls[number]["body"]
-    assert "- `README.md`" not in hub.state.pulls[number]["body"]  # it stays as it is
+    assert "- Makefile" in hub.state.pulls[number]["body"]
+    assert "- README.md" not in hub.state.pulls[number]["body"]  # it stays as it is
 
 
 def hosted(template: Path) -> tuple[str, str]:
@@ -791,15 +782,17 @@ def test_a_template_at_an_address_is_rendered_at_the_commit_that_a_person_confir
 
 def test_a_hostile_template_pushes_no_branch_and_no_text_of_its_own(hub: Hub, newer: Path) -> None:
     """Its hook writes all that the job that renders may hand over."""
-    with (newer / "hooks/post_gen_project.py").open("a") as hook:
-        hook.write(HIJACK)
+    hook = newer / "hooks/post_gen_project.py"
+    left = f"subprocess.Popen([sys.executable, '-c', {HIJACK!r}], stdout=-3, stderr=-3, start_new_session=True)"
+    hook.write_text(hook.read_text().replace("    sys.exit(main())", f"    {left}\n    sys.exit(main())"))
     before = hub.main()
     done = hub.by_hand("upgrade.yaml", template=str(newer))
     assert done.conclusion == "success", done.log
+    assert list((hub.folder / "artifacts").glob("*/upgrade/change.json"))  # it was handed over
     refs = hub.state.git("for-each-ref", "--format=%(refname)", "refs/heads").split()
     (number,) = opened(hub)
     pull = hub.state.pulls[number]
-    assert sorted(refs) == ["refs/heads/main", f"refs/heads/{pull['head']['ref']}", "refs/heads/template"]
+    assert sorted(refs) == ["refs/heads/main", "refs/heads/template", f"refs/heads/{pull['head']['ref']}"]
     assert re.fullmatch("upgrade/[0-9a-f]{10}", pull["head"]["ref"])
     assert hub.main() == before
     assert pull["title"] == "Upgrade to the newest template"

@@ -155,7 +155,7 @@ def run(build: Path, template: str, commit: str) -> str:
     if not made:
         return f"{source} has nothing new"
     keep = build / documents.RENDERED
-    keep.mkdir(parents=True)
+    keep.mkdir(parents=True, exist_ok=True)
     # Cookiecutter's clone of the address.
     clone = Path.home() / ".cookiecutters" / Path(source).name.removesuffix(".git")
     log = next((path for path in (Path(source) / CHANGELOG, clone / CHANGELOG) if path.is_file()), None)

@@ -86,7 +86,8 @@ hostile = st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6).fla
 def rendered(markdown: str) -> str:
     """HTML as GitHub's renderer makes it, with raw HTML left in."""
     extensions = ["table", "autolink", "strikethrough", "tasklist"]
-    return cmarkgfm.markdown_to_html_with_extensions(markdown, Options.CMARK_OPT_UNSAFE, extensions)
+    made: str = cmarkgfm.markdown_to_html_with_extensions(markdown, Options.CMARK_OPT_UNSAFE, extensions)
+    return made
 
 
 def harmless(html: str) -> None:
