@@ -94,6 +94,12 @@ def test_what_runs_the_code_of_a_pull_request_has_no_secret_but_those_of_the_dat
     assert read(FOLDER / "workflows/upgrade.yaml")["jobs"]["render"]["permissions"] == {"contents": "read"}
 
 
+def test_the_apps_key_is_read_only_where_main_alone_may_run() -> None:
+    for path in FILES:
+        for name, job in read(path)["jobs"].items():
+            assert ("secrets.BOT_PRIVATE_KEY" in str(job)) == (job.get("environment") == "bot"), (path.stem, name)
+
+
 def test_the_data_are_reached_alike_wherever_they_are_read() -> None:
     found = {path.stem: reaching(path) for path in FILES if reaching(path)}
     assert {name: list(steps) for name, steps in found.items()} == {

@@ -713,7 +713,8 @@ work = pathlib.Path(os.environ["GITHUB_WORKSPACE"])
 for _ in range(100):
     for folder in (work / "build", work / "build/upgrade"):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "change.json").write_text(json.dumps({"title": "@all", "body": "@all", "branch": "main", "commit": "HEAD"}))
+        change = {"title": "@all", "body": "@all", "branch": "main", "commit": "HEAD"}
+        (folder / "change.json").write_text(json.dumps(change))
     time.sleep(0.1)
 """
 
