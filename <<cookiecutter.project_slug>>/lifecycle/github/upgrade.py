@@ -35,7 +35,8 @@ def newest(source: str) -> str:
     from cookiecutter.config import BUILTIN_ABBREVIATIONS
     from cookiecutter.repository import expand_abbreviations
 
-    address = expand_abbreviations(source, BUILTIN_ABBREVIATIONS)
+    # Cookiecutter knows git by the prefix, git does not.
+    address = expand_abbreviations(source, BUILTIN_ABBREVIATIONS).removeprefix("git+")
     return git.run("ls-remote", "--", address, "HEAD").partition("\t")[0]
 
 
