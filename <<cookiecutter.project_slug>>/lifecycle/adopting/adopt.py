@@ -188,7 +188,8 @@ def _identity(rows: pd.DataFrame, choices: list[Choice], said: list[str]) -> lis
     """The first column that tells all rows apart and is no feature: a draw by it is kept when columns change."""
     for one in choices:
         column = rows[one.column]
-        names = column.map(lambda value: isinstance(value, str | int)).all() and columns.moments(column) is None
+        words = column.map(lambda value: len(value.split()) if isinstance(value, str) else isinstance(value, int))
+        names = (words == 1).all() and columns.moments(column) is None
         if one.feature is None and names and column.is_unique:
             said.append(f"{one.column}: tells rows apart, so the draw goes by it and outlives a change of columns")
             return [one.column]

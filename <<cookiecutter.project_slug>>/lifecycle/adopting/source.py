@@ -76,9 +76,9 @@ def _text(location: str, ending: str) -> pd.DataFrame:
     try:
         with fsspec.open(location, "rb", compression="infer") as file:
             content: bytes = file.read()
-        frame = READERS[ending](content)
-        if ending == ".csv" and len(frame.columns) == 1 and any(sign in str(frame.columns[0]) for sign in ";\t|"):
-            frame = _csv(None)(content)
+        head = content.split(b"\n", 1)[0].decode(errors="replace")
+        likely = max(",;\t|", key=head.count)
+        frame = (_csv(likely) if ending == ".csv" else READERS[ending])(content)
     except Exception as error:  # each kind of store, and each reader, raises exceptions of its own
         raise InputError(
             f"FILE {location} cannot be read as {ending[1:]} ({said(error)}); correct the path, the ending or the "

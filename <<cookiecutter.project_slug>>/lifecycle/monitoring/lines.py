@@ -64,8 +64,8 @@ def _saved(connection: duckdb.DuckDBPyConnection, table: str, path: str, columns
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as copy:
         copy.write(b"\n")
         try:
-            with fsspec.open(path, "rb", compression="infer") as file:
-                copy.writelines(_short(io.BufferedReader(file)))
+            with fsspec.open(path, "rb", compression="infer") as file, io.BufferedReader(file) as buffered:
+                copy.writelines(_short(buffered))
         except DAMAGE:
             whole = False
         except Exception as error:  # each store raises its own exceptions

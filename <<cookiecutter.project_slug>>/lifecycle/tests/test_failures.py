@@ -314,12 +314,12 @@ def test_the_monitor_names_the_damaged_file_of_a_model(
     assert sentence in refused("monitor", capsys)
 
 
-def test_a_line_that_is_too_long_for_the_reader_is_named(
+def test_a_line_that_is_too_long_for_the_reader_is_told(
     house: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("labels").mkdir()
     Path("labels/one.jsonl").write_text(json.dumps({"request": "x" * 34_000_000}))
-    assert "labels/one.jsonl" in refused("monitor --labels labels", capsys)
+    assert "The labels in labels have 1 lines that are not JSON objects" in refused("monitor --labels labels", capsys)
 
 
 @pytest.mark.parametrize("content", [b"no database at all " * 50, None])
