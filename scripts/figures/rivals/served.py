@@ -71,9 +71,7 @@ def features() -> float:
     one = {"price": [2.5], "at": ["2020-01-01T12:30:00Z"], "label": ["Red"]}
 
     def function(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(
-            price=np.log1p(frame["price"]), hour=frame["at"].dt.hour, label=frame["label"].str.lower()
-        )
+        return frame.assign(price=np.log1p(frame["price"]), hour=frame["at"].dt.hour, label=frame["label"].str.lower())
 
     return milliseconds(lambda: derive.features(function, derive.rows(one, raw), made))
 
