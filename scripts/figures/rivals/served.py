@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pandas as pd
+from lifecycle.artifact import derive, frames
+from lifecycle.artifact.directory import Column
+from lifecycle.training import conversion, train
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -17,11 +20,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
-from tiny import document, rows, settings  # the tests' data
-
-from lifecycle.artifact import derive, frames
-from lifecycle.artifact.directory import Column
-from lifecycle.training import conversion, train
+from tiny import document, rows, settings  # type: ignore[import-not-found]  # the tests' data
 
 CALLS = 300
 ESTIMATORS = {
