@@ -1,7 +1,6 @@
 """Measures the team's own metrics, the functions of `model/metrics.py` that `evaluate.metrics` names."""
 
 import importlib
-import importlib.util
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lifecycle import InputError
+from lifecycle.artifact import code
 from lifecycle.artifact.predictor import Array, Predictions
 from lifecycle.config import Config
 from lifecycle.evaluation import intervals
@@ -27,7 +27,7 @@ def functions(settings: Config) -> dict[str, Function]:
     """The metrics that the configuration names; raises InputError for one that the team's code does not have."""
     if not settings.evaluate.metrics:
         return {}
-    if importlib.util.find_spec(MODULE) is None:
+    if not code.has("metrics"):
         raise InputError(f"evaluate.metrics is set, but there is no {FILE}; write it, or remove evaluate.metrics.")
     with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to model/pyproject.toml"):
         module = importlib.import_module(MODULE)

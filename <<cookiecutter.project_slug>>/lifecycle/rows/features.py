@@ -1,7 +1,6 @@
 """Makes the features with the team's code, if it has any, and refuses what serving could not repeat."""
 
 import importlib
-import importlib.util
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lifecycle import InputError
+from lifecycle.artifact import code as package
 from lifecycle.artifact import derive
 from lifecycle.artifact.derive import FILE, MODULE
 from lifecycle.artifact.directory import Column
@@ -21,7 +21,7 @@ ALONE = 20  # rows whose features are made once more, each alone
 
 def code() -> ModuleType | None:
     """The module, or None if the team has none; raises InputError if it cannot be imported."""
-    if importlib.util.find_spec(MODULE) is None:
+    if not package.has("features"):
         return None
     with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to model/pyproject.toml"):
         return importlib.import_module(MODULE)
