@@ -1,6 +1,5 @@
 """Skips a step of the pipeline whose inputs and outputs are, by their hashes, those of its last success."""
 
-import hashlib
 import json
 import os
 import re
@@ -8,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +59,7 @@ STEPS = {
 def _hash(path: Path) -> str:
     """Of a file's content, or of the names and contents in a folder; empty where there is neither."""
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return files.hashed(path)
     inside = sorted(part for part in path.rglob("*") if part.is_file() and "__pycache__" not in part.parts)
     return files.sha256("".join(f"{_hash(part)} {part.relative_to(path)}\n" for part in inside).encode()) * bool(inside)
 
@@ -78,15 +75,16 @@ def _data(location: str) -> str:
     return _hash(path) + (_hash(path.with_suffix("")) if path.suffix == ".dvc" else "")
 
 
-def _team() -> Path:
-    """The folder of the team's code."""
-    return Path((getattr(find_spec("model"), "submodule_search_locations", None) or ["model"])[0])
+def _optional(name: str) -> str:
+    """Of the team's code if it has a module of this name, which may read all that lies beside it."""
+    folder = imports.team()
+    return _hash(folder) if (folder / f"{name}.py").is_file() else ""
 
 
 ELSEWHERE: dict[str, Callable[[dict[str, Any], Path | None], str]] = {
     "the data file": lambda settings, _: _data(settings["data"]["path"]),
-    "the features": lambda *_: _hash(_team()) if (_team() / "features.py").is_file() else "",
-    "the metrics": lambda *_: _hash(_team()) if (_team() / "metrics.py").is_file() else "",
+    "the features": lambda *_: _optional("features"),
+    "the metrics": lambda *_: _optional("metrics"),
     "the commit": lambda *_: str(git.head()),
     "MLflow": lambda *_: os.environ.get("MLFLOW_TRACKING_URI", ""),
     "the champion": lambda _, champion: _hash(champion) if champion else "",
@@ -100,7 +98,7 @@ def inputs(step: Step, path: Path, build: Path, locks: Iterable[Path], champion:
     needed, keys = imports.needed(step.module, root=ROOT), set(step.keys)
     found: dict[str, Any] = {name: _hash(ROOT / name) for name in needed if not name.startswith("model/")}
     if len(found) < len(needed):  # the team's code may read files beside it, and other keys
-        team = _team()
+        team = imports.team()
         words = {word for code in team.rglob("*.py") for word in re.findall(rb"\w+", code.read_bytes())}
         found["model/"] = _hash(team)
         keys |= {key for key in settings if key.encode() in words}

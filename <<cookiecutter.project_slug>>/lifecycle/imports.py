@@ -2,9 +2,15 @@
 
 import ast
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 OURS = ("lifecycle", "model")
+
+
+def team() -> Path:
+    """The folder of the team's package `model`, which is not imported."""
+    return Path((getattr(find_spec("model"), "submodule_search_locations", None) or ["model"])[0])
 
 
 def needed(*modules: str, root: Path = Path()) -> set[str]:

@@ -4,7 +4,6 @@ MLflow keeps it in the same place, and imports it from there when it loads the m
 """
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +12,13 @@ from pathlib import Path
 FOLDER, PACKAGE = "code", "model"
 
 
+def ours(name: str) -> bool:
+    """Whether a type of this dotted name is of the team's own package."""
+    return name.startswith(f"{PACKAGE}.")
+
+
 def _taken() -> list[str]:
     return [name for name in sys.modules if name.partition(".")[0] == PACKAGE]
-
-
-def has(module: str) -> bool:
-    """Whether the package that `import model` finds has a module of this name; imports nothing of it."""
-    found = importlib.util.find_spec(PACKAGE)
-    folders = (found.submodule_search_locations or []) if found else []
-    return any((Path(folder) / f"{module}.py").is_file() for folder in folders)
 
 
 @contextmanager

@@ -50,11 +50,7 @@ TRUSTED = (
 
 def untrusted(found: Collection[str], trusted: Collection[str]) -> list[str]:
     """The types among those found that neither this module nor `train.trusted` of config.yaml names."""
-    return sorted(
-        name
-        for name in {*found} - {*TRUSTED, *trusted}
-        if name.partition(".")[0] != code.PACKAGE or name == code.PACKAGE
-    )
+    return sorted(name for name in {*found} - {*TRUSTED, *trusted} if not code.ours(name))
 
 
 def _onnx(path: Path, names: list[str], task: Task, _: Collection[str]) -> Runtime:

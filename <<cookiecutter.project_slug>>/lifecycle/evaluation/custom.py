@@ -1,6 +1,5 @@
 """Measures the team's own metrics, the functions of `model/metrics.py` that `evaluate.metrics` names."""
 
-import importlib
 import sys
 import time
 from collections.abc import Callable
@@ -10,38 +9,37 @@ import numpy as np
 import pandas as pd
 
 from lifecycle import InputError
-from lifecycle.artifact import code
 from lifecycle.artifact.predictor import Array, Predictions
 from lifecycle.config import Config
 from lifecycle.evaluation import intervals
 from lifecycle.evaluation.intervals import Drawn, Estimate, Linear
-from lifecycle.rows.checked import checked
+from lifecycle.evaluation.metrics import mean
+from lifecycle.rows.checked import checked, module
 from lifecycle.tasks import METRICS
 
-MODULE, FILE = "model.metrics", "model/metrics.py"
+FILE = "model/metrics.py"
 SLOW = 20  # seconds of resamples from which they are announced
 type Function = Callable[[Array, pd.DataFrame], Any]
 
 
 def functions(settings: Config) -> dict[str, Function]:
     """The metrics that the configuration names; raises InputError for one that the team's code does not have."""
-    if not settings.evaluate.metrics:
-        return {}
-    if not code.has("metrics"):
+    found = module("metrics")
+    if found is None:
         raise InputError(f"evaluate.metrics is set, but there is no {FILE}; write it, or remove evaluate.metrics.")
-    with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to model/pyproject.toml"):
-        module = importlib.import_module(MODULE)
-    if absent := [name for name in settings.evaluate.metrics if not callable(getattr(module, name, None))]:
+    if absent := [name for name in settings.evaluate.metrics if not callable(getattr(found, name, None))]:
         raise InputError(
             f"evaluate.metrics names {', '.join(absent)}, which {FILE} does not define; write a function of truth and "
             "answers with that name."
         )
-    return {name: getattr(module, name) for name in settings.evaluate.metrics}
+    return {name: getattr(found, name) for name in settings.evaluate.metrics}
 
 
 def estimates(settings: Config, truth: Array, models: dict[str, Predictions]) -> dict[str, dict[str, Estimate]]:
     """Every metric of each model on the same n rows, ours and then the team's; undefined ones are left out."""
     found = intervals.estimates(METRICS[settings.task], truth, models, settings.evaluate)
+    if not settings.evaluate.metrics:
+        return found
     classes = settings.data.target.classes
     known = np.array(classes)[truth] if classes else truth
     answers = {name: table(predictions, classes) for name, predictions in models.items()}
@@ -88,9 +86,7 @@ def _estimate(metric: str, function: Function, truth: Array, answers: pd.DataFra
             flush=True,
         )
     if whole.shape:
-        if rows < 2:
-            return Linear(float("nan"), np.full(rows, np.nan))
-        return Linear(float(whole.mean()), (whole - whole.mean()) * np.sqrt(rows / (rows - 1)))
+        return Linear(*mean(whole))
     generator = np.random.default_rng(settings.evaluate.seed)
     draws = [float(measured(generator.integers(rows, size=rows))) for _ in range(settings.evaluate.resamples)]
     return Drawn(float(whole), np.array(draws))

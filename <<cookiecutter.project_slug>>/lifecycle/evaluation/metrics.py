@@ -28,13 +28,13 @@ def _divide(numerator: Array, denominator: Array) -> Array:
 # the variance of the value.
 
 
-def _mean(losses: Array) -> tuple[float, Array]:
+def mean(losses: Array) -> tuple[float, Array]:
     """A mean with Student's interval; NaN for a single row, whose spread is unknown."""
     rows = len(losses)
     if rows < 2:
         return float("nan"), np.full(rows, np.nan)
-    mean = losses.mean()
-    return float(mean), (losses - mean) * np.sqrt(rows / (rows - 1))
+    middle = losses.mean()
+    return float(middle), (losses - middle) * np.sqrt(rows / (rows - 1))
 
 
 def area(positive: Array, score: Array) -> tuple[float, Array]:
@@ -84,11 +84,11 @@ def _percentage(truth: Array, predictions: Predictions) -> Array:
 LINEAR: dict[str, Callable[[Array, Predictions], tuple[float, Array]]] = {
     "roc_auc": lambda y, p: area(y == 1, _probabilities(p)[:, 1]),
     "roc_auc_ovr": _area_ovr,
-    "log_loss": lambda y, p: _mean(_log_loss(y, p)),
-    "brier": lambda y, p: _mean((_probabilities(p)[:, 1] - y) ** 2),
-    "accuracy": lambda y, p: _mean((y == p.labels).astype("float64")),
-    "mae": lambda y, p: _mean(np.abs(y - p.labels)),
-    "mape": lambda y, p: _mean(_percentage(y, p)),
+    "log_loss": lambda y, p: mean(_log_loss(y, p)),
+    "brier": lambda y, p: mean((_probabilities(p)[:, 1] - y) ** 2),
+    "accuracy": lambda y, p: mean((y == p.labels).astype("float64")),
+    "mae": lambda y, p: mean(np.abs(y - p.labels)),
+    "mape": lambda y, p: mean(_percentage(y, p)),
 }
 SHARES = {"roc_auc", "roc_auc_ovr", "brier", "accuracy"}  # cannot exceed 1
 

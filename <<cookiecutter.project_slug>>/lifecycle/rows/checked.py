@@ -1,16 +1,27 @@
 """Turns what the team's code raises into a sentence that names its file and line."""
 
+import importlib
 import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
-from lifecycle import InputError
+from lifecycle import InputError, imports
 
 ABSENT = re.compile(
     "^KeyError|not columns of the dataframe|not in index|not found in axis|in the .columns|DataFrame. object has no"
 )
+
+
+def module(name: str) -> ModuleType | None:
+    """An optional module of the team's code, or None if there is none; raises InputError if it cannot be imported."""
+    if not (imports.team() / f"{name}.py").is_file():
+        return None
+    remedy = "correct it; add any package that it needs to model/pyproject.toml"
+    with checked(f"model/{name}.py cannot be imported", remedy):
+        return importlib.import_module(f"model.{name}")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Makes the features with the team's code, if it has any, and refuses what serving could not repeat."""
 
-import importlib
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -9,22 +8,18 @@ import numpy as np
 import pandas as pd
 
 from lifecycle import InputError
-from lifecycle.artifact import code as package
 from lifecycle.artifact import derive
-from lifecycle.artifact.derive import FILE, MODULE
+from lifecycle.artifact.derive import FILE
 from lifecycle.artifact.directory import Column
 from lifecycle.config import Data
-from lifecycle.rows.checked import checked
+from lifecycle.rows.checked import checked, module
 
 ALONE = 20  # rows whose features are made once more, each alone
 
 
 def code() -> ModuleType | None:
     """The module, or None if the team has none; raises InputError if it cannot be imported."""
-    if not package.has("features"):
-        return None
-    with checked(f"{FILE} cannot be imported", "correct it; add any package that it needs to model/pyproject.toml"):
-        return importlib.import_module(MODULE)
+    return module("features")
 
 
 def loads() -> bool:

@@ -64,7 +64,7 @@ def enter(folder: Path, patch: pytest.MonkeyPatch) -> Git:
         patch.setenv(f"GIT_{role}_NAME", "Tester")
         patch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
     patch.setattr(fresh, "ROOT", Path())
-    patch.setattr(fresh, "find_spec", lambda _: None)
+    patch.setattr(imports, "find_spec", lambda _: None)
     patch.setattr(imports, "needed", NEEDED)
     patch.delenv("MLFLOW_TRACKING_URI")
     return Git()

@@ -1,8 +1,8 @@
 """Saves a model in MLflow's format, as ONNX or with skops."""
 
-import importlib
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,11 @@ import mlflow.onnx
 import mlflow.sklearn
 import pandas as pd
 import skops.io
-from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from onnx import ModelProto
 
-from lifecycle import InputError
+from lifecycle import InputError, imports
 from lifecycle.artifact import code
 from lifecycle.artifact.runtimes import untrusted
 from lifecycle.config import Config
@@ -46,40 +45,38 @@ def save(
                 model,
                 pip_requirements=["onnxruntime"],
                 onnx_execution_providers=["CPUExecutionProvider"],
-                code_paths=[str(package())] if settings.data.raw else None,
+                code_paths=[str(imports.team())] if settings.data.raw else None,
                 **common,
             )
             return
         found = _types(model, settings.train.trusted)
-        own = bool(settings.data.raw) or any(name.partition(".")[0] == code.PACKAGE for name in found)
-        try:
+        own = bool(settings.data.raw) or any(map(code.ours, found))
+        with _savable():
             mlflow.sklearn.save_model(
                 model,
                 pip_requirements=["pandas", "scikit-learn", "skops"],
                 serialization_format="skops",
                 skops_trusted_types=found,
-                code_paths=[str(package())] if own else None,
+                code_paths=[str(imports.team())] if own else None,
                 pyfunc_predict_fn="predict" if settings.task == "regression" else "predict_proba",
                 **common,
             )
-        except MlflowException as error:
-            reason = " ".join(str(error.__cause__ or error).split())
-            raise InputError(f"skops cannot save the estimator ({reason}); change model/estimator.py.") from error
 
 
-def package() -> Path:
-    """The folder of the team's code."""
-    found = importlib.import_module(code.PACKAGE).__file__
-    return Path(found or code.PACKAGE).parent
+@contextmanager
+def _savable() -> Iterator[None]:
+    """Turn what skops, or MLflow for it, raises about an object that it cannot hold into an InputError."""
+    try:
+        yield
+    except Exception as error:  # a different exception for each kind of object
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise InputError(f"skops cannot save the estimator ({reason}); change model/estimator.py.") from error
 
 
 def _types(model: Any, trusted: Collection[str]) -> list[str]:
     """The types in an estimator that skops does not trust by itself; raises InputError for one that no one does."""
-    try:
+    with _savable():
         found: list[str] = skops.io.get_untrusted_types(data=skops.io.dumps(model))
-    except Exception as error:  # skops has a different exception for each kind of object that it cannot hold
-        reason = " ".join(str(error).split())
-        raise InputError(f"skops cannot save the estimator ({reason}); change model/estimator.py.") from error
     if unknown := untrusted(found, trusted):
         raise InputError(
             f"The estimator holds {', '.join(unknown)}, which train.trusted in config.yaml does not name; read what "
