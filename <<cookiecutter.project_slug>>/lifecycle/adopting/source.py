@@ -28,12 +28,18 @@ def _csv(separator: str | None) -> Reader:
     return read
 
 
+def _by_head(content: bytes) -> pd.DataFrame:
+    """Text whose head tells the separator."""
+    head = content.split(b"\n", 1)[0].decode(errors="replace")
+    return _csv(max(",;\t|", key=head.count))(content)
+
+
 def _json(content: bytes) -> pd.DataFrame:
     return pd.read_json(io.BytesIO(content), lines=True, convert_dates=False, dtype=False)
 
 
 READERS: dict[str, Reader] = {
-    ".csv": _csv(","),
+    ".csv": _by_head,
     ".tsv": _csv("\t"),
     ".txt": _csv(None),
     ".jsonl": _json,
@@ -76,9 +82,7 @@ def _text(location: str, ending: str) -> pd.DataFrame:
     try:
         with fsspec.open(location, "rb", compression="infer") as file:
             content: bytes = file.read()
-        head = content.split(b"\n", 1)[0].decode(errors="replace")
-        likely = max(",;\t|", key=head.count)
-        frame = (_csv(likely) if ending == ".csv" else READERS[ending])(content)
+        frame = READERS[ending](content)
     except Exception as error:  # each kind of store, and each reader, raises exceptions of its own
         raise InputError(
             f"FILE {location} cannot be read as {ending[1:]} ({said(error)}); correct the path, the ending or the "

@@ -93,7 +93,9 @@ def load(folder: Path) -> Function:
     """The function `features` of a model directory's own code; raises InputError if it cannot be had."""
     with code.carried(folder) as there:
         try:
-            function: Function = importlib.import_module(MODULE).features if there else _absent()
+            if not there:
+                raise ImportError("the model directory has no code")
+            function: Function = importlib.import_module(MODULE).features
         except Exception as error:  # the team's code may raise anything
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             raise InputError(
@@ -101,7 +103,3 @@ def load(folder: Path) -> Function:
                 "locks/model.txt installed."
             ) from error
     return function
-
-
-def _absent() -> Any:
-    raise ImportError("the model directory has no code")

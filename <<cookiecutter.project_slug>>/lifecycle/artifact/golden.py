@@ -7,6 +7,11 @@ REQUEST = "smoke-"  # prefix of the ids of requests with golden rows; the monito
 TOLERANCE = 1e-4  # of a probability or a value: processors differ in their last digits
 
 
+def columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Rows of the same columns as columns."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
 def difference(answers: list[dict[str, Any]], expected: list[dict[str, Any]]) -> str:
     """The first answer that differs, as text; empty if all agree."""
     if len(answers) != len(expected):

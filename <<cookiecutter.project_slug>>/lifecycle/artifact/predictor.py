@@ -106,9 +106,7 @@ class Predictor:
 
     def is_golden(self, columns: Columns) -> bool:
         """Whether a request holds the golden rows and nothing else, as the smoke test's do."""
-        rows = self._golden["rows"]
-        wanted = {name: [row[name] for row in rows] for name in rows[0]}
-        return {name: list(values) for name, values in columns.items()} == wanted
+        return {name: list(values) for name, values in columns.items()} == golden.columns(self._golden["rows"])
 
     def logged(self, columns: Columns, inputs: Mapping[str, Array]) -> Columns:
         """What the log keeps of a request: the model's features, and what tells its rows apart."""
@@ -202,8 +200,7 @@ class Predictor:
 
     def check(self) -> None:
         """Answer the golden rows that were recorded at training; raises InputError when an answer differs."""
-        rows = self._golden["rows"]
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        columns = golden.columns(self._golden["rows"])
         try:
             inputs = self.inputs(columns)
         except RequestError as error:

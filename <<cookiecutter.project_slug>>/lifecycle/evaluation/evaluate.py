@@ -203,7 +203,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         champion = Predictor(champion_directory, trusted=settings.train.trusted)
         _comparable(champion.model, candidate.model)
         try:
-            source = data.raw(build, settings)
+            source = data.raw(build, settings, test)
             models["champion"] = champion.predict(frames.arrays(columns(source, champion)))
         except InputError as error:  # the gates refuse the candidate, with this reason
             unanswered = str(error)

@@ -1,11 +1,9 @@
 """Merges the newly rendered template into HEAD, and keeps the team's files as in HEAD."""
 
-from pathlib import Path
-
 from lifecycle import InputError, git
+from lifecycle.documents.answers import ANSWERS
 from lifecycle.github import branches
 
-ANSWERS = Path(".cookiecutter.yaml")
 RECORDED = ("_version:", "_commit:")  # the answers' lines about the template
 
 README = "README.md"

@@ -12,11 +12,11 @@ import yaml
 
 from lifecycle import git
 from lifecycle.config import Promote
+from lifecycle.documents.answers import ANSWERS
 from lifecycle.github import api, branches
 
 TOPIC = "mlaas-model"  # Argo CD finds the repository by it
 RULESET = Path(".github/ruleset.json")
-ANSWERS = Path(".cookiecutter.yaml")
 FIRST, BETWEEN, LAST = "0e8a16", "fbca04", "b60205"  # colours of the environments
 MONITOR, KIND = "d93f0b", "1d76db"
 KINDS = ("release", "promote", "rollback", "retrain", "upgrade", "monitor")

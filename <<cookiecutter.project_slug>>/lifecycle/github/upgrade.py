@@ -19,9 +19,9 @@ import yaml
 from lifecycle import InputError, git
 from lifecycle.documents import change as documents
 from lifecycle.documents import limits
+from lifecycle.documents.answers import ANSWERS
 from lifecycle.documents.change import Change
 from lifecycle.github import branches, merge
-from lifecycle.github.merge import ANSWERS
 from lifecycle.reporting import pages
 
 TITLE = "Upgrade to the newest template"
@@ -99,6 +99,12 @@ def _answers() -> dict[str, Any]:
     return answers
 
 
+def _versions(answers: dict[str, Any], commit: str) -> tuple[str, str]:
+    """The template's version here, and that of a rendered commit."""
+    now = yaml.safe_load(merge.answers(commit)) or {}
+    return str(answers.get("_version", "")), str(now.get("_version", ""))
+
+
 def _parent() -> str:
     """The branch `template`, which holds what was rendered last."""
     names = ("refs/remotes/origin/template", "refs/heads/template")
@@ -115,11 +121,9 @@ def prepare(build: Path, commit: str, source: str, answers: dict[str, Any]) -> s
     made, conflicts = merge.merged(commit, TITLE) if commit else ("HEAD", [])
     if not conflicts and not merge.differ("HEAD", made):
         return f"{source} has nothing new"
-    now = yaml.safe_load(merge.answers(commit)) or {}
     path = build / documents.RENDERED / CHANGES
     changes = path.read_text(errors="replace") if path.is_file() and not path.is_symlink() else ""
-    versions = (str(answers.get("_version", "")), str(now.get("_version", "")))
-    body = description(source, *versions, pages.cut(changes, limits.DIFFERENCES))
+    body = description(source, *_versions(answers, commit), pages.cut(changes, limits.DIFFERENCES))
     if conflicts:
         listed = "".join(f"- {pages.plain(name)}\n" for name in conflicts)
         body += f"\nBoth sides changed these files; choose on this page, or with `git merge`:\n\n{listed}"
@@ -160,9 +164,7 @@ def run(build: Path, template: str, commit: str) -> str:
     # Cookiecutter's clone of the address.
     clone = Path.home() / ".cookiecutters" / Path(source).name.removesuffix(".git")
     log = next((path for path in (Path(source) / CHANGELOG, clone / CHANGELOG) if path.is_file()), None)
-    now = yaml.safe_load(merge.answers(made)) or {}
-    versions = (str(answers.get("_version", "")), str(now.get("_version", "")))
-    (keep / CHANGES).write_text(changelog(log.read_text(), *versions) if log else "")
+    (keep / CHANGES).write_text(changelog(log.read_text(), *_versions(answers, made)) if log else "")
     outcome = prepare(build, made, source, answers)
     if (build / documents.CHANGE).is_file():
         git.run("bundle", "create", "--quiet", str(keep / BUNDLE), "refs/upgrade/template")

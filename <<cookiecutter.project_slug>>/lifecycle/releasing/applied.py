@@ -10,7 +10,7 @@ from lifecycle.documents.environments import OVERLAYS
 from lifecycle.releasing import render
 from lifecycle.strict import parsed
 
-# What the platform's project lets a model have, all in a namespace: manifests/models/project.yaml of the template.
+# What the platform's project lets a model have, in its namespace: manifests/models/repository of the template.
 KINDS = {
     ("", "ConfigMap"),
     ("", "PersistentVolumeClaim"),
@@ -34,7 +34,7 @@ WITHIN = "fields"  # of a label: a `path` there is one inside an object
 
 
 def overlays(root: Path = Path()) -> list[str]:
-    """The folders that the platform's ApplicationSet makes an Application of: all but hidden ones."""
+    """The folders beside those of the environments, and these: all but hidden ones."""
     found = (path.name for path in (root / OVERLAYS).iterdir() if path.is_dir())
     return sorted(name for name in found if not name.startswith("."))
 

@@ -272,10 +272,9 @@ def read(path: Path, settings: config.Config) -> tuple[pd.DataFrame, list[str]]:
     return rows, period
 
 
-def raw(build: Path, settings: config.Config) -> pd.DataFrame:
-    """The test rows as the data files have them, before the team's code made features of them."""
-    name = "raw" if settings.data.raw else "test"
-    return read(build / "data" / f"{name}.parquet", settings)[0]
+def raw(build: Path, settings: config.Config, test: pd.DataFrame) -> pd.DataFrame:
+    """The test rows as the data files have them, before the team's code, if any, made features of them."""
+    return read(build / "data" / "raw.parquet", settings)[0] if settings.data.raw else test
 
 
 def sent_as_booleans(path: Path) -> list[str]:

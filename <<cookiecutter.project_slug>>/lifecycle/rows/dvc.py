@@ -16,7 +16,8 @@ import yaml
 
 from lifecycle import InputError
 
-type Tracked = tuple[str, str, fsspec.AbstractFileSystem, str]  # a file's name, its MD5, and where it is
+# A file's name, the MD5 that an object of a remote must have (a working copy was found to have it), and where it is.
+type Tracked = tuple[str, str, fsspec.AbstractFileSystem, str]
 
 # DVC's names of a remote's options, and those of fsspec; credentials that it does not name come from the environment.
 OPTIONS = {
@@ -47,13 +48,17 @@ def tracked(pointer: Path) -> tuple[list[Tracked], bool]:
     copy, digest = pointer.parent / out["wdir"] / out["path"], out["md5"]
     remote = _Remote(pointer, out)
     if not digest.endswith(".dir"):
-        return [(copy.name, digest, *_place(copy, digest, remote))], False
-    found = []
-    for entry in _listing(copy, digest) or remote.listing(digest):
-        name = entry["relpath"]
-        if name.endswith(".parquet"):
-            found.append((name, entry["md5"], *_place(copy / name, entry["md5"], remote)))
-    return sorted(found, key=lambda one: one[0]), True
+        return [_tracked(copy.name, copy, digest, remote)], False
+    if own := _listing(copy, digest):
+        found = [_own(entry["relpath"], copy / entry["relpath"]) for entry in own]
+    else:
+        entries = remote.listing(digest)
+        found = [_tracked(name, copy / name, one["md5"], remote) for one in entries if _rows(name := one["relpath"])]
+    return sorted((one for one in found if _rows(one[0])), key=lambda one: one[0]), True
+
+
+def _rows(name: str) -> bool:
+    return name.endswith(".parquet")
 
 
 def _out(pointer: Path) -> dict[str, str]:
@@ -86,11 +91,15 @@ def _listing(copy: Path, digest: str) -> list[dict[str, str]]:
     return entries if hashlib.md5(content, usedforsecurity=False).hexdigest() == digest.removesuffix(".dir") else []
 
 
-def _place(copy: Path, digest: str, remote: "_Remote") -> tuple[fsspec.AbstractFileSystem, str]:
-    """Where a file is: the working copy, if it is what the pointer says, or its object."""
+def _own(name: str, copy: Path) -> Tracked:
+    return name, "", fsspec.filesystem("file"), str(copy)
+
+
+def _tracked(name: str, copy: Path, digest: str, remote: "_Remote") -> Tracked:
+    """The working copy, if it is what the pointer says, or its object."""
     if copy.is_file() and md5(copy) == digest:
-        return fsspec.filesystem("file"), str(copy)
-    return remote.place(digest)
+        return _own(name, copy)
+    return name, digest, *remote.place(digest)
 
 
 class _Remote:

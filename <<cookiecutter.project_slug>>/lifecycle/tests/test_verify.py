@@ -27,6 +27,13 @@ def cosign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def attested(cosign: Path, decision: record.Decision, repository: Git) -> None:
+    """Let production run a release whose record is attested for both images."""
+    promoted(decision, repository)
+    for image in IMAGES.values():
+        attest(cosign, image, json.loads(record.dump(decision)))
+
+
 def attest(cosign: Path, image: str, predicate: object, kind: str = KIND) -> None:
     statement = json.dumps({"predicateType": kind, "predicate": predicate})
     line = json.dumps({"payload": base64.b64encode(statement.encode()).decode()})
@@ -36,9 +43,7 @@ def attest(cosign: Path, image: str, predicate: object, kind: str = KIND) -> Non
 def test_a_record_that_was_attested_for_its_images_is_verified(
     cosign: Path, decision: record.Decision, repository: Git
 ) -> None:
-    promoted(decision, repository)
-    for image in IMAGES.values():
-        attest(cosign, image, json.loads(record.dump(decision)))
+    attested(cosign, decision, repository)
     assert verify.run("production", SETTINGS) == "production: 2 images with the record that was attested for them"
     said = (cosign / "said").read_text()
     signer = "https://github.com/Acme/tiny/.github/workflows/release.yaml@refs/heads/main"
@@ -52,9 +57,7 @@ def test_a_record_that_was_attested_for_its_images_is_verified(
 def test_a_record_with_other_metrics_than_those_attested_is_refused(
     cosign: Path, decision: record.Decision, repository: Git
 ) -> None:
-    promoted(decision, repository)
-    for image in IMAGES.values():
-        attest(cosign, image, json.loads(record.dump(decision)))
+    attested(cosign, decision, repository)
     path = OVERLAYS / "production/release/decision.json"
     document = json.loads(path.read_text())
     document["evaluation"]["metrics"]["roc_auc"]["value"] = 1.0

@@ -51,10 +51,10 @@ def _through(steps: list[Any], names: list[str]) -> list[str] | None:
 
 def _explained(fitted: Any, rows: pd.DataFrame) -> tuple[list[str], Array] | None:
     """The feature behind each encoded column, and SHAP values (n, columns), of the last class if there are classes."""
-    last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    *before, last = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
     try:
-        encoded = fitted[:-1].transform(rows) if isinstance(fitted, Pipeline) and len(fitted) > 1 else rows
-        owners = _through([step for _, step in fitted.steps[:-1]], list(rows)) if last is not fitted else list(rows)
+        encoded = fitted[:-1].transform(rows) if before else rows
+        owners = _through(before, list(rows))
         if owners is None or not set(owners) <= set(rows):
             return None
         linear = hasattr(last, "coef_")

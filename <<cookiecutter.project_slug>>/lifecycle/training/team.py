@@ -95,13 +95,15 @@ def fit(rows: pd.DataFrame, label: pd.Series, settings: Config, weight: pd.Serie
 
 def answering(fitted: Any) -> Any:
     """The estimator that answers, inside a search or around which a threshold was tuned."""
-    while True:
-        if hasattr(fitted, "best_estimator_"):
-            fitted = fitted.best_estimator_
-        elif isinstance(fitted, THRESHOLDS):
-            fitted = fitted.estimator_
-        else:
-            return fitted
+    fitted = _best(fitted)
+    return answering(fitted.estimator_) if isinstance(fitted, THRESHOLDS) else fitted
+
+
+def _best(fitted: Any) -> Any:
+    """What a search found, or any other estimator itself."""
+    while hasattr(fitted, "best_estimator_"):
+        fitted = fitted.best_estimator_
+    return fitted
 
 
 def threshold(fitted: Any, settings: Config) -> float:
@@ -109,8 +111,7 @@ def threshold(fitted: Any, settings: Config) -> float:
 
     Raises InputError for one that is not a probability of the second class.
     """
-    while hasattr(fitted, "best_estimator_"):
-        fitted = fitted.best_estimator_
+    fitted = _best(fitted)
     if not isinstance(fitted, THRESHOLDS):
         return settings.train.threshold
     label = getattr(fitted, "pos_label", None)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lifecycle import InputError, files, git
-from lifecycle.artifact import derive, frames
+from lifecycle.artifact import derive, frames, golden
 from lifecycle.artifact.directory import FORMAT
 from lifecycle.artifact.predictor import Predictions, Predictor, RequestError
 from lifecycle.artifact.runtimes import RUNTIMES
@@ -63,7 +63,7 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
             "parameters": settings.train.parameters,
         }
         served = _serveable(fitted, train, inputs(test, settings), metadata, settings, folder)
-        _record(served, fitted, test, data.raw(build, settings), settings, folder)
+        _record(served, fitted, test, data.raw(build, settings, test), settings, folder)
         tracking.log(folder, metadata, {"train": train, "test": test}, settings.data.path)
     tuned = "" if threshold == settings.train.threshold else f"; its own threshold is {threshold:.3g}"
     return (
@@ -157,22 +157,18 @@ def _golden(few: pd.DataFrame, raw: pd.DataFrame, predictor: Predictor) -> dict[
     """Requests with the answers to them and, if they are of raw columns, the features that were made of them."""
     if not predictor.model.raw:
         rows = json.loads(few.to_json(orient="records", double_precision=15))
-        return {"rows": rows, "answers": predictor.answers(predictor.predict(predictor.inputs(_columns(rows))))}
+        return {"rows": rows, "answers": predictor.answers(predictor.predict(predictor.inputs(golden.columns(rows))))}
     rows = derive.sent(raw.loc[few.index], predictor.model.raw)
-    inputs = predictor.inputs(_columns(rows))
+    inputs = predictor.inputs(golden.columns(rows))
     answers = predictor.answers(predictor.predict(inputs))
     return {"rows": rows, "answers": answers, "features": predictor.logged({}, inputs)}
-
-
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _check_skew(rows: pd.DataFrame, raw: pd.DataFrame, predictor: Predictor) -> None:
     """Raise InputError unless serving makes the features of requests that training made of the rows, bit for bit."""
     few = rows.head(SKEW)
     try:
-        served = predictor.inputs(_columns(derive.sent(raw.loc[few.index], predictor.model.raw)))
+        served = predictor.inputs(golden.columns(derive.sent(raw.loc[few.index], predictor.model.raw)))
     except RequestError as error:
         raise InputError(f"A service would refuse rows of the test data: {error}") from error
     for name in few:
