@@ -9,6 +9,7 @@ import yaml
 from conftest import Git
 
 from lifecycle import InputError, git
+from lifecycle.documents.answers import ANSWERS
 from lifecycle.github import merge, upgrade
 
 # What the template rendered at first, and what it renders now.
@@ -234,7 +235,7 @@ def test_a_template_that_cannot_be_rendered_is_told(tmp_path: Path) -> None:
 
 
 def test_the_answers_record_version_and_commit_of_the_template() -> None:
-    answers = yaml.safe_load((Path(__file__).parents[2] / merge.ANSWERS).read_text())
+    answers = yaml.safe_load((Path(__file__).parents[2] / ANSWERS).read_text())
     assert {f"{name}:" for name in answers} >= set(merge.RECORDED)
 
 
