@@ -64,8 +64,10 @@ def passes(settings: config.Config, truth: Array, candidate: Predictions, champi
     found = intervals.estimates(names, truth, {"candidate": candidate, "champion": champion}, settings.evaluate)
     differences = intervals.differences(found["candidate"], found["champion"], settings.evaluate.level)
     against = record.Champion.model_construct(differences=differences)
-    decision = gate.decide(settings, record.Evaluation.model_construct(champion=against))
-    each = {name: verdict.outcome == "pass" for name, verdict in zip(names, decision.gates, strict=True)}
+    evaluation = record.Evaluation.model_construct(rows=len(truth), champion=against)
+    decision = gate.decide(settings, evaluation)
+    outcomes = {verdict.title: verdict.outcome for verdict in decision.gates}
+    each = {name: outcomes[f"champion {name}"] == "pass" for name in names}
     return {**each, "all": decision.passed, "candidate >= champion": differences["roc_auc"].value >= 0}
 
 
