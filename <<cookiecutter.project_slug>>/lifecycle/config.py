@@ -254,11 +254,13 @@ class AlertRule(Strict):
     """Alerts after `windows` of the last `of` windows are out of bounds, then pauses for `cooldown` windows.
 
     A column is out of bounds when its share of missing, unseen or out-of-range values exceeds the reference's by more
-    than `quality`.
+    than `quality`. The log raises an alert of its own when more than a share of `aside` of its rows, or of the
+    feedback's labels, had to be set aside.
     """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     quality: Annotated[float, Field(ge=0, le=1)]
+    aside: Annotated[float, Field(ge=0, le=1)] = 0.05
     windows: Annotated[int, Field(ge=1)]
     of: Annotated[int, Field(ge=1)]
     cooldown: Annotated[int, Field(ge=0)]

@@ -58,7 +58,15 @@ class LogCounts(Strict):
     damaged: Annotated[int, Field(description="files that could not be read to their end")] = 0
     reused: Annotated[int, Field(description="rows under the request id of earlier ones; they count")] = 0
     ahead: Annotated[int, Field(description="rows whose own time is later than their answer, which counts")] = 0
+    told: Annotated[int, Field(description="labels of the feedback")] = 0
     odd: Annotated[int, Field(description="labels of the feedback that the model does not have")] = 0
+    unmatched: Annotated[int, Field(description="labels for no answer of this version in the log")] = 0
+
+    @property
+    def aside(self) -> float:
+        """The share of the rows, or of the feedback's labels if larger, that was set aside."""
+        rows = self.unreadable + self.future
+        return max(rows / max(1, self.rows + rows), self.odd / max(1, self.told))
 
 
 class Summary(Strict):

@@ -16,6 +16,7 @@ def registry(summary: Summary) -> CollectorRegistry:
     outside = Gauge("model_window_outside", "1 when the latest window is out of bounds", names, registry=found)
     holds = Gauge("model_alert", "1 while the alert rule holds", ("model", "version"), registry=found)
     rows = Gauge("model_logged_rows", "Predictions read from the log", ("model", "version"), registry=found)
+    aside = Gauge("model_log_aside", "1 when too much of the log was set aside", ("model", "version"), registry=found)
     for window in summary.windows:
         if not window.reference and window.value is not None:
             key = (summary.name, summary.version, window.kind, window.metric, window.column or "")
@@ -23,6 +24,7 @@ def registry(summary: Summary) -> CollectorRegistry:
             outside.labels(*key).set(window.outside)
     holds.labels(summary.name, summary.version).set(summary.alert)
     rows.labels(summary.name, summary.version).set(summary.log.rows)
+    aside.labels(summary.name, summary.version).set(summary.log.aside > summary.rule.aside)
     return found
 
 

@@ -100,10 +100,19 @@ def _warnings(
     return found
 
 
-def _strange(count: int) -> list[str]:
-    if not count:
-        return []
-    return [f"{count:,} labels of the feedback are none that the model has, such as a former class, and were skipped."]
+def _aside(log: LogCounts, allowed: float) -> list[str]:
+    """What of the log and its feedback was set aside, if any label was, or too much of either."""
+    found = []
+    if log.odd:
+        found.append(
+            f"{log.odd:,} labels of the feedback are none that the model has, such as a former class, and were skipped."
+        )
+    if log.aside > allowed:
+        found.append(
+            f"{log.aside:.1%} of the log's rows or labels were set aside, more than monitor.alert.aside "
+            f"({allowed:.1%}): the numbers below leave them out; find what writes them."
+        )
+    return found
 
 
 def _unseen(known: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str]) -> list[str]:
@@ -142,12 +151,18 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         known = _reference(connection, model, own, begin)
         windows.cut(connection, "answered", own.window, own.sample)
         analysis = reader.rows(connection, model)
-        sampled = connection.execute("select count(*) from cut where size > $1", [own.sample]).fetchone() != (0,)
+        sampled = reader.count(connection, "select count(*) from cut where size > $1", [own.sample]) > 0
         connection.execute(
             "create table labelled as select answered.* from answered semi join labels using (request, row) "
             "where turn = 1"
         )
-        labelled = connection.execute("select count(*) from labelled").fetchone()
+        log = LogCounts(
+            **vars(counts),
+            labelled=reader.count(connection, "select count(*) from labelled"),
+            told=told.told,
+            odd=told.odd,
+            unmatched=reader.count(connection, "select count(*) from labels anti join answered using (request, row)"),
+        )
         windows.cut(connection, "labelled", own.window, own.sample)
         truths = reader.rows(connection, model)
     found: list[Window] = []
@@ -166,7 +181,7 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
     judged = alerts.judge(found, own.alert)
     moments = [entry.raised for entry in judged if entry.holds and entry.raised]
     warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own)
-    warnings += _strange(told.odd)
+    warnings += _aside(log, own.alert.aside)
     warnings += _unseen(known, analysis, features) if len(analysis) else []
     return Summary(
         name=model.metadata["name"],
@@ -175,7 +190,7 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         alert=any(entry.holds for entry in judged),
         raised=max(moments, default=None),
         rule=own.alert,
-        log=LogCounts(**vars(counts), labelled=labelled[0] if labelled else 0, odd=told.odd),
+        log=log,
         sampled=own.sample if sampled else None,
         alerts=tuple(judged),
         warnings=tuple(warnings + _undefined(found)),

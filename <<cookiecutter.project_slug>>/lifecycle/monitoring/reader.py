@@ -45,8 +45,9 @@ class Counts:
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """Feedback with labels that the model does not have, such as a former class; files of it that are damaged."""
+    """The feedback's labels, those that the model does not have, such as a former class, and its damaged files."""
 
+    told: int
     odd: int
     damaged: int
 
@@ -62,6 +63,12 @@ def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         finally:
             for name in connection.list_filesystems():  # they would keep the connection alive
                 connection.unregister_filesystem(name)
+
+
+def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: object = None) -> int:
+    """The number that a query gives: of rows that it counts, or deletes."""
+    found = connection.execute(query, parameters).fetchone()
+    return int(found[0]) if found else 0
 
 
 def _struct(fields: dict[str, str]) -> str:
@@ -170,19 +177,17 @@ def labels(
         )
     if damaged := lines.read(connection, "own", own, columns):
         raise InputError(f"The labels in {damaged[0]} cannot be read to their end; restore or remove the file.")
-    wrong = connection.execute(
-        "select count(*) from own where request is null or row is null or label is null"
-    ).fetchone()
-    if wrong and wrong[0]:
+    wrong = count(connection, "select count(*) from own where request is null or row is null or label is null")
+    if wrong:
         raise InputError(
-            f"The labels in {folder} have {wrong[0]:,} lines that are not JSON objects with request, row and label; "
+            f"The labels in {folder} have {wrong:,} lines that are not JSON objects with request, row and label; "
             "correct them."
         )
     wanted = f"one of {', '.join(model.classes)}" if model.classes else "a number"
     fits = "list_contains($classes, label ->> '$')" if model.classes else "isfinite(try_cast(label ->> '$' as double))"
     classes = {"classes": list(model.classes)} if model.classes else {}
-    odd = connection.execute(f"delete from feedback where label is not null and ({fits}) is not true", classes)  # noqa: S608
-    strange = odd.fetchone()
+    told = count(connection, "select count(*) from feedback where label is not null")
+    odd = count(connection, f"delete from feedback where label is not null and ({fits}) is not true", classes)  # noqa: S608
     connection.execute(
         """
         create or replace table labels as
@@ -201,7 +206,7 @@ def labels(
         raise InputError(
             f"The labels hold {', '.join(label for (label,) in unfit)}, but each must be {wanted}; correct them."
         )
-    return LabelCounts(strange[0] if strange else 0, len(torn))
+    return LabelCounts(told, odd, len(torn))
 
 
 def _value(column: Column) -> str:

@@ -101,6 +101,7 @@ def _log(summary: Summary) -> Section:
         f"Read: {log.rows:,} rows. Skipped: {log.repeated:,} duplicates, {log.unreadable:,} unreadable lines, "
         f"{log.future:,} rows from the future, {log.damaged:,} damaged files, {log.odd:,} labels.",
         f"Doubtful: {log.reused:,} rows under a used request id, {log.ahead:,} with a time after their answer.",
+        f"Labels for no answer of this version in this log: {log.unmatched:,}.",
     ]
     if log.versions:
         lines.append(f"Other versions in the log: {', '.join(log.versions)}.")

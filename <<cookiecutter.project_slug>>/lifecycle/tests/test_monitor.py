@@ -23,6 +23,7 @@ from lifecycle.documents import limits
 from lifecycle.documents.summary import Summary
 from lifecycle.monitoring import monitor, nannyml
 from lifecycle.reporting import findings, watch
+from lifecycle.serving import log
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "monitor-1.json"
 RECORDS = Path(__file__).parent / "records"
@@ -237,6 +238,34 @@ def test_rows_from_the_future_are_left_out_and_counted(binary: Trained, tmp_path
     found = watched(binary, tmp_path, tmp_path / "build", labels=False)
     assert (found.log.rows, found.log.future) == (950, 50)
     assert "50 rows have a log time in the future" in " ".join(found.warnings)
+
+
+@pytest.mark.parametrize("allowed", [0.05, 0.1])
+def test_a_log_of_which_too_much_is_set_aside_raises_an_alert_of_its_own(
+    allowed: float, binary: Trained, tmp_path: Path
+) -> None:
+    """It is no alert of the model, since training mends no log."""
+    answered(binary, traffic(), tmp_path)
+    (path,) = (tmp_path / "predictions").glob("version=*/hour=*/*.jsonl")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:-100], *["torn\n"] * 100]))
+    rule = binary.settings.monitor.alert.model_copy(update={"aside": allowed})
+    found = watched(binary, tmp_path, tmp_path / "build", labels=False, alert=rule)
+    assert (found.alert, found.log.aside) == (False, 0.1)
+    raised = allowed < 0.1
+    assert ("10.0% of the log's rows or labels were set aside" in " ".join(found.warnings)) == raised
+    gauges = (tmp_path / "build/monitor/metrics.prom").read_text()
+    assert f'model_log_aside{{model="tiny",version="{found.version}"}} {float(raised)}' in gauges
+
+
+def test_feedback_that_no_answer_of_the_model_has_is_counted(binary: Trained, tmp_path: Path) -> None:
+    answered(binary, traffic(), tmp_path)
+    own = log.labels(tmp_path / "predictions", 1000)
+    own.append(log.truths("foreign", ["yes", "no", "former"], NOW), NOW)
+    own.close()
+    found = watched(binary, tmp_path, tmp_path / "build")
+    assert (found.log.labelled, found.log.unmatched) == (1000, 2)
+    assert (found.log.told, found.log.odd, found.log.aside) == (3, 1, 1 / 3)
 
 
 @pytest.mark.parametrize("change", [{"number": float("nan")}, {"number": 1e30}, {"colour": "red"}])

@@ -184,7 +184,7 @@ def test_feedback_of_a_former_class_is_set_aside(
     feedback.append(log.truths("a", ["former", "yes", 7], NOW), NOW)
     feedback.close()
     found = reader.labels(connection, [str(tmp_path)], None, binary_model, NOW)
-    assert (told(connection), found) == ([("a", 1, "yes")], reader.LabelCounts(2, 0))
+    assert (told(connection), found) == ([("a", 1, "yes")], reader.LabelCounts(3, 2, 0))
 
 
 def test_the_smoke_test_does_not_count(
