@@ -239,9 +239,19 @@ def test_one_digest_goes_all_the_way_and_each_promotion_changes_one_release(base
     assert hashlib.sha256(content).hexdigest() == digest
     signed, attested = (hub.folder / "signatures").read_text().splitlines()
     images = [records[0]["images"]["serve"], records[0]["images"]["monitor"]]
-    assert signed.split() == ["sign", "--yes", *images]
+    signer = "https://github.com/acme/my-model/.github/workflows/release.yaml@refs/heads/main"
+    assert signed.split() == [signer, "sign", "--yes", *images]
     kind = "https://github.com/acme/my-model/decision"
-    assert attested.split() == ["attest", "--yes", "--type", kind, "--predicate", "build/decision.json", *images]
+    assert attested.split() == [
+        signer,
+        "attest",
+        "--yes",
+        "--type",
+        kind,
+        "--predicate",
+        "build/decision.json",
+        *images,
+    ]
 
 
 def test_a_release_is_on_github_with_report_and_record(hub: Hub) -> None:
@@ -492,6 +502,21 @@ def test_two_promotions_at_once_do_not_double(offered: Hub) -> None:
     assert opened(hub, "promote/") == [pull]
     assert hub.by_hand("promote.yaml", environment="dev").conclusion == "success"
     assert opened(hub, "promote/") == [pull]
+
+
+def test_a_record_that_the_release_workflow_did_not_attest_is_not_promoted(offered: Hub) -> None:
+    hub = offered
+    (number,) = opened(hub, "release/dev/")
+    hub.checks(number, report=False)
+    for kept in (hub.folder / "attestations").iterdir():
+        kept.write_text(kept.read_text().replace("release.yaml@refs/heads/main", "release.yaml@refs/heads/mine"))
+    (done,) = hub.merge(number)
+    assert done.conclusion == "failure"
+    assert "-serve@sha256:" in done.log
+    assert (
+        "has no record that https://github.com/acme/my-model/.github/workflows/release.yaml@refs/heads/main" in done.log
+    )
+    assert opened(hub, "promote/") == []
 
 
 def test_a_verification_of_what_no_longer_runs_offers_nothing(hub: Hub) -> None:

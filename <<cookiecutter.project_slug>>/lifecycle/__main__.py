@@ -138,9 +138,14 @@ def _audit(options: argparse.Namespace) -> str:
 
 
 def _verify(options: argparse.Namespace) -> str:
+    from lifecycle.documents import change
     from lifecycle.releasing import verify
 
-    return verify.run(options.environment, config.load(options.config).promote)
+    prepared = change.read(options.build)
+    environment = options.environment or (prepared.environment if prepared else "")
+    if not environment:
+        return "no environment is to change; name one with ENV="
+    return verify.run(environment, config.load(options.config).promote)
 
 
 def _render(options: argparse.Namespace) -> str:

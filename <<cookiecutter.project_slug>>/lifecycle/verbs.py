@@ -23,7 +23,7 @@ VERBS = {
     "promote": "copy the release of the environment before ENV to it; SHARE=10 sends it a tenth of the requests",
     "rollback": "restore the previous release of ENV",
     "audit": "check how every release got here",
-    "verify": "check with cosign that the release workflow attested the record and the images of ENV",
+    "verify": "check with cosign that the release workflow attested record and images of ENV, or of the offered change",
     "render": "print the manifests that the cluster would get for ENV",
     "diff": "compare the rendered manifests with those at the commit BASE",
     # Serving and watching.

@@ -295,7 +295,10 @@ class Hub:
         held = {name: value for name, value in self.secrets.items() if name != "BOT_PRIVATE_KEY" or "bot" in named}
         for name, value in ({} if fork else held).items():
             command += ["--secret", f"{name}={value}"]
-        for name, value in {"HUB_SHA": sha, "HUB_RUN": str(number)}.items():
+        # Source: GitHub Docs, OpenID Connect reference: the claim job_workflow_ref, which Fulcio makes the identity.
+        ref = payload.get("ref", "refs/heads/main") if event != "pull_request" else "refs/pull/1/merge"
+        signer = f"https://github.com/{NAME}/.github/workflows/{workflow}@{ref}" if "id-token" in rights else ""
+        for name, value in {"HUB_SHA": sha, "HUB_RUN": str(number), "HUB_SIGNER": signer}.items():
             command += ["--env", f"{name}={value}"]
         done = subprocess.run(
             command, env=self.environment(), capture_output=True, text=True, check=False, timeout=LIMIT, cwd=folder

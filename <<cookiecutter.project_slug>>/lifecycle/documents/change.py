@@ -26,6 +26,12 @@ class Change:
     commit: str = ""
     template: str = ""
 
+    @property
+    def environment(self) -> str:
+        """The environment that it changes, or nothing."""
+        kind, *rest = self.branch.split("/")
+        return rest[0] if kind in ("release", "promote", "rollback") else ""
+
     def write(self, build: Path) -> Path:
         """Write `change.json`, and the text for a person who opens the pull request by hand; returns its path."""
         files.write_json(build / CHANGE, asdict(self))

@@ -1,6 +1,7 @@
 """Offers a prepared change as one pull request: opens or updates it, and closes older ones of its kind."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ from lifecycle.documents import change as documents
 from lifecycle.documents import limits
 from lifecycle.documents.change import Change
 from lifecycle.github import api, branches
-from lifecycle.releasing import diff
+from lifecycle.releasing import diff, succession
 from lifecycle.reporting import pages
 
 BRANCH = re.compile(r"(release|promote|rollback)/[a-z0-9-]+/[\w.-]+|retrain/data|upgrade/[0-9a-f]{10}")
+VERSION = re.compile(r"(release|promote)/[a-z0-9-]+/(?P<version>[0-9.]+-[0-9a-f]+)(-[0-9]+)?")  # the end is a share
 UNTRUSTED = (
     "> This pull request was opened without an App, so its checks wait: a person with write access starts them with "
     "*Approve workflows to run*.\n"
@@ -31,9 +33,8 @@ def _monitor(environment: str) -> str:
 def body(change: Change, differences: dict[str, str], waits: bool) -> str:
     """The text of the pull request: the verb's text, the diff of the manifests, open alerts."""
     parts = [change.body]
-    kind, *rest = change.branch.split("/")
-    if kind in ("release", "promote", "rollback"):
-        parts += [diff.markdown(differences), _monitor(rest[0]) + "\n"]
+    if change.environment:
+        parts += [diff.markdown(differences), _monitor(change.environment) + "\n"]
     if waits:
         parts.append(UNTRUSTED)
     return pages.cut("\n".join(parts), limits.BODY)
@@ -62,18 +63,36 @@ def _open(change: Change, text: str) -> dict[str, Any]:
     return updated
 
 
+def _others(branch: str) -> Iterator[dict[str, Any]]:
+    """The other open pull requests of the same kind and environment whose branch a verb pushed last."""
+    repository, group = api.repository(), branch.rpartition("/")[0] + "/"
+    for pull in api.listed(f"repos/{repository}/pulls?state=open&per_page=100"):
+        ref, head = pull["head"]["ref"], pull["head"]
+        own = head["repo"] and head["repo"]["full_name"] == repository and ref.startswith(group) and ref != branch
+        if own and branches.ours(ref, head["sha"]):
+            yield pull
+
+
+def _newer(branch: str) -> int | None:
+    """An open pull request that offers a newer version to the same environment, as when an old run is run again."""
+    mine = VERSION.fullmatch(branch)
+    for pull in _others(branch) if mine else ():
+        there = VERSION.fullmatch(pull["head"]["ref"])
+        if mine and there and succession.follows(there["version"], mine["version"]):
+            return int(pull["number"])
+    return None
+
+
 def _supersede(branch: str, mine: dict[str, Any]) -> list[int]:
     """Close the other pull requests of the same kind and environment that a verb opened and pushed last.
 
     A verb's are a bot's; those for an environment may also be of whoever runs the verb by hand.
     """
-    repository, group = api.repository(), branch.rpartition("/")[0] + "/"
-    closed = []
-    for pull in api.listed(f"repos/{repository}/pulls?state=open&per_page=100"):
+    repository, closed = api.repository(), []
+    for pull in _others(branch):
         ref, head, user = pull["head"]["ref"], pull["head"], pull["user"]
-        own = head["repo"] and head["repo"]["full_name"] == repository and ref.startswith(group) and ref != branch
-        by_verb = user["type"] == "Bot" or (group.count("/") > 1 and user["login"] == mine["user"]["login"])
-        if own and by_verb and branches.ours(ref, head["sha"]) and branches.delete(ref, head["sha"]):
+        by_verb = user["type"] == "Bot" or (branch.count("/") > 1 and user["login"] == mine["user"]["login"])
+        if by_verb and branches.delete(ref, head["sha"]):
             said = {"body": f"Superseded by #{mine['number']}."}
             api.call("POST", f"repos/{repository}/issues/{pull['number']}/comments", said)
             api.call("PATCH", f"repos/{repository}/pulls/{pull['number']}", {"state": "closed"})
@@ -92,6 +111,8 @@ def run(build: Path, waits: bool) -> str:
         )
     if not branches.remote():
         raise InputError("This repository has no remote origin; run `make setup-github`, or add it.")
+    if (newer := _newer(change.branch)) is not None:
+        return f"{change.title}: #{newer} already offers a newer version, and was left as it is"
     made = change.commit or branches.commit(list(change.paths), change.title)
     if not made:
         return f"{change.title}: nothing differs from the present commit"

@@ -10,8 +10,17 @@ from lifecycle.documents.environments import CANDIDATE, RECORD
 
 def newer(one: record.Decision, other: record.Decision) -> bool:
     """Whether the first was built from a later day's commit, or from a descendant on the same day."""
-    days = one.version.split("-")[0], other.version.split("-")[0]
-    return days[0] > days[1] if days[0] != days[1] else git.is_ancestor(other.commit, one.commit)
+    return _later(one.version, one.commit, other.version, other.commit)
+
+
+def follows(version: str, other: str) -> bool:
+    """As `newer`, of versions alone."""
+    return _later(version, version.rpartition("-")[2], other, other.rpartition("-")[2])
+
+
+def _later(one: str, commit: str, other: str, earlier: str) -> bool:
+    days = one.split("-")[0], other.split("-")[0]
+    return days[0] > days[1] if days[0] != days[1] else git.is_ancestor(earlier, commit)
 
 
 def rolled_back(target: Path, content: str) -> bool:

@@ -12,6 +12,7 @@ from lifecycle.documents import answers, record
 from lifecycle.documents.environments import CANDIDATE, RECORD, current, folder
 
 ISSUER = "https://token.actions.githubusercontent.com"
+SECONDS = 120
 
 
 def run(environment: str, promotion: Promote) -> str:
@@ -28,7 +29,7 @@ def run(environment: str, promotion: Promote) -> str:
         for image in decision.images.model_dump().values():
             if not any(_same(one, decision) for one in _attested(image, kind, signer)):
                 raise InputError(
-                    f"{path} is not the record that {signer} attested for {image}; roll {environment} back."
+                    f"{path} is not the record that {signer} attested for {image}; release it anew on GitHub."
                 )
             verified.append(image)
     return f"{environment}: {len(verified)} images with the record that was attested for them"
@@ -52,9 +53,12 @@ def _attested(image: str, kind: str, signer: str) -> Iterator[dict[str, Any]]:
             capture_output=True,
             text=True,
             check=False,
+            timeout=SECONDS,
         )
     except OSError as error:
         raise InputError("cosign is not installed; install it, then try again.") from error
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"cosign found no answer about {image} in {SECONDS} s; try again later.") from error
     if done.returncode:
         said = " ".join(done.stderr.split())
         raise InputError(f"{image} has no record that {signer} attested ({said}); release it anew on GitHub.")

@@ -105,6 +105,38 @@ def test_only_a_verbs_own_pull_request_is_superseded(
     assert bool(branches.tip(other)) is not closed
 
 
+@pytest.mark.parametrize(
+    ("there", "mine", "newer"),
+    [
+        ("release/dev/2026.11.02-aaaaaaa", "release/dev/2026.11.01-bbbbbbb", True),
+        ("release/dev/2026.11.01-aaaaaaa", "release/dev/2026.11.02-bbbbbbb", False),
+        ("release/dev/2026.11.01-LATER", "release/dev/2026.11.01-EARLIER", True),
+        ("release/dev/2026.11.01-EARLIER", "release/dev/2026.11.01-LATER", False),
+        ("promote/production/2026.11.02-aaaaaaa-10", "promote/production/2026.11.01-bbbbbbb", True),
+        ("promote/staging/2026.11.02-aaaaaaa", "promote/production/2026.11.01-bbbbbbb", False),
+        ("rollback/dev/2026.11.02-aaaaaaa", "rollback/dev/2026.11.01-bbbbbbb", False),
+    ],
+)
+def test_an_old_run_that_is_run_again_offers_nothing_over_a_newer_offer(
+    there: str, mine: str, newer: bool, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository("init", "--quiet", "--bare", str(tmp_path / "origin.git"))
+    repository("remote", "add", "origin", str(tmp_path / "origin.git"))
+    commits = {"EARLIER": repository("rev-parse", "--short=7", "HEAD")}
+    commits["LATER"] = repository.commit("Later")[:7]
+    for name, commit in commits.items():
+        there, mine = there.replace(name, commit), mine.replace(name, commit)
+    made = repository.commit("Offered")
+    assert branches.push(made, there)
+    head = {"ref": there, "sha": made, "repo": {"full_name": "acme/tiny"}}
+    monkeypatch.setattr(api, "listed", lambda _: [{"number": 7, "user": {"type": "Bot"}, "head": head}])
+    assert offer._newer(mine) == (7 if newer else None)
+    if newer:
+        Change("Release", "", mine, ("manifests",)).write(tmp_path)
+        assert offer.run(tmp_path, waits=False) == "Release: #7 already offers a newer version, and was left as it is"
+        assert branches.tip(mine) == ""
+
+
 def test_a_branch_that_a_person_pushed_to_a_moment_ago_is_not_deleted(repository: Git, tmp_path: Path) -> None:
     repository("init", "--quiet", "--bare", str(tmp_path / "origin.git"))
     repository("remote", "add", "origin", str(tmp_path / "origin.git"))

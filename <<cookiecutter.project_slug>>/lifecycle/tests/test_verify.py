@@ -9,9 +9,11 @@ from conftest import Git
 from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, newer, promoted
 
 from lifecycle import InputError
+from lifecycle import __main__ as command
 from lifecycle.documents import answers, record
 from lifecycle.releasing import promote, verify
 
+CONFIG = Path(__file__).parents[2] / "config.yaml"
 KIND = "https://github.com/Acme/tiny/decision"
 
 
@@ -74,6 +76,29 @@ def test_another_attestation_is_no_record(
     for image in IMAGES.values():
         attest(cosign, image, json.loads(record.dump(decision)) if predicate is None else predicate, kind)
     with pytest.raises(InputError, match="is not the record that"):
+        verify.run("production", SETTINGS)
+
+
+def test_without_an_environment_it_verifies_what_is_to_be_offered(
+    cosign: Path, decision: record.Decision, repository: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attested(cosign, decision, repository)
+    asked = ["--config", str(CONFIG), "--build", str(tmp_path), "verify", "--environment", ""]
+    assert command.main(asked) == 0
+    assert "no environment is to change" in capsys.readouterr().out
+    newer(decision, repository)
+    promote.run("production", SETTINGS, TODAY).write(tmp_path)
+    assert command.main(asked) == 1
+    assert "dddd has no record that" in capsys.readouterr().err
+
+
+def test_a_registry_that_does_not_answer_is_not_waited_for_without_end(
+    cosign: Path, decision: record.Decision, repository: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attested(cosign, decision, repository)
+    (cosign / "cosign").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(verify, "SECONDS", 0.1)
+    with pytest.raises(InputError, match=r"cosign found no answer about ghcr.io/acme/tiny-serve@.* in 0.1 s"):
         verify.run("production", SETTINGS)
 
 
