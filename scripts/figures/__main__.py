@@ -5,13 +5,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from figures import Row, bakes, demo, evaluation, formats, monitoring, rendering, serving, tests
+from figures import Row, bakes, demo, evaluation, formats, limits, monitoring, rendering, serving, tests
 
 FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "bakes": bakes.rows,
     "rendering": rendering.rows,
     "evaluation": evaluation.rows,
     "serving": serving.rows,
+    "limits": limits.rows,
     "formats": formats.rows,
     "monitoring": monitoring.rows,
     "demo": demo.rows,

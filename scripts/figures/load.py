@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,12 @@ from figures.servers import Server
 SECONDS, WARM = 2, 1
 ROWS, CONNECTIONS = (1, 100), (1, 8, 32)
 LUA = Path(__file__).with_name("wrk.lua")
+
+
+def needed() -> None:
+    """Exit the bench unless wrk is there."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("bench: wrk is not installed; install it with your system's packages, then try again.")
 
 
 @dataclass(frozen=True)
@@ -36,26 +45,66 @@ class Measured:
     cells: dict[tuple[int, int], Cell]
 
 
-def measure(server: Server, rows: Sample) -> Measured:
-    """Run the server in a temporary folder and load it with each number of rows and connections."""
+@dataclass(frozen=True)
+class Running:
+    """A server that answers on `port` since `start` seconds after it was begun."""
+
+    server: Server
+    rows: Sample
+    folder: Path
+    port: int
+    pid: int
+    start: float
+
+    def body(self, count: int) -> Path:
+        """A file with a request for this many rows, the same ones again if there are fewer."""
+        found = self.folder / f"body-{count}"
+        found.write_text(json.dumps(self.server.body(self.rows.repeated(count))))
+        return found
+
+    def load(self, count: int, connections: int, seconds: int = SECONDS) -> Cell:
+        """Ask for this many rows over this many connections; exits the bench if a request fails."""
+        body = self.body(count)
+        command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
+        command += ["--timeout", "30s", "--script", str(LUA), f"http://127.0.0.1:{self.port}{self.server.path}"]
+        before = process.cpu(self.pid)
+        said = subprocess.run(
+            [*command, "--", str(body)], check=True, capture_output=True, text=True, timeout=seconds + 60
+        )
+        spent = process.cpu(self.pid) - before
+        told = json.loads(said.stdout.strip().splitlines()[-1])
+        if told["failed"] or not told["requests"]:
+            name = self.server.name
+            raise SystemExit(f"bench: {name} did not answer {told['failed']} of {told['requests']} requests.")
+        requests = told["requests"]
+        return Cell(requests / told["microseconds"] * 1e6, told["p99"] / 1e3, spent / requests * 1e6)
+
+
+@contextmanager
+def running(server: Server, rows: Sample) -> Iterator[Running]:
+    """Run the server in a temporary folder until the block ends; it has answered rightly."""
     with tempfile.TemporaryDirectory() as name:
-        folder, cells = Path(name), {}
+        folder = Path(name)
         ports = dict(zip(("port", "second", "third"), _ports(3), strict=True))
         command = [f"{server.place}/bin/{server.command[0]}", *(word.format(**ports) for word in server.command[1:])]
         environment = {"HOME": name, "OMP_NUM_THREADS": "1", "PATH": f"{server.place}/bin:{os.environ['PATH']}"}
         environment |= {key: value.format(**ports) for key, value in server.environment.items()}
         begin = time.monotonic()
-        with process.started(command, environment, folder) as running:
-            answers.wait(server, ports["port"], rows.head(1), running, folder)
-            start = time.monotonic() - begin
-            for count in ROWS:
-                answers.check(server, ports["port"], rows.head(count), folder)
-                (folder / "body").write_text(json.dumps(server.body(rows.head(count))))
-                wrk = ["--script", str(LUA), f"http://127.0.0.1:{ports['port']}{server.path}", "--", f"{folder}/body"]
-                _load(server, running.pid, wrk, 8, WARM)
-                for connections in CONNECTIONS:
-                    cells[count, connections] = _load(server, running.pid, wrk, connections, SECONDS)
-            return Measured(start, process.memory(running.pid), cells)
+        with process.started(command, environment, folder) as started:
+            answers.wait(server, ports["port"], rows.head(1), started, folder)
+            yield Running(server, rows, folder, ports["port"], started.pid, time.monotonic() - begin)
+
+
+def measure(server: Server, rows: Sample) -> Measured:
+    """Load a server with each number of rows and connections."""
+    cells = {}
+    with running(server, rows) as service:
+        for count in ROWS:
+            answers.check(server, service.port, rows.head(count), service.folder)
+            service.load(count, 8, WARM)
+            for connections in CONNECTIONS:
+                cells[count, connections] = service.load(count, connections)
+        return Measured(service.start, process.memory(service.pid), cells)
 
 
 def _ports(count: int) -> list[int]:
@@ -65,18 +114,3 @@ def _ports(count: int) -> list[int]:
     for listener in sockets:
         listener.close()
     return found
-
-
-def _load(server: Server, root: int, arguments: list[str], connections: int, seconds: int) -> Cell:
-    """Load a server with this many connections for this many seconds; exits the bench if a request fails."""
-    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    before = process.cpu(root)
-    said = subprocess.run(
-        [*command, "--timeout", "30s", *arguments], check=True, capture_output=True, text=True, timeout=seconds + 60
-    )
-    spent = process.cpu(root) - before
-    told = json.loads(said.stdout.strip().splitlines()[-1])
-    if told["failed"] or not told["requests"]:
-        raise SystemExit(f"bench: {server.name} did not answer {told['failed']} of {told['requests']} requests.")
-    requests = told["requests"]
-    return Cell(requests / told["microseconds"] * 1e6, told["p99"] / 1e3, spent / requests * 1e6)

@@ -22,6 +22,10 @@ class Sample:
     rows: list[list[Any]]
     expected: list[float]
 
+    def repeated(self, count: int) -> "Sample":
+        times = -(-count // len(self.rows))
+        return Sample(self.names, self.numbers, self.rows * times, self.expected * times).head(count)
+
     def head(self, count: int) -> "Sample":
         return Sample(self.names, self.numbers, self.rows[:count], self.expected[:count])
 

@@ -1,6 +1,6 @@
 """The compared servers, each started as in its documentation, with one worker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from figures import PROJECT, environments, sample
 
 RIVALS = Path(__file__).parent / "rivals"
+OURS = ("-m", "lifecycle")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ def _ndarray(answer: Any) -> list[float]:
     return _second(answer["data"]["ndarray"])
 
 
-def _ours(name: str, place: str, configuration: str, folder: Path) -> Server:
-    step = ["python", "-m", "lifecycle", "--config", f"{folder}/{configuration}.yaml", "serve"]
+def ours(name: str, place: str, configuration: str, folder: Path, program: Sequence[str] = OURS) -> Server:
+    """Our service, or a program that starts it in another way."""
+    step = ["python", *program, "--config", f"{folder}/{configuration}.yaml", "serve"]
     step += ["--model", f"{folder}/build/model", "--predictions", "predictions"]
     own = {"PYTHONPATH": str(PROJECT), "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": "{port}"}
     return Server(name, environments.own(place), step, "/api/v1.0/predictions", sample.seldon, _ndarray, own)
@@ -51,9 +53,9 @@ def servers(folder: Path) -> dict[str, Server]:
     mlflow = ["mlflow", "models", "serve", "--model-uri", f"{folder}/mlflow"]
     ports = {"MLSERVER_HTTP_PORT": "{port}", "MLSERVER_GRPC_PORT": "{second}", "MLSERVER_METRICS_PORT": "{third}"}
     return {
-        "off": _ours("ours, without its log", "serve", "off", folder),
-        "on": _ours("ours", "serve", "on", folder),
-        "tuned": _ours("ours in Seldon's wrapper, without its log", "seldon", "seldon", folder),
+        "off": ours("ours, without its log", "serve", "off", folder),
+        "on": ours("ours", "serve", "on", folder),
+        "tuned": ours("ours in Seldon's wrapper, without its log", "seldon", "seldon", folder),
         "stock": _stock("Seldon's wrapper, ONNX", "seldon-onnx", "stock_onnx.StockOnnx", onnx),
         "sklearn": _stock("Seldon's wrapper, scikit-learn", "seldon-sklearn", "stock_sklearn.StockSklearn", pickled),
         "mlserver": Server(

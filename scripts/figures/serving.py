@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,8 +18,7 @@ WEIGHED = ("on", "stock", "sklearn", "mlserver", "mlflow", "fastapi")
 
 
 def rows(runs: int) -> Iterator[Row]:
-    if shutil.which("wrk") is None:
-        raise SystemExit("bench: wrk is not installed; install it with your system's packages, then try again.")
+    load.needed()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         asked = sample.make(folder)
