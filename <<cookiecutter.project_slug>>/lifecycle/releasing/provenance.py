@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lifecycle import InputError, config, files, git
 from lifecycle.documents import answers, record
+from lifecycle.documents.environments import RECORD, folder
 from lifecycle.evaluation import gate
 from lifecycle.verbs import LOCKS
 
@@ -97,6 +98,11 @@ def _differences(
     said = (evaluation.name, evaluation.task, evaluation.level, evaluation.directions, evaluation.origin.data)
     if asked != said:
         yield f"was measured otherwise than {CONFIG} at {commit[:12]} says"
+    last = settings.promote.order[-1]
+    if evaluation.champion is None and git.content(
+        evaluation.origin.commit, folder(last, settings.promote.order) / RECORD
+    ):
+        yield f"was compared with no champion, though {last} had a release at {evaluation.origin.commit[:12]}"
     if evaluation.origin.lock != locked:
         yield f"was trained with other lock files than those of {commit[:12]}"
     if decision.policy != again.policy:

@@ -289,6 +289,14 @@ def test_a_record_that_was_made_by_hand_is_refused(
         promote.run("staging", SETTINGS, TODAY)
 
 
+def test_a_record_without_a_champion_is_refused_once_production_has_a_release(binary: Trained, genuine: Git) -> None:
+    """Else the gates that compare would be skipped for whoever leaves the champion out."""
+    promoted(proven(binary), genuine)
+    genuine.commit("Next")
+    with pytest.raises(InputError, match="was compared with no champion, though production had a release at"):
+        release.run(proven(binary), IMAGES, "dev", SETTINGS)
+
+
 def test_a_record_of_a_commit_that_main_does_not_have_is_refused(binary: Trained, genuine: Git) -> None:
     base = head(genuine)
     Path("other").write_text("")
@@ -337,7 +345,7 @@ def test_what_another_version_of_the_template_judged_is_said_and_not_refused(bin
 
 
 def test_a_release_that_ran_before_comes_back_whatever_the_answers_are_now(binary: Trained, genuine: Git) -> None:
-    promoted(proven(binary), genuine)
+    genuine.commit(release.run(proven(binary), IMAGES, "dev", SETTINGS).title)
     answers = Path(".cookiecutter.yaml")
     answers.write_text(answers.read_text().replace("ghcr.io", "r.io"))
     genuine.commit("Move to another registry")
