@@ -15,15 +15,24 @@ from schemas import definition
 # Health
 
 
-def judged(lua: str, status: str) -> Any:
-    """The result of a health check, run by Lua 5.1, which Argo CD's interpreter implements."""
-    known = f"obj = {{ metadata = {{ generation = 2 }}, status = {status} }}"
-    return LuaRuntime().execute(f"{known}\nlocal function check()\n{lua}\nend\nreturn check().status")
+def said(lua: str, known: str) -> tuple[str, str]:
+    """Status and message of a health check, run by Lua 5.1, which Argo CD's interpreter implements."""
+    found = LuaRuntime().execute(f"obj = {known}\nlocal function check()\n{lua}\nend\nreturn check()")
+    return found.status, found.message
 
 
-def health_of(kind: str, status: str) -> Any:
-    """The health that Argo CD reports with our settings."""
-    return judged(only(argocd(), "ConfigMap", "argocd-cm")["data"][f"resource.customizations.health.{kind}"], status)
+def judged(lua: str, status: str) -> str:
+    return said(lua, f"{{ metadata = {{ generation = 2 }}, status = {status} }}")[0]
+
+
+def check(kind: str) -> str:
+    """The health check that Argo CD runs with our settings."""
+    found: str = only(argocd(), "ConfigMap", "argocd-cm")["data"][f"resource.customizations.health.{kind}"]
+    return found
+
+
+def health_of(kind: str, status: str) -> str:
+    return judged(check(kind), status)
 
 
 SELDON = [
@@ -31,7 +40,8 @@ SELDON = [
     ("{}", "Progressing"),
     ('{ state = "Available" }', "Healthy"),
     ('{ state = "Creating", description = "1 of 2" }', "Progressing"),
-    ('{ state = "Failed", description = "no image" }', "Degraded"),
+    ('{ state = "Failed", description = "the object has been modified" }', "Progressing"),  # and passes
+    ('{ state = "Failed", description = "Deployment is no longer progressing and not available." }', "Degraded"),
 ]
 
 
@@ -41,26 +51,61 @@ def test_every_state_of_a_model_has_a_health(status: str, health: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [('"Failed"', '"Broken"'), ('"Available"', '"available"'), ("Progress", "Suspend")]
+    ("old", "new"),
+    [('"Failed"', '"Broken"'), ('"Available"', '"available"'), ("Progress", "Suspend"), ("no longer", "always")],
 )
 def test_a_state_without_its_health_is_found(old: str, new: str) -> None:
     lua = (MANIFESTS / "argocd/health/seldondeployment.lua").read_text().replace(old, new)
     assert [judged(lua, status) for status, _ in SELDON] != [health for _, health in SELDON]
 
 
+SOURCE = '{ repoURL = "r", targetRevision = "v2", helm = { values = "a" } }'
+OLD = SOURCE.replace("v2", "v1")
+
+
+def part(sync: str = "Synced", compared: str = f"source = {SOURCE}", health: str = "Healthy", more: str = "") -> str:
+    """An Application of version 2 with this status."""
+    state = f'sync = {{ status = "{sync}", comparedTo = {{ {compared} }} }}, health = {{ status = "{health}" }}'
+    return f"{{ metadata = {{}}, spec = {{ source = {SOURCE} }}, status = {{ {state} }}, {more} }}"
+
+
+RUNNING = part().replace("status = { sync", 'status = { operationState = { phase = "Running", message = "m" }, sync')
+
+
+def optional(application: str) -> str:
+    return application.replace("metadata = {}", 'metadata = { labels = { optional = "true" } }')
+
+
 @pytest.mark.parametrize(
-    ("status", "health"),
+    ("application", "health", "message"),
     [
-        ("nil", "Progressing"),
-        ("{}", "Progressing"),
-        ("{ health = {} }", "Progressing"),
-        ('{ health = { status = "Healthy" } }', "Healthy"),
-        ('{ health = { status = "Degraded", message = "no image" } }', "Progressing"),  # else it fails the wave
-        ('{ health = { status = "Missing" } }', "Missing"),
+        (f"{{ metadata = {{}}, spec = {{ source = {SOURCE} }} }}", "Progressing", "Waits until Argo CD has compared"),
+        (part(), "Healthy", ""),
+        (part(sync="OutOfSync"), "Progressing", "Waits to be synced: it differs from git"),  # its own first sync
+        (part(compared=f"source = {OLD}"), "Progressing", "Waits until Argo CD has compared its new version"),
+        (part(compared=f"source = {SOURCE[:-1]}, extra = 1 }}"), "Progressing", "Waits until Argo CD has compared"),
+        (part(compared=f"sources = {{ {SOURCE} }}"), "Progressing", "Waits until Argo CD has compared"),
+        (part(more="operation = {}"), "Progressing", "Waits for its sync: it begins"),
+        (RUNNING, "Progressing", "Waits for its sync: m"),
+        (part(health="Degraded"), "Progressing", "Degraded: no resource has reported yet"),  # else it fails the wave
+        (part(health="Missing"), "Missing", ""),
+        (part(health="Progressing"), "Progressing", ""),
+        (part().replace("source =", "sources ="), "Healthy", ""),
+        (
+            optional(part(health="Degraded")),
+            "Healthy",
+            "Nothing waits for this part, which is optional; it is Degraded",
+        ),
+        (optional(RUNNING), "Healthy", "Nothing waits for this part, which is optional; it is Healthy, still syncing"),
+        (optional(part(sync="OutOfSync")), "Progressing", "Waits to be synced"),  # its kinds may be missing
     ],
 )
-def test_an_application_is_as_healthy_as_what_is_in_it(status: str, health: str) -> None:
-    assert health_of("argoproj.io_Application", status) == health
+def test_a_wave_waits_until_each_application_has_its_newest_version(
+    application: str, health: str, message: str
+) -> None:
+    found = said(check("argoproj.io_Application"), application)
+    assert found[0] == health
+    assert found[1].startswith(message)
 
 
 def reported(*conditions: tuple[str, str, int]) -> str:

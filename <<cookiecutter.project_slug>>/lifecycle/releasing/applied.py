@@ -42,7 +42,7 @@ def overlays(root: Path = Path()) -> list[str]:
 def problems(order: tuple[str, ...], name: str) -> list[str]:
     """All that Argo CD would apply and that is not an environment's own, for the repository of this name."""
     found = [
-        f"{OVERLAYS / other} is no environment of promote.order, but Argo CD would apply it"
+        f"{OVERLAYS / other} is no environment of promote.order; delete it, or add it there"
         for other in overlays()
         if other not in order
     ]

@@ -38,7 +38,7 @@ def test_the_manifests_as_they_come_are_right(manifests: dict[str, str]) -> None
 
 def test_an_overlay_that_is_no_environment_is_refused(manifests: dict[str, str]) -> None:
     shutil.copytree(OVERLAYS / "dev", OVERLAYS / "preview")
-    assert told() == "manifests/overlays/preview is no environment of promote.order, but Argo CD would apply it"
+    assert told() == "manifests/overlays/preview is no environment of promote.order; delete it, or add it there"
 
 
 @pytest.mark.parametrize("name", [".argocd-source.yaml", ".argocd-source-tiny-production.yaml"])
