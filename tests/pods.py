@@ -19,16 +19,12 @@ SECCOMP = {"type": "RuntimeDefault"}
 
 
 def pods(found: list[Object]) -> Iterator[tuple[str, Object, Object]]:
-    """Name, labels and specification of each pod that would run.
-
-    A SeldonDeployment's pod has no securityContext here, since the operator replaces it (seldon-core#4711).
-    """
+    """Name, labels and specification of each pod that would run."""
     for part in found:
         if part["kind"] == "SeldonDeployment":
             for predictor in part["spec"]["predictors"]:
                 for component in predictor["componentSpecs"]:
-                    kept = {key: value for key, value in component["spec"].items() if key != "securityContext"}
-                    yield predictor["name"], predictor.get("labels", {}), kept
+                    yield predictor["name"], predictor.get("labels", {}), component["spec"]
         if part["kind"] in ("CronJob", "Deployment", "Job", "StatefulSet"):
             spec = part["spec"].get("jobTemplate", part)["spec"]["template"]
             claims = [claim["metadata"]["name"] for claim in part["spec"].get("volumeClaimTemplates", [])]

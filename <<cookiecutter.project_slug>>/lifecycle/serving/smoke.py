@@ -1,6 +1,6 @@
 """Checks that a service answers the golden rows as in training, from the image of the release.
 
-Older pods still answer during a rollout, so it asks until several answers in a row are right or time runs out.
+Older pods still answer during a rollout, so it asks until several answers in a row are the release's or time runs out.
 """
 
 import json
@@ -15,7 +15,7 @@ from lifecycle import InputError, files
 from lifecycle.artifact import directory, golden
 
 PATH = "/api/v1.0/predictions"
-IN_A_ROW = 5  # right answers, because some requests may still reach older pods
+IN_A_ROW = 5  # right answers, because some requests may still reach older pods; or wrong ones of the release itself
 PAUSE, PATIENCE = 2.0, 10.0  # seconds between attempts, and to wait for an answer
 
 
@@ -33,19 +33,26 @@ def ask(url: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
         raise InputError(f"{url} does not answer ({error}); see whether its pods are ready.") from error
 
 
-def problem(answer: dict[str, Any], expected: list[dict[str, Any]], image: str, version: str) -> str:
-    """What is wrong with an answer, or nothing; an empty `image` allows any, as without Seldon's operator."""
+class WrongError(InputError):
+    """The release itself answered, and not as in training."""
+
+
+def check(answer: dict[str, Any], expected: list[dict[str, Any]], image: str, version: str) -> None:
+    """Raise InputError for an answer of another release, and WrongError for a wrong one of this release.
+
+    An empty `image` allows any, as without Seldon's operator.
+    """
     try:
         path, found = answer["meta"]["requestPath"], answer["meta"]["tags"]["version"]
-        answers = answer["jsonData"]
         if image and image not in path.values():
-            return f"{', '.join(map(str, path.values()))} answered, not {image}"
+            raise InputError(f"{', '.join(map(str, path.values()))} answered, not {image}")
         if found != version:
-            return f"version {found} answered, not {version}"
-        different = golden.difference(answers, expected)
+            raise InputError(f"version {found} answered, not {version}")
+        different = golden.difference(answer["jsonData"], expected)
     except (KeyError, TypeError, AttributeError) as error:
-        return f"the answer lacks {error}"
-    return f"it answers {different}" if different else ""
+        raise WrongError(f"the answer lacks {error}") from error
+    if different:
+        raise WrongError(f"it answers {different}")
 
 
 def run(
@@ -56,19 +63,22 @@ def run(
     asked: Callable[[str, list[dict[str, Any]]], dict[str, Any]] = ask,
     pause: float = PAUSE,
 ) -> str:
-    """Ask for at most `seconds`; raises InputError with the last problem."""
+    """Ask until several answers in a row are right or wrong, at most `seconds`; raises InputError with the problem."""
     version = directory.load(model).version
     recorded = json.loads(files.read(model / "golden.json", "train"))
-    until, right, wrong = time.monotonic() + seconds, 0, "nothing was asked"
+    until, right, wrong = time.monotonic() + seconds, 0, 0
     while right < IN_A_ROW:
         try:
-            wrong = problem(asked(url, recorded["rows"]), recorded["answers"], image, version)
+            check(asked(url, recorded["rows"]), recorded["answers"], image, version)
         except InputError as error:
-            wrong = str(error)
-        right = 0 if wrong else right + 1
-        if wrong and time.monotonic() + pause > until:
-            raise InputError(f"{url} does not answer as released within {seconds:g} seconds: {wrong}")
-        time.sleep(pause if wrong else 0)
+            right, wrong = 0, wrong + 1 if isinstance(error, WrongError) else 0
+            if wrong == IN_A_ROW:
+                raise InputError(f"{url} does not answer as released: {error}") from error
+            if time.monotonic() + pause > until:
+                raise InputError(f"{url} does not answer as released within {seconds:g} seconds: {error}") from error
+            time.sleep(pause)
+        else:
+            right, wrong = right + 1, 0
     return f"{version} answers {len(recorded['rows'])} golden rows as in training" + (
         f", from {image}" if image else ""
     )

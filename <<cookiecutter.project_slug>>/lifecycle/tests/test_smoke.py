@@ -67,6 +67,24 @@ def test_another_answer_is_told(change: Any, told: str, binary: Trained, tmp_pat
         smoke.run("http://model", "", binary.build / "model", 0.0, changed, pause=0.01)
 
 
+def test_a_release_that_answers_wrongly_is_not_waited_for(binary: Trained, tmp_path: Path) -> None:
+    """On a cluster each try would hold the commit that mends it back."""
+    service = client(binary, tmp_path, {"PREDICTIVE_UNIT_IMAGE": IMAGE})
+    asked = []
+
+    def wrong(url: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        asked.append(asker(service)(url, rows))
+        asked[-1]["jsonData"][0]["probabilities"].update(no=0.5, yes=0.5)
+        if len(asked) == 3:  # an older pod in between
+            asked[-1]["meta"]["requestPath"] = {"model": "older"}
+        found: dict[str, Any] = asked[-1]
+        return found
+
+    with pytest.raises(InputError, match=r"http://model does not answer as released: it answers .* to a golden row"):
+        smoke.run("http://model", IMAGE, binary.build / "model", 3600, wrong, pause=0.0)
+    assert len(asked) == 3 + smoke.IN_A_ROW
+
+
 def test_a_real_service_is_asked_over_http(binary: Trained, tmp_path: Path) -> None:
     with Process(binary, tmp_path, PREDICTIVE_UNIT_IMAGE=IMAGE) as process:
         url = f"http://127.0.0.1:{process.port}"
