@@ -214,7 +214,7 @@ def test_triggers_ask_for_states_that_argo_cd_has() -> None:
     ):
         (trigger,) = settings()[f"trigger.{event}"]
         assert re.findall(r"(?:== |\[|, )'(\w+)'", trigger["when"]) == states
-        assert trigger["oncePer"] == "app.status.operationState.syncResult.revision"
+        assert "oncePer" not in trigger  # else a word that GitHub refuses once is never said again
 
 
 @pytest.mark.parametrize(("event", "workflow"), [("verified", "promote"), ("failed", "rollback")])
