@@ -15,21 +15,47 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
 
+DEEPEST = 50  # lists and keys in each other; the deepest of our own documents, a rendered manifest, has 14
+
+
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys; PyYAML would silently keep the last."""
+    """SafeLoader that refuses aliases, deep nesting and duplicate keys, each before anything is made of it."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A few aliases of aliases stand for gigabytes; PyYAML would also keep the last of two equal keys silently."""
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _refused("anchors (&) and aliases (*) are not allowed; write the value where it is needed", event)
+        if self.depth >= DEEPEST:
+            raise _refused(f"lists and keys are nested more than {DEEPEST} deep", event)
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if twice := {str(key) for key in keys if keys.count(key) > 1}:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {', '.join(sorted(twice))} appears twice", node.start_mark
-            )
+            raise _refused(f"the key {', '.join(sorted(twice))} appears twice", node)
         return super().construct_mapping(node, deep)
+
+
+def _refused(sentence: str, where: Any) -> yaml.MarkedYAMLError:
+    """An error that names the line of an event or a node."""
+    return yaml.MarkedYAMLError(problem=sentence, problem_mark=where.start_mark)
 
 
 def parsed(text: str | bytes) -> Any:
     """The document in YAML or JSON text; raises YAMLError, ValueError or RecursionError."""
     return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+
+
+def every(text: str | bytes) -> list[Any]:
+    """All documents in YAML text; raises what `parsed` raises."""
+    return list(yaml.load_all(text, _Loader))
 
 
 def problems(error: ValidationError, kind: type[BaseModel]) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from lifecycle import InputError, config, files, git
 from lifecycle.adopting import columns, gates, source, summary, target, writing
@@ -105,7 +104,7 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     said += proposal.said
     watching["window"] = _window(count, said)
     written = writing.written(text, document)
-    config.Config.model_validate(yaml.safe_load(written))
+    config.read(written, str(path))
     print("\n".join(f"  {sentence}" for sentence in said))
     print("".join(difflib.unified_diff(text.splitlines(True), written.splitlines(True), f"{path} (before)", str(path))))
     files.write(output, content)

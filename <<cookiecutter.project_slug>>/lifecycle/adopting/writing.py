@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from lifecycle.strict import parsed
+
 
 def _flow(value: Any) -> str:
     """A value in one line; YAML ends a plain one with a line of its own."""
@@ -46,7 +48,7 @@ def written(text: str, document: Mapping[str, Any]) -> str:
         "evaluate": {"slices": evaluate["slices"]},
         "monitor": {key: monitor[key] for key in ("metrics", "window", "alert")},
     }.items():
-        own = yaml.safe_load(text)[name]
+        own = parsed(text)[name]
         if any(own.get(key) != value for key, value in keys.items()):
             whole = yaml.safe_dump({name: own | keys}, sort_keys=False, default_flow_style=None, allow_unicode=True)
             text = _within(text, name, r"\A.*\Z", f"{whole}\n")

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from lifecycle import InputError, files
+from lifecycle.strict import parsed
 from lifecycle.tasks import Task
 
 FORMAT = 2
@@ -87,10 +88,10 @@ def load(path: Path) -> Model:
     """Check and read a model directory; raises InputError when it is damaged, foreign or of another format."""
     sha256 = files.unseal(path)
     try:
-        document = yaml.safe_load((path / "MLmodel").read_text())
+        document = parsed((path / "MLmodel").read_bytes())
         metadata = document["metadata"]
         found = metadata["format"]
-    except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+    except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path} is not a model directory of this template: its MLmodel has no format; run `make train`."
         ) from error

@@ -9,6 +9,7 @@ from lifecycle import git, imports
 from lifecycle.config import Promote
 from lifecycle.documents.environments import current, folder, touched
 from lifecycle.github import api
+from lifecycle.strict import parsed
 
 # These decide how a model is trained or stored: a change retrains it.
 TRAINING = ("lifecycle.rows.data", "lifecycle.training.train")
@@ -77,10 +78,10 @@ def _is(name: str, file: str) -> bool:
 
 def sections(base: str, path: Path) -> set[str]:
     """The sections of config.yaml whose meaning changed since the commit `base`; all if it was no valid YAML then."""
-    now: dict[str, Any] = yaml.safe_load(path.read_text())
+    now: dict[str, Any] = parsed(path.read_bytes())
     try:
-        before = yaml.safe_load(git.content(base, path) or "")
-    except yaml.YAMLError:
+        before = parsed(git.content(base, path) or "")
+    except (yaml.YAMLError, ValueError, RecursionError):
         before = None
     before = before if isinstance(before, dict) else {}
     return {key for key in now.keys() | before.keys() if now.get(key) != before.get(key)}

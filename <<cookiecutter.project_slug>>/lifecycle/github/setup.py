@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lifecycle import git
 from lifecycle.config import Promote
 from lifecycle.documents.answers import ANSWERS
 from lifecycle.github import api, branches
+from lifecycle.strict import parsed
 
 TOPIC = "mlaas-model"  # Argo CD finds the repository by it
 RULESET = Path(".github/ruleset.json")
@@ -123,7 +122,7 @@ def calls(name: str, order: tuple[str, ...]) -> list[Call]:
 
 def run(promotion: Promote, apply: bool) -> str:
     """Show, or with `apply` make, every call that is needed; reports calls that the plan does not allow."""
-    answers = yaml.safe_load(ANSWERS.read_text())
+    answers = parsed(ANSWERS.read_bytes())
     name = f"{answers['owner']}/{answers['project_slug']}"
     made = get(f"repos/{name}") is not None
     path = f"orgs/{answers['owner']}/repos" if get(f"orgs/{answers['owner']}") else "user/repos"

@@ -23,6 +23,7 @@ from lifecycle.documents.answers import ANSWERS
 from lifecycle.documents.change import Change
 from lifecycle.github import branches, merge
 from lifecycle.reporting import pages
+from lifecycle.strict import parsed
 
 TITLE = "Upgrade to the newest template"
 BUNDLE, CHANGES = "upgrade.bundle", "changes.md"  # the rendered files, and what the template says of them
@@ -91,17 +92,22 @@ def description(source: str, since: str, until: str, changes: str) -> str:
 
 def _answers() -> dict[str, Any]:
     try:
-        answers: dict[str, Any] = yaml.safe_load(ANSWERS.read_bytes())
+        answers: dict[str, Any] = parsed(ANSWERS.read_bytes())
         for name in ("_template", "project_slug"):
             answers[name]
-    except (OSError, yaml.YAMLError, ValueError, TypeError, KeyError) as error:
+    except (OSError, yaml.YAMLError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{ANSWERS} is missing or damaged; restore it with `git checkout -- {ANSWERS}`.") from error
     return answers
 
 
 def _versions(answers: dict[str, Any], commit: str) -> tuple[str, str]:
     """The template's version here, and that of a rendered commit."""
-    now = yaml.safe_load(merge.answers(commit)) or {}
+    try:
+        now = parsed(merge.answers(commit)) or {}
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{ANSWERS} of the rendered template is not valid YAML ({' '.join(str(error).split())}); do not merge it."
+        ) from error
     return str(answers.get("_version", "")), str(now.get("_version", ""))
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from lifecycle.documents.environments import OVERLAYS
 from lifecycle.releasing import render
-from lifecycle.strict import parsed
+from lifecycle.strict import every, parsed
 
 # What the platform's project lets a model have, in its namespace: manifests/models/repository of the template.
 KINDS = {
@@ -83,7 +83,7 @@ def _sources(node: Any, key: str = "") -> Iterator[str]:
 
 def _foreign(environment: str, namespace: str) -> Iterator[str]:
     """The objects of an environment that are not in its namespace, or of a kind that no model has."""
-    for one in filter(None, yaml.safe_load_all(render.manifests(environment))):
+    for one in filter(None, every(render.manifests(environment))):
         about = one.get("metadata") or {}
         said = f"{OVERLAYS / environment} has {one.get('kind')} {about.get('name')}"
         if (one.get("apiVersion", "").rpartition("/")[0], one.get("kind")) not in KINDS:

@@ -15,6 +15,7 @@ import fsspec
 import yaml
 
 from lifecycle import InputError
+from lifecycle.strict import parsed
 
 # A file's name, the MD5 that an object of a remote must have (a working copy was found to have it), and where it is.
 type Tracked = tuple[str, str, fsspec.AbstractFileSystem, str]
@@ -64,12 +65,12 @@ def _rows(name: str) -> bool:
 def _out(pointer: Path) -> dict[str, str]:
     """The only output of a pointer file."""
     try:
-        document = yaml.safe_load(pointer.read_bytes())
+        document = parsed(pointer.read_bytes())
         (out,) = document["outs"]
         digest, path = out["md5"], out["path"]
         if not re.fullmatch(r"[0-9a-f]{32}(\.dir)?", digest):
             raise ValueError(f"md5 is {digest}")
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"{pointer} is not a pointer file of DVC with one output and its md5 ({' '.join(str(error).split())}); "
             "write it with `dvc add`."

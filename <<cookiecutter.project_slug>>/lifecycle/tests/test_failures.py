@@ -95,7 +95,7 @@ def test_an_unexpected_error_is_told_where_no_log_can_be_written(
         ("name: \xe9".encode("latin1"), "config.yaml is not valid YAML"),
         (b"a: 2020-13-45", "config.yaml is not valid YAML: month must be in 1..12"),
         (b"a: " + b"9" * 5000, "config.yaml is not valid YAML: Exceeds the limit"),
-        (DEEP[:5000], "config.yaml is not valid YAML: maximum recursion depth"),
+        (DEEP[:5000], "config.yaml is not valid YAML: lists and keys are nested more than 50 deep"),
         (b"a: !!python/name:os.system", "config.yaml is not valid YAML"),
         (b"name: x", "config.yaml: task is missing; add it"),
     ],
