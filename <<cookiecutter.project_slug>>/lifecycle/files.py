@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -97,24 +98,53 @@ def read(path: Path, step: str) -> bytes:
 
 def seal(folder: Path) -> None:
     """Write the hashes of a folder's files, in the format of `sha256sum --check`."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
-    lines = [f"{sha256(path.read_bytes())}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    lines = [f"{sha256(path.read_bytes())}  {name}\n" for name, path in sorted(_within(folder).items())]
     write(folder / SUMS, "".join(lines))
 
 
 def unseal(folder: Path) -> str:
-    """Check a sealed folder and return its hash; raises InputError when a file is missing or changed."""
+    """Check a sealed folder and return its hash; raises InputError unless its files are exactly those that were sealed.
+
+    No path of the list is opened, only files that are in the folder.
+    """
     sums = folder / SUMS
     if not sums.is_file():
         raise InputError(f"{folder} is not a model directory: it has no {SUMS}; run `make train` or name another.")
-    lines = sums.read_text(errors="replace").splitlines()
-    if not lines:
-        raise InputError(f"The model directory {folder} is damaged: {SUMS} is empty; copy or train it again.")
-    for line in lines:
-        expected, _, name = line.partition("  ")
-        path = folder / name
-        if not path.is_file():
-            raise InputError(f"The model directory {folder} is damaged: {name} is missing; copy or train it again.")
-        if sha256(path.read_bytes()) != expected:
-            raise InputError(f"The model directory {folder} is damaged: {name} was changed; copy or train it again.")
+    listed, found = _listed(folder), _within(folder)
+    for name, path in found.items():
+        if path.is_symlink() or not path.is_file():
+            raise _damaged(folder, f"{name} is a link, or no file")
+        if name not in listed:
+            raise _damaged(folder, f"{name} is not in {SUMS}")
+    for name, expected in listed.items():
+        if name not in found:
+            raise _damaged(folder, f"{name} is missing")
+        if sha256(found[name].read_bytes()) != expected:
+            raise _damaged(folder, f"{name} was changed")
     return sha256(sums.read_bytes())
+
+
+def _within(folder: Path) -> dict[str, Path]:
+    """What a folder holds besides its list of hashes, by its path from there."""
+    inside = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {name: path for name, path in inside.items() if name != SUMS and (path.is_symlink() or not path.is_dir())}
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """The hash of each path in a folder's list."""
+    listed: dict[str, str] = {}
+    for number, line in enumerate((folder / SUMS).read_text(errors="replace").splitlines(), 1):
+        expected, _, name = line.partition("  ")
+        inside = not name.startswith("/") and ".." not in name.split("/")
+        if not (re.fullmatch("[0-9a-f]{64}", expected) and name and inside):
+            raise _damaged(folder, f"line {number} of {SUMS} is not a hash and the path of a file in the folder")
+        if name in listed:
+            raise _damaged(folder, f"{SUMS} names {name} twice")
+        listed[name] = expected
+    if not listed:
+        raise _damaged(folder, f"{SUMS} is empty")
+    return listed
+
+
+def _damaged(folder: Path, what: str) -> InputError:
+    return InputError(f"The model directory {folder} is damaged: {what}; copy or train it again.")
