@@ -12,7 +12,8 @@ from schemas import Object
 
 MANIFESTS = ROOT / "manifests"
 FETCHES = "argocd"  # downloads Argo CD's manifests
-INSTALL = "https://raw.githubusercontent.com/argoproj/argo-cd/v3.5.1/manifests/install.yaml"
+COMMIT = "109ca7ca71139e514114499d294a492e7910a965"  # v3.5.1
+INSTALL = f"https://raw.githubusercontent.com/argoproj/argo-cd/{COMMIT}/manifests/install.yaml"
 UPSTREAM = "\n---\n".join(
     f"apiVersion: v1\nkind: {kind}\nmetadata:\n  name: argocd-{name}"
     for kind, name in (

