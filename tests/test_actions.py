@@ -30,9 +30,18 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-def test_there_are_seven_and_the_docs_say_what_each_does() -> None:
+def test_there_are_eight_and_the_docs_say_what_each_does() -> None:
     names = [path.stem for path in FILES]
-    assert names == ["promote", "pull-request", "release", "report", "retrain", "rollback", "upgrade"]
+    assert names == [
+        "promote",
+        "pull-request",
+        "release",
+        "report",
+        "retrain",
+        "rollback",
+        "upgrade",
+        "vulnerabilities",
+    ]
     text = (ROOT / PROJECT / "docs/github.md").read_text()
     assert all(f"| `{name}` |" in text for name in names)
 

@@ -38,6 +38,9 @@ frame.to_parquet("data/flights.parquet", index=False)
 """
 
 
+EXCEPTED = "exceptions:\n  - {id: CVE-2026-1, until: 2999-01-01, reason: The part that it is in is never called.}\n"
+
+
 class Base:
     """Repositories on a fake GitHub for tests to copy, each a stage further than the one before.
 
@@ -660,6 +663,27 @@ def test_one_alert_is_one_issue_and_one_pull_request(hub: Hub) -> None:
     monday = hub.run("retrain.yaml", "schedule", {"schedule": "17 4 * * 1"}, hub.main())
     assert monday.conclusion == "success", monday.log
     assert opened(hub, "retrain/") == [number]
+
+
+def test_one_issue_tells_of_vulnerable_packages_until_they_are_mended_and_no_pull_request_waits(hub: Hub) -> None:
+    ranges = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}]
+    affected = [{"package": {"name": "starlette", "ecosystem": "PyPI"}, "ranges": ranges}]
+    hub.state.osv["GHSA-a"] = {"id": "GHSA-a", "aliases": ["CVE-2026-1"], "affected": affected}
+    for _ in range(2):
+        done = hub.run("vulnerabilities.yaml", "schedule", {"schedule": "29 5 * * 2"}, hub.main())
+        assert done.conclusion == "success", done.log
+    (issue,) = [one for one in hub.state.issues.values() if not one.get("pull")]
+    assert issue["labelled"] == ["vulnerabilities"]
+    assert "| GHSA-a, CVE-2026-1 | locks/dev.txt, locks/serve.txt, locks/skops.txt |" in issue["body"]
+    assert opened(hub) == []
+    hub.edit("words", {"docs/words.md": "More.\n"}, "Explain")
+    hub.open("words", "Explain")
+    assert hub.runs[-2].workflow == "pull-request.yaml"
+    assert hub.runs[-2].conclusion == "success", hub.runs[-2].log
+    hub.edit("main", {"locks/exceptions.yaml": EXCEPTED}, "Except it")
+    done = hub.by_hand("vulnerabilities.yaml")
+    assert done.conclusion == "success", done.log
+    assert issue["state"] == "closed"
 
 
 def test_a_persons_commit_on_the_retraining_branch_is_kept(hub: Hub) -> None:

@@ -231,6 +231,18 @@ def _degraded(options: argparse.Namespace) -> str:
     return degraded.run(options.build, options.environment, options.seconds)
 
 
+def _vulnerabilities(options: argparse.Namespace) -> str:
+    from lifecycle.releasing import vulnerabilities
+
+    return vulnerabilities.run(options.build, datetime.now(UTC).date())
+
+
+def _warn(options: argparse.Namespace) -> str:
+    from lifecycle.github import warn
+
+    return warn.run(options.build)
+
+
 def _upgrade(options: argparse.Namespace) -> str:
     from lifecycle.github import upgrade
 

@@ -38,6 +38,8 @@ VERBS = {
     "publish": "(workflow) create the GitHub release",
     "issue": "(workflow) open or update the issue about a degrading model",
     "degraded": "(workflow) report to GitHub what the monitor found in ENV",
+    "vulnerabilities": "tell which locked packages have a known vulnerability that a newer version mends",
+    "warn": "(workflow) open, update or close the issue about what `make vulnerabilities` found",
     "upgrade": "prepare the pull request that merges a newer TEMPLATE at COMMIT",
     "setup-github": "show the GitHub settings that the repository needs; APPLY=yes applies them",
     "doctor": "check what this machine, this repository and its GitHub settings lack",

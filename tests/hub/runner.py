@@ -105,6 +105,7 @@ class Hub:
             "HUB": str(self.folder),
             "HUB_CODE": str(CODE),
             "MLFLOW_TRACKING_URI": self.store,
+            "OSV": f"http://osv.{HOST}",
             "OMP_NUM_THREADS": "1",  # more threads slow down parallel runs several times
             "PATH": f"{CODE / 'bin'}:{os.environ['PATH']}",
             "VENV": str(self.venv),

@@ -40,21 +40,8 @@ IMAGES_SECTIONS = ("monitor", "serve")
 TEAM_FILES = ("config.yaml", "data/", "lifecycle/", "locks/", "model/", "pyproject.toml", "tests/")
 LIFECYCLE_FILES = (
     "lifecycle/",
-    *(
-        f"locks/{name}.txt"
-        for name in (
-            "dev",
-            "github",
-            "monitor",
-            "seldon",
-            "serve",
-            "skops",
-            "train",
-            "upgrade",
-            "uv",
-            "vulnerabilities",
-        )
-    ),
+    *(f"locks/{name}.txt" for name in ("dev", "github", "monitor", "seldon", "serve", "skops")),
+    *(f"locks/{name}.txt" for name in ("train", "upgrade", "uv")),
     "pyproject.toml",
 )
 

@@ -18,7 +18,7 @@ TOPIC = "mlaas-model"  # Argo CD finds the repository by it
 RULESET = Path(".github/ruleset.json")
 FIRST, BETWEEN, LAST = "0e8a16", "fbca04", "b60205"  # colours of the environments
 MONITOR, KIND = "d93f0b", "1d76db"
-KINDS = ("release", "promote", "rollback", "retrain", "upgrade", "monitor")
+KINDS = ("release", "promote", "rollback", "retrain", "upgrade", "monitor", "vulnerabilities")
 SETTINGS = {  # a rollback follows the first parents of main, and an upgrade needs the template's commits in it
     "allow_merge_commit": True,
     "allow_squash_merge": False,
@@ -66,7 +66,7 @@ def get(path: str) -> Any:
 
 def labels(order: tuple[str, ...]) -> dict[str, str]:
     """Every label with its colour."""
-    kinds = {name: MONITOR if name == "monitor" else KIND for name in KINDS}
+    kinds = {name: MONITOR if name in ("monitor", "vulnerabilities") else KIND for name in KINDS}
     return kinds | dict.fromkeys(order, BETWEEN) | {order[0]: FIRST, order[-1]: LAST}
 
 
