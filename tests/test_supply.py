@@ -41,6 +41,8 @@ def found(text: str) -> Iterator[tuple[str, str]]:
         yield from (
             (word, "") for words in re.findall(r"apt-get install (.*?)(?: &&|$)", line) for word in plain(words)
         )
+        if line.strip() == "sbom: true":
+            yield "docker/buildkit-syft-scanner", ""
         if "kind create cluster" in line and "--image" not in line:
             yield "kindest/node", ""
 
@@ -103,6 +105,7 @@ def test_what_is_pinned_by_version_only_is_in_the_table_and_nothing_else_is(page
         ("uv pip sync --quiet x.txt\n", "uv pip sync --quiet x.txt"),
         ("runs-on: ${{ vars.RUNNER || 'ubuntu-24.04' }}\n", "ubuntu-24.04"),
         ("RUN apt-get update && apt-get install --yes curl && rm x\n", "curl"),
+        ("          sbom: true\n", "docker/buildkit-syft-scanner"),
         ("kind create cluster --name x\n", "kindest/node"),
     ],
 )

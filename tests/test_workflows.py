@@ -674,7 +674,10 @@ def test_one_issue_tells_of_vulnerable_packages_until_they_are_mended_and_no_pul
         assert done.conclusion == "success", done.log
     (issue,) = [one for one in hub.state.issues.values() if not one.get("pull")]
     assert issue["labelled"] == ["vulnerabilities"]
-    assert "| GHSA-a, CVE-2026-1 | locks/dev.txt, locks/serve.txt, locks/skops.txt |" in issue["body"]
+    assert (
+        "| 99.0 | GHSA-a, CVE-2026-1 | locks/dev.txt, locks/serve.txt, locks/skops.txt, locks/train.txt |"
+        in issue["body"]
+    )
     assert opened(hub) == []
     hub.edit("words", {"docs/words.md": "More.\n"}, "Explain")
     hub.open("words", "Explain")
