@@ -148,9 +148,23 @@ def alerts() -> list[Object]:
 def test_every_alert_says_what_to_do() -> None:
     names = [rule["alert"] for rule in alerts()]
     assert len(names) == len(set(names))
+    headings = re.findall(r"^### (\w+)$", (ROOT / PROJECT / "docs/runbooks.md").read_text(), flags=re.M)
+    assert set(names) <= set(headings)
     for rule in alerts():
-        assert set(rule["annotations"]) == {"summary", "description"}
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+        assert rule["annotations"]["runbook_url"].endswith(f"/blob/main/docs/runbooks.md#{rule['alert'].lower()}")
         assert rule["labels"]["severity"] in ("critical", "warning", "info")
+
+
+def expected() -> Any:
+    """The cases of alerts.yaml, each alert with the address of its page in the repository that its namespace is of."""
+    found = yaml.load((ROOT / "tests/alerts.yaml").read_text(), yaml.BaseLoader)  # noqa: S506 - keeps 0x96 a text
+    for asked in (asked for case in found["tests"] for asked in case["alert_rule_test"]):
+        for alert in asked.get("exp_alerts", []):
+            repository = alert["exp_labels"]["namespace"].rpartition("-")[0]
+            page = f"https://github.com/acme/{repository}/blob/main/docs/runbooks.md#{asked['alertname'].lower()}"
+            alert["exp_annotations"]["runbook_url"] = page
+    return found
 
 
 @pytest.fixture
@@ -165,7 +179,7 @@ def rules(tmp_path: Path) -> Path:
         del rule["annotations"]["description"]
     groups = [{"name": "alerts", "rules": found}]
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
-    shutil.copy(ROOT / "tests/alerts.yaml", tmp_path / "alerts.yaml")
+    (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(expected()))
     return tmp_path
 
 
