@@ -78,6 +78,11 @@ class State:
         return [{"name": name} for name in self.issues.get(number, {}).get("labelled", [])]
 
 
+def shown(release: dict[str, Any]) -> dict[str, Any]:
+    """A release as GitHub returns it; the fake's ids of files are made of the release's and the name."""
+    return {**release, "assets": [{"id": f"{release['id']}-{name}", "name": name} for name in release["assets"]]}
+
+
 def longest(body: dict[str, Any]) -> None:
     if len(body.get("body") or "") > LONGEST:
         raise Refused(422, "Validation Failed: body is too long (maximum is 65536 characters)")
@@ -108,8 +113,11 @@ class Api:
             ("POST", f"{repo}/issues/([0-9]+)/labels", "issues pull-requests", self.label),
             ("DELETE", f"{repo}/git/refs/heads/(.+)", "contents", self.delete),
             ("GET", f"{repo}/releases/tags/(.+)", "contents:read", self.release),
-            ("POST", f"{repo}/releases", "contents", self.publish),
+            ("GET", f"{repo}/releases", "contents:read", lambda *_: [shown(one) for one in self.state.releases]),
+            ("POST", f"{repo}/releases", "contents", self.draft),
+            ("PATCH", f"{repo}/releases/([0-9]+)", "contents", self.publish),
             ("POST", f"{repo}/releases/([0-9]+)/assets", "contents", self.attach),
+            ("DELETE", f"{repo}/releases/assets/([0-9]+)-(.+)", "contents", self.detach),
             ("GET", f"{repo}/codeowners/errors", "contents:read", self.codeowners),
             ("GET", f"{repo}/labels/(.+)", "issues:read", self.known),
             ("POST", f"{repo}/labels", "issues", lambda _, q, b: state.labels.setdefault(b["name"], b)),
@@ -282,22 +290,36 @@ class Api:
         self.state.git("update-ref", "-d", f"refs/heads/{ref}")
 
     def release(self, _: str, tag: str, query: dict[str, str], body: Any) -> Any:
-        found = [one for one in self.state.releases if one["tag_name"] == tag]
+        """A published release; a draft is found in the list only, by who may write. Source: GitHub's OpenAPI, repos."""
+        found = [one for one in self.state.releases if one["tag_name"] == tag and not one["draft"]]
         if not found:
             raise Refused(404, "Not Found")
-        return found[0]
+        return shown(found[0])
 
-    def publish(self, _: str, query: dict[str, str], body: dict[str, Any]) -> Any:
-        if any(one["tag_name"] == body["tag_name"] for one in self.state.releases):
+    def draft(self, _: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        if any(one["tag_name"] == body["tag_name"] and not one["draft"] for one in self.state.releases):
             raise Refused(422, "Validation Failed: already_exists")
-        self.state.releases.append({**body, "assets": {}})
-        number = len(self.state.releases)
+        number = len(self.state.releases) + 1
         address = f"http://uploads.github.localhost/repos/{self.state.name}/releases/{number}/assets{{?name,label}}"
-        return {"id": number, "upload_url": address}
+        self.state.releases.append({"draft": False, **body, "id": number, "upload_url": address, "assets": {}})
+        return shown(self.state.releases[-1])
+
+    def publish(self, _: str, number: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        self.state.releases[int(number) - 1].update(body)
+        return shown(self.state.releases[int(number) - 1])
 
     def attach(self, _: str, number: str, query: dict[str, str], body: Any) -> Any:
-        self.state.releases[int(number) - 1]["assets"][query["name"]] = body
+        """Keep a file; as where releases are immutable, which GitHub offers since October 2025, only of a draft."""
+        found = self.state.releases[int(number) - 1]
+        if not found["draft"]:
+            raise Refused(422, "Cannot upload assets to an immutable release.")
+        if query["name"] in found["assets"]:
+            raise Refused(422, "Validation Failed: already_exists")
+        found["assets"][query["name"]] = body
         return {"name": query["name"]}
+
+    def detach(self, _: str, number: str, name: str, query: dict[str, str], body: Any) -> None:
+        del self.state.releases[int(number) - 1]["assets"][name]
 
     def codeowners(self, _: str, query: dict[str, str], body: Any) -> Any:
         """Owners that GitHub ignores. Source: GitHub's OpenAPI, repos/codeowners-errors."""

@@ -43,14 +43,18 @@ def artefacts(folder: Path) -> dict[str, Path]:
 
 
 def pull(run: dict[str, Any], number: str | None) -> dict[str, Any] | None:
-    """The open pull request whose head the run tested, or None if that has changed; `number` is the run's claim."""
+    """The pull request whose head the run tested, open or merged, or None if that has changed.
+
+    It may be merged before its report is posted, and a release asks for the report. `number` is the run's claim.
+    """
     if run["head_repository"] is None:  # of a fork that was deleted since
         return None
     origin = run["head_repository"]["full_name"]
     head = quote(f"{origin.partition('/')[0]}:{run['head_branch']}", safe=":")
-    for found in api.listed(f"{api.root()}/pulls?state=open&head={head}&per_page=100"):
+    for found in api.listed(f"{api.root()}/pulls?state=all&head={head}&per_page=100"):
         same = found["head"]["repo"] and found["head"]["repo"]["full_name"] == origin
-        if same and found["head"]["sha"] == run["head_sha"]:
+        counts = found["state"] == "open" or found["merged_at"]
+        if same and counts and found["head"]["sha"] == run["head_sha"]:
             if number is not None and number.strip() != str(found["number"]):
                 raise InputError(
                     f"The run claims pull request {number.strip()[:20]!r}, but belongs to #{found['number']}; refused."
@@ -114,7 +118,9 @@ def run(build: Path) -> str:
     files = artefacts(build / "artefacts")
     found = pull(run, files["number"].read_text() if "number" in files else None)
     if found is None:
-        return "the pull request is closed, its fork is deleted, or it has newer commits whose run will report"
+        return (
+            "the pull request was closed unmerged, its fork is deleted, or it has newer commits whose run will report"
+        )
     report = text(files, run)
     comments = f"{api.root()}/issues/{found['number']}/comments"
     before = mine(api.listed(f"{comments}?per_page=100"))

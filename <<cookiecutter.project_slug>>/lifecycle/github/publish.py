@@ -1,15 +1,37 @@
-"""Creates a model's GitHub release: version as tag, report as text, report and record as files."""
+"""Creates a model's GitHub release: version as tag, report as text, report and record as files.
+
+It is a draft until it has its files: a run that is cut off can be run again, and an immutable release takes no more.
+"""
 
 import os
 from pathlib import Path
+from typing import Any
 
 from lifecycle import files
 from lifecycle.documents import record
 from lifecycle.github import api
 
+NAMES = ("report.md", "report.html", "decision.json")
+
+
+def _draft(version: str, build: Path) -> dict[str, Any]:
+    """The draft of a release: a new one, or that of a run that was cut off; drafts have no address by tag."""
+    for found in api.listed(f"{api.root()}/releases?per_page=100"):
+        if found["tag_name"] == version and found["draft"]:
+            return dict(found)
+    about = {
+        "tag_name": version,
+        "name": version,
+        "body": files.read(build / "report.md", "report").decode(),
+        "target_commitish": os.environ.get("GITHUB_SHA", "main"),
+        "draft": True,
+    }
+    made: dict[str, Any] = api.call("POST", f"{api.root()}/releases", about)
+    return made
+
 
 def run(build: Path) -> str:
-    """Publish the files in `build`, unless the release already exists."""
+    """Publish the files in `build`, unless the release is already published."""
     version = record.decision(build / "decision.json").version
     try:
         api.call("GET", f"{api.root()}/releases/tags/{version}")
@@ -17,16 +39,12 @@ def run(build: Path) -> str:
     except api.RefusedError as refused:
         if refused.status != 404:
             raise
-    text = files.read(build / "report.md", "report").decode()
-    about = {
-        "tag_name": version,
-        "name": version,
-        "body": text,
-        "target_commitish": os.environ.get("GITHUB_SHA", "main"),
-    }
-    made = api.call("POST", f"{api.root()}/releases", about)
-    address = made["upload_url"].partition("{")[0]
-    for name in ("report.md", "report.html", "decision.json"):
+    draft = _draft(version, build)
+    for asset in draft["assets"]:  # perhaps only a part of it came
+        api.call("DELETE", f"{api.root()}/releases/assets/{asset['id']}")
+    address = draft["upload_url"].partition("{")[0]
+    for name in NAMES:
         kind = "Content-Type: application/octet-stream"
         api.gh("api", "--method", "POST", f"{address}?name={name}", "--header", kind, "--input", str(build / name))
+    api.call("PATCH", f"{api.root()}/releases/{draft['id']}", {"draft": False})
     return version

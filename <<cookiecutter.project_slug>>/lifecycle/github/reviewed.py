@@ -2,11 +2,14 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from lifecycle import InputError, files
 from lifecycle.github import api, comment
+
+PATIENCE, PAUSE = 300, 15  # seconds: a pull request that merges itself may be merged before its report is posted
 
 
 def _shown(number: int, commit: str) -> dict[str, float] | None:
@@ -27,11 +30,13 @@ def run(build: Path) -> str:
         files.write_json(build / "reviewed.json", {"metrics": {}})
         return f"{sha[:12]} has no pull request; there is nothing to compare with"
     number = pulls[-1]["number"]
-    metrics = _shown(number, pulls[-1]["head"]["sha"])
-    if not metrics:
-        raise InputError(
-            f"#{number} was merged without a report on its last commit {pulls[-1]['head']['sha'][:12]}; "
-            "open another pull request, and merge it after its report."
-        )
+    until = time.monotonic() + PATIENCE
+    while not (metrics := _shown(number, pulls[-1]["head"]["sha"])):
+        if time.monotonic() > until:
+            raise InputError(
+                f"#{number} has no report on its last commit {pulls[-1]['head']['sha'][:12]}; "
+                "if its workflow *Report* failed, run that again and then this one, else open another pull request."
+            )
+        time.sleep(PAUSE)
     files.write_json(build / "reviewed.json", {"metrics": metrics})
     return f"{len(metrics)} metrics were reviewed on #{number}"

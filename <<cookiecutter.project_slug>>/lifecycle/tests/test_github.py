@@ -13,7 +13,7 @@ from lifecycle import InputError
 from lifecycle import __main__ as command
 from lifecycle.documents import record
 from lifecycle.documents.change import Change
-from lifecycle.github import api, branches, comment, issue, missing, offer, setup
+from lifecycle.github import api, branches, comment, issue, missing, offer, publish, reviewed, setup
 
 ROOT = Path(__file__).parents[2]
 RUN: dict[str, Any] = {
@@ -149,22 +149,97 @@ def test_a_branch_that_a_person_pushed_to_a_moment_ago_is_not_deleted(repository
 
 
 @pytest.mark.parametrize(
-    ("head", "posted"),
+    ("head", "state", "posted"),
     [
-        ({"sha": "d" * 40, "repo": {"full_name": "acme/tiny"}}, True),
-        ({"sha": "e" * 40, "repo": {"full_name": "acme/tiny"}}, False),
-        ({"sha": "d" * 40, "repo": {"full_name": "mallory/tiny"}}, False),
-        ({"sha": "d" * 40, "repo": None}, False),
+        ({"sha": "d" * 40, "repo": {"full_name": "acme/tiny"}}, "open", True),
+        ({"sha": "d" * 40, "repo": {"full_name": "acme/tiny"}}, "merged", True),
+        ({"sha": "d" * 40, "repo": {"full_name": "acme/tiny"}}, "closed", False),
+        ({"sha": "e" * 40, "repo": {"full_name": "acme/tiny"}}, "open", False),
+        ({"sha": "d" * 40, "repo": {"full_name": "mallory/tiny"}}, "open", False),
+        ({"sha": "d" * 40, "repo": None}, "open", False),
     ],
-    ids=["as tested", "pushed to since", "of another repository", "of a deleted fork"],
+    ids=["as tested", "merged by itself", "closed", "pushed to since", "of another repository", "of a deleted fork"],
 )
 def test_a_report_is_posted_on_the_commit_that_was_tested(
-    head: dict[str, Any], posted: bool, monkeypatch: pytest.MonkeyPatch
+    head: dict[str, Any], state: str, posted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
-    monkeypatch.setattr(api, "listed", lambda _: [{"number": 7, "head": head}])
+    found = {"number": 7, "head": head, "state": state.replace("merged", "closed"), "merged_at": None}
+    found["merged_at"] = "2026-01-01T00:00:00Z" if state == "merged" else None
+    monkeypatch.setattr(api, "listed", lambda path: [found] if "state=all" in path or state == "open" else [])
     run = RUN | {"head_repository": {"full_name": "acme/tiny"}, "head_branch": "mine"}
     assert bool(comment.pull(run, "7")) is posted
+
+
+def test_a_release_waits_for_the_report_of_a_pull_request_that_merged_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
+    sha, slept, comments = "d" * 40, [], list[Any]()
+    body = comment.MARK + json.dumps({"commit": sha, "metrics": {"f1": 0.7}}) + " -->"
+
+    def listed(path: str) -> list[Any]:
+        if path.endswith("/pulls?per_page=100"):
+            return [{"number": 7, "merged_at": "now", "head": {"sha": sha}}]
+        return comments
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            comments.append({"body": body, "user": {"login": comment.BOT}})
+
+    monkeypatch.setattr(api, "listed", listed)
+    monkeypatch.setattr("time.sleep", sleep)
+    assert reviewed.run(tmp_path) == "1 metrics were reviewed on #7"
+    assert slept == [reviewed.PAUSE] * 3
+    comments.clear()
+    monkeypatch.setattr(reviewed, "PATIENCE", -1)
+    with pytest.raises(InputError, match="#7 has no report on its last commit dddddddddddd"):
+        reviewed.run(tmp_path)
+
+
+class Cut(Exception):  # noqa: N818 - it is no error
+    """A run that ends here."""
+
+
+def test_a_release_that_was_cut_off_is_finished_by_the_next_run(
+    decision: record.Decision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
+    (tmp_path / "decision.json").write_text(record.dump(decision))
+    (tmp_path / "report.md").write_text("Accepted")
+    releases: list[dict[str, Any]] = []
+    left = [2]  # uploads until the run is cut off
+
+    def call(method: str, path: str, body: Any = None) -> Any:
+        if method == "GET":
+            raise api.RefusedError(404, "Not Found")
+        if method == "POST":
+            releases.append({**body, "id": 1, "upload_url": "up{?name}", "assets": []})
+        if method == "PATCH":
+            releases[0].update(body)
+        if method == "DELETE":
+            releases[0]["assets"] = [one for one in releases[0]["assets"] if not path.endswith(f"/{one['id']}")]
+        return releases[0]
+
+    def upload(*arguments: str) -> str:
+        name = arguments[3].partition("name=")[2]
+        assert name not in [one["name"] for one in releases[0]["assets"]]
+        releases[0]["assets"].append({"id": name, "name": name})
+        left[0] -= 1
+        if left[0] == 0:
+            raise Cut
+        return ""
+
+    monkeypatch.setattr(api, "call", call)
+    monkeypatch.setattr(api, "listed", lambda _: releases)
+    monkeypatch.setattr(api, "gh", upload)
+    with pytest.raises(Cut):
+        publish.run(tmp_path)
+    assert releases[0]["draft"] is True
+    assert publish.run(tmp_path) == decision.version
+    assert (len(releases), releases[0]["draft"]) == (1, False)
+    assert [one["name"] for one in releases[0]["assets"]] == list(publish.NAMES)
 
 
 def test_the_same_change_is_the_same_commit_and_leaves_the_working_copy_alone(repository: Git) -> None:
