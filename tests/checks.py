@@ -256,13 +256,14 @@ def network(found: list[Object]) -> list[str]:
     roles = {labels[ROLE] for _, labels, _ in pods(found)}
     made = _services(found)
     ports = {9000, *made.values()} if made else set()
-    wanted = {("outside", f"serve:{port}") for port in ports}
+    wanted = {(source, f"serve:{port}") for source in ("outside", "Prometheus") for port in ports}
+    wanted |= {("Prometheus", f"{role}:9091") for role in roles & {"pushgateway"}}
     for _, labels, spec in pods(found):
         role, text = labels[ROLE], str(containers(spec))
         if role == "smoke":
             wanted |= {(role, "DNS"), *((role, f"serve:{port}") for port in ports)}
         if "PUSHGATEWAY" in text:
-            wanted |= {(role, "DNS"), (role, "Pushgateway")}
+            wanted |= {(role, "DNS"), (role, "pushgateway:9091")}
         if "GITHUB_REPOSITORY" in text or "configMapRef" in text:  # the latter names an object store
             wanted |= {(role, "DNS"), (role, "HTTPS")}
     allowed = flows(found, roles)

@@ -7,12 +7,12 @@ NAMESPACE = "kubernetes.io/metadata.name"
 # Places outside of the namespace: their location and their ports.
 OUTSIDE = {
     "DNS": ("", [(53, "UDP"), (53, "TCP")]),
-    "Pushgateway": ("monitoring", [(9091, "TCP")]),
     "HTTPS": ("", [(443, "TCP")]),  # GitHub or an object store
     "SSH": ("", [(22, "TCP")]),  # stands for all other ports
     "another model": ("other-production", [(9000, "TCP")]),
 }
-PORTS = (22, 8000, 9000)
+ENTERING = {"outside": "envoy-gateway-system", "Prometheus": "monitoring"}  # who comes from another namespace, and which
+PORTS = (22, 8000, 9000, 9091)
 Flow = tuple[str, str]
 
 
@@ -73,9 +73,10 @@ def flows(found: list[Object], roles: set[str]) -> set[Flow]:
         if all(_allowed(policies, source, "Egress", ("", namespace), port) for port in ports)
     }
     entering = {
-        ("outside", f"{target}:{port}")
+        (source, f"{target}:{port}")
+        for source, namespace in ENTERING.items()
         for target in roles
         for port in PORTS
-        if _allowed(policies, target, "Ingress", ("", "gateway"), (port, "TCP"))
+        if _allowed(policies, target, "Ingress", ("", namespace), (port, "TCP"))
     }
     return inside | out | entering

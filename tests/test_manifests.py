@@ -68,8 +68,10 @@ def test_a_release_runs_both_images_by_digest(production: Path) -> None:
     assert set(digests(text)) == set(IMAGES.values())
     found = documents(text)
     kinds = {
+        "BackendTrafficPolicy",
         "CronJob",
         "HTTPRoute",
+        "HTTPRouteFilter",
         "Job",
         "NetworkPolicy",
         "PersistentVolumeClaim",

@@ -333,6 +333,7 @@ def test_namespaces_of_models_have_the_labels_that_gateway_and_policy_look_for()
         assert metadata["labels"] == {
             **NAMESPACE,
             "environment": name,
+            "repository": "flight",
             "pod-security.kubernetes.io/enforce": "baseline",
             "pod-security.kubernetes.io/warn": "restricted",
         }

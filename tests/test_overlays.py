@@ -1,5 +1,6 @@
 """Checks every overlay of each task and server, before and after a release, with each component."""
 
+import ast
 import copy
 import json
 import re
@@ -14,8 +15,8 @@ import pytest
 import yaml
 from checks import CHECKS, outdated, problems
 from conftest import PROJECT, ROOT, TASKS, render, run, unrendered
-from folders import only
-from network import ROLE, selects
+from folders import built, changed, only
+from network import ENTERING, ROLE, flows, selects
 from pods import pods
 from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, shared, switched_on
 from schemas import SCHEMAS, SELDON, Object, faults, seldondeployment
@@ -136,7 +137,7 @@ BREAKS: list[Break] = [
     ("fields", lambda all_: only(all_, "HTTPRoute")["spec"]["rules"][0].pop("filters"), "/filters: missing"),
     (
         "fields",
-        lambda all_: only(all_, "PodMonitor")["spec"]["podMetricsEndpoints"][0].update(port=9000),
+        lambda all_: only(all_, "PodMonitor", "model")["spec"]["podMetricsEndpoints"][0].update(port=9000),
         "of type string",
     ),
     ("fields", lambda all_: only(all_, "ExternalSecret")["spec"]["target"].update(creationPolicy="Mine"), "is none of"),
@@ -194,7 +195,7 @@ BREAKS: list[Break] = [
     ("jobs", lambda all_: only(all_, "Job", "smoke")["metadata"].pop("annotations"), "is no hook of a sync"),
     ("jobs", lambda all_: only(all_, "Job", "smoke")["metadata"]["annotations"].popitem(), "smoke stays"),
     ("references", lambda all_: all_.remove(only(all_, "ServiceAccount", "model")), "names the ServiceAccount model"),
-    ("references", lambda all_: all_.remove(only(all_, "PersistentVolumeClaim")), "names the PersistentVolumeClaim"),
+    ("references", lambda all_: all_.remove(only(all_, "PersistentVolumeClaim", "predictions")), "names the PersistentVolumeClaim"),
     ("references", lambda all_: all_.remove(only(all_, "ConfigMap", "shipping-")), "names the ConfigMap shipping-"),
     ("references", lambda all_: container(all_).update(envFrom=[{"secretRef": {"name": "x"}}]), "names the Secret x"),
     (
@@ -217,10 +218,10 @@ BREAKS: list[Break] = [
     ),
     (
         "references",
-        lambda all_: only(all_, "Deployment")["spec"]["selector"].update(matchLabels={"a": "b"}),
+        lambda all_: only(all_, "Deployment", "shipper")["spec"]["selector"].update(matchLabels={"a": "b"}),
         "its pods",
     ),
-    ("references", lambda all_: only(all_, "PodMonitor")["spec"]["selector"].update(matchLabels={"a": "b"}), "no pod"),
+    ("references", lambda all_: only(all_, "PodMonitor", "model")["spec"]["selector"].update(matchLabels={"a": "b"}), "no pod"),
     (
         "references",
         lambda all_: container(all_)["ports"][0].update(name="web"),
@@ -263,7 +264,7 @@ BREAKS: list[Break] = [
     (
         "network",
         lambda all_: policy(all_, "allow-push")["egress"][0]["ports"][0].update(port=1),
-        "monitor does not reach Pushgateway",
+        "monitor does not reach pushgateway:9091",
     ),
     (
         "network",
@@ -302,7 +303,7 @@ def test_a_monitor_that_cannot_tell_github_is_found(released: Path) -> None:
 
 
 def test_prometheus_asks_the_model_for_what_it_counts(released: Path) -> None:
-    (endpoint,) = only(objects(switched_on(released, "monitoring"), "production"), "PodMonitor")["spec"][
+    (endpoint,) = only(objects(switched_on(released, "monitoring"), "production"), "PodMonitor", "model")["spec"][
         "podMetricsEndpoints"
     ]
     assert f'"{endpoint["path"]}": metrics' in (ROOT / PROJECT / "lifecycle/serving/application.py").read_text()
@@ -337,7 +338,7 @@ def test_names_and_replicas_reach_into_a_seldondeployment(released: Path) -> Non
         {"op": "add", "path": f"{base}/spec/containers/0/env", "value": values},
         *({"op": "add", "path": f"{base}/spec/volumes/-", "value": volume} for volume in volumes),
     ]
-    overlay["patches"].append({"target": {"kind": "SeldonDeployment"}, "patch": yaml.safe_dump(patch)})
+    overlay.setdefault("patches", []).append({"target": {"kind": "SeldonDeployment"}, "patch": yaml.safe_dump(patch)})
     overlay |= {
         "configMapGenerator": [{"name": "settings", "literals": ["A=1"]}],
         "secretGenerator": [{"name": "keys", "literals": ["A=1"]}],
@@ -411,13 +412,105 @@ def test_the_smoke_test_proves_the_digest_of_the_release(released: Path) -> None
     assert seconds < job["spec"]["activeDeadlineSeconds"]
 
 
-def test_the_route_has_the_address_that_seldon_would_give_it(released: Path) -> None:
+def reached(found: list[Object], environment: str, path: str) -> str | None:
+    """The path at which the service gets a request for a path of its own through the Gateway; None if it does not."""
+    (rule,) = only(found, "HTTPRoute")["spec"]["rules"]
+    (filter_,) = rule["filters"]
+    asked = f"/seldon/my-model-{environment}/my-model{path}"
+    matches = [one["path"] for one in rule["matches"]]
+    if not any(
+        asked == one["value"] or (one["type"] == "PathPrefix" and asked.startswith(one["value"] + "/"))
+        for one in matches
+    ):
+        return None
+    rewrite = only(found, "HTTPRouteFilter", filter_["extensionRef"]["name"])["spec"]["urlRewrite"]["path"]
+    return re.sub(rewrite["replaceRegexMatch"]["pattern"], rewrite["replaceRegexMatch"]["substitution"], asked)
+
+
+def paths() -> set[str]:
+    """The paths of the service, with a name where one stands."""
+    text = (ROOT / PROJECT / "lifecycle/serving/application.py").read_text()
+    found = set(re.findall(r'^        "(/[^"]*)": \w+,$', text, re.M))
+    return {re.sub(r"\{\w+\}", "model", one) for one in found} | {"/prometheus"}
+
+
+def test_the_route_has_the_address_that_seldon_would_give_it_and_lets_through_what_callers_need(
+    released: Path,
+) -> None:
+    assert {"/metrics", "/api/v1.0/feedback", "/v2/models/model/infer"} < paths()
     for environment in ENVIRONMENTS:
-        (rule,) = only(objects(released, environment), "HTTPRoute")["spec"]["rules"]
-        assert rule["matches"][0]["path"]["value"] == f"/seldon/my-model-{environment}/my-model"
-        (rewrite,) = rule["filters"]
-        assert rewrite["urlRewrite"]["path"] == {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+        found = objects(released, environment)
+        through = {path for path in paths() if reached(found, environment, path)}
+        assert all(reached(found, environment, path) == path for path in through)
+        assert {path for path in through if path != "/v2" and not path.startswith("/v2/")} == {
+            *("/api/v1.0/predictions", "/metadata", "/openapi.json")
+        }
+        assert {path for path in paths() if path.startswith("/v2/")} < through
+        assert not through & {path for path in paths() if re.search("metrics|prometheus|feedback", path)}
+        (rule,) = only(found, "HTTPRoute")["spec"]["rules"]
         assert [to["weight"] for to in rule["backendRefs"]] == [100]
+
+
+def test_feedback_goes_through_where_it_is_switched_on(released: Path) -> None:
+    found = objects(switched_on(released, "feedback"), "production")
+    through = {path for path in paths() if reached(found, "production", path)}
+    assert {path for path in through if "feedback" in path} == {"/api/v1.0/feedback"}
+    assert not through & {"/metrics", "/prometheus"}
+
+
+def test_callers_are_known_and_counted_where_access_is_switched_on(released: Path) -> None:
+    before, found = (
+        objects(released, "production"),
+        objects(switched_on(released, "access", "feedback"), "production"),
+    )
+    assert "sectionName" not in only(before, "HTTPRoute")["spec"]["parentRefs"][0]
+    (parent,) = only(found, "HTTPRoute")["spec"]["parentRefs"]
+    old = "resources:\n"
+    listeners = only(changed("gateway", old, f"components: [tls]\n{old}", {}), "Gateway")["spec"]["listeners"]
+    (chosen,) = (one for one in listeners if one["name"] == parent["sectionName"])
+    assert (chosen["port"], chosen["protocol"], chosen["tls"]["mode"]) == (443, "HTTPS", "Terminate")
+    certificate = only(changed("gateway", old, f"components: [tls]\n{old}", {}), "Certificate")
+    assert chosen["tls"]["certificateRefs"] == [{"kind": "Secret", "name": certificate["spec"]["secretName"]}]
+    assert chosen["allowedRoutes"] == listeners[0]["allowedRoutes"]
+    route = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "model"}
+    callers, traffic = (only(found, kind)["spec"] for kind in ("SecurityPolicy", "BackendTrafficPolicy"))
+    assert callers["targetRefs"] == traffic["targetRefs"] == [route]
+    assert callers["apiKeyAuth"]["sanitize"] is True
+    (rule,) = traffic["rateLimit"]["local"]["rules"]
+    (selector,) = rule["clientSelectors"]
+    assert selector == {"headers": [{"name": callers["apiKeyAuth"]["forwardClientIDHeader"], "type": "Distinct"}]}
+    assert traffic["retry"] == only(before, "BackendTrafficPolicy")["spec"]["retry"]
+
+
+def test_nobody_in_the_cluster_passes_by_the_gateway_where_access_is_switched_on(released: Path) -> None:
+    found = objects(switched_on(released, "access"), "production")
+    roles = {labels[ROLE] for _, labels, _ in pods(found)}
+    ENTERING["other"] = "your-model-production"
+    try:
+        assert {source for source, to in flows(found, roles) if to == "serve:9000"} == {
+            *("outside", "Prometheus", "smoke")
+        }
+    finally:
+        del ENTERING["other"]
+
+
+def test_the_gateway_bounds_what_the_service_bounds() -> None:
+    text = (ROOT / PROJECT / "lifecycle/serving/bounds.py").read_text()
+
+    def bound(name: str) -> int:
+        return ast.literal_eval(dict(parts for line in text.splitlines() for parts in named(line))[name])
+
+    def named(line: str) -> list[tuple[str, str]]:
+        left, _, right = line.partition("#")[0].partition(" = ")
+        return list(zip(left.split(", "), right.strip().split(", "), strict=False)) if right else []
+
+    timeout = only(built("gateway"), "ClientTrafficPolicy")["spec"]["timeout"]["http"]
+    seconds = {name: int(value.removesuffix("s")) for name, value in timeout.items()}
+    assert seconds["requestHeadersReceivedTimeout"] == bound("HEAD_SECONDS")
+    assert seconds["requestReceivedTimeout"] == bound("HEAD_SECONDS") + bound("BODY_SECONDS")
+    assert seconds["streamIdleTimeout"] == bound("ANSWER_SECONDS")
+    traffic = yaml.safe_load((ROOT / PROJECT / "manifests/base/traffic.yaml").read_text())
+    assert traffic["spec"]["circuitBreaker"]["maxConnections"] < bound("CONNECTIONS")
 
 
 def test_a_canary_is_the_model_with_another_image_and_a_share_of_the_requests(released: Path) -> None:

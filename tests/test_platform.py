@@ -32,6 +32,7 @@ FOLDERS = (
 COMPONENTS = {
     "applications/sync",
     "gateway/node",
+    "gateway/tls",
     "models/clusters",
     "models/list",
     "models/repository/clusters",
@@ -124,9 +125,10 @@ def test_kubernetes_and_the_operators_know_every_field(folder: str) -> None:
     assert fields(built(folder)) == []
 
 
-def test_they_know_every_field_of_a_gateway_on_the_nodes() -> None:
+@pytest.mark.parametrize("component", ["node", "tls"])
+def test_they_know_every_field_of_a_gateway_with_a_component(component: str) -> None:
     old = "resources:\n"
-    assert fields(changed("gateway", old, f"components: [node]\n{old}", {})) == []
+    assert fields(changed("gateway", old, f"components: [{component}]\n{old}", {})) == []
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_they_know_every_field_of_a_gateway_on_the_nodes() -> None:
         ("policy", "ImageValidatingPolicy", "matchImageReferences", "matchImages", "/spec/matchImages: unknown"),
         ("gateway", "Gateway", "gatewayClassName", "gatewayClass", "/spec/gatewayClass: unknown"),
         ("gateway", "GatewayClass", "controllerName", "controller", "/spec/controllerName: missing"),
-        ("monitoring", "ServiceMonitor", "endpoints", "endpoint", "/spec/endpoint: unknown"),
+        ("gateway", "ClientTrafficPolicy", "timeout", "timeouts", "/spec/timeouts: unknown"),
         ("monitoring", "PrometheusRule", "groups", "group", "/spec/group: unknown"),
     ],
 )

@@ -59,12 +59,12 @@ def test_few_template_files_carry_answers() -> None:
         "manifests/components/canary/route.yaml",
         "manifests/components/canary/smoke.yaml",
         "manifests/components/executor/kustomization.yaml",
+        "manifests/components/feedback/kustomization.yaml",
         "manifests/components/retraining/teller.yaml",
         "manifests/components/secrets/store.yaml",
         *(f"manifests/overlays/{name}/kustomization.yaml" for name in ("dev", "staging", "production")),
         "manifests/overlays/dev/monitor.yaml",
         "manifests/overlays/staging/monitor.yaml",
-        *(f"manifests/overlays/{name}/route.yaml" for name in ("dev", "staging", "production")),
         "tasks/multiclass_classification.yaml",
         "tasks/regression.yaml",
     }

@@ -1,4 +1,4 @@
-"""The platform's own pods (MLflow, its database, the Pushgateway): their permissions, and who reaches them."""
+"""The platform's own pods (MLflow and its database): their permissions, and who reaches them."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ def test_what_is_made_by_hand_is_said() -> None:
     assert keys >= {"MLFLOW_ARTIFACTS_DESTINATION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
 
-@pytest.mark.parametrize(("folder", "count"), [("mlflow", 2), ("mlflow/embedded", 1), ("monitoring", 1)])
+@pytest.mark.parametrize(("folder", "count"), [("mlflow", 2), ("mlflow/embedded", 1)])
 def test_pods_of_the_platform_ask_for_no_more_than_they_need(folder: str, count: int) -> None:
     assert len(list(pods(built(folder)))) == count
     assert restricted(built(folder)) + lacking(built(folder)) == []
@@ -81,14 +81,6 @@ def test_a_pod_of_the_platform_that_asks_for_more_is_found(change: Callable[[Any
     [
         ("mlflow", "StatefulSet", lambda spec: spec.update(serviceName="other"), "names a Service that is not there"),
         ("mlflow", "StatefulSet", lambda spec: spec["selector"].update(matchLabels={"a": "b"}), "select its pods"),
-        (
-            "monitoring",
-            "Deployment",
-            lambda spec: spec["template"]["spec"]["volumes"][0]["persistentVolumeClaim"].update(claimName="other"),
-            "names the PersistentVolumeClaim other",
-        ),
-        ("monitoring", "Service", lambda spec: spec.update(selector={"a": "b"}), "Service pushgateway selects no pod"),
-        ("monitoring", "ServiceMonitor", lambda spec: spec["endpoints"][0].update(port="x"), "asks for the port x"),
     ],
 )
 def test_a_name_on_the_platform_that_leads_nowhere_is_found(
@@ -123,7 +115,7 @@ def anyone(found: list[Object]) -> list[str]:
     return loose
 
 
-@pytest.mark.parametrize("folder", ["mlflow", "mlflow/embedded", "monitoring"])
+@pytest.mark.parametrize("folder", ["mlflow", "mlflow/embedded"])
 def test_what_asks_for_no_password_is_reached_by_those_who_are_named(folder: str) -> None:
     assert anyone(built(folder)) == []
     named = {one["metadata"]["name"] for one in built(folder) if one["kind"] in ("Deployment", "StatefulSet")}
@@ -133,20 +125,13 @@ def test_what_asks_for_no_password_is_reached_by_those_who_are_named(folder: str
     assert "all" in chosen or named <= chosen
 
 
-@pytest.mark.parametrize(("folder", "name"), [("monitoring", "pushgateway"), ("mlflow", "allow-requests")])
-def test_a_policy_that_lets_anyone_in_is_found(folder: str, name: str) -> None:
+def test_a_policy_that_lets_anyone_in_is_found() -> None:
+    folder, name = "mlflow", "allow-requests"
     changes: list[Object] = [{}, {"from": []}, {"from": [{"namespaceSelector": {}}]}]
     for change in changes:
         found = copy.deepcopy(built(folder))
         only(found, "NetworkPolicy", name)["spec"]["ingress"] = [change]
         assert anyone(found) == [name]
-
-
-def test_monitors_may_tell_the_pushgateway_what_they_found() -> None:
-    policy = only(built("monitoring"), "NetworkPolicy")["spec"]
-    labels = [peer["namespaceSelector"]["matchLabels"] for peer in policy["ingress"][0]["from"][1:]]
-    assert labels == [NAMESPACE]  # a label of every model's namespace
-    assert policy["ingress"][0]["ports"] == [{"port": 9091, "protocol": "TCP"}]
 
 
 def variables(folder: str) -> dict[str, Any]:

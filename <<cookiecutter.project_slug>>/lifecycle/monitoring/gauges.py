@@ -1,7 +1,5 @@
 """The latest values of a monitor's summary, for Prometheus."""
 
-import os
-
 from prometheus_client import CollectorRegistry, Gauge, generate_latest, push_to_gateway
 
 from lifecycle import InputError
@@ -36,11 +34,9 @@ def text(summary: Summary) -> bytes:
 def push(summary: Summary, address: str) -> None:
     """Push the gauges to a Pushgateway, because a job's metrics end with the job; raises InputError when that fails.
 
-    They replace earlier gauges of the same model and, if POD_NAMESPACE is set, the same environment.
+    They replace earlier gauges of the same model. Their namespace is that of the Pushgateway, said by Prometheus.
     """
-    space = os.environ.get("POD_NAMESPACE")
-    group = {"model": summary.name, **({"namespace": space} if space else {})}
     try:
-        push_to_gateway(address, "monitor", registry(summary), group, timeout=10)
+        push_to_gateway(address, "monitor", registry(summary), {"model": summary.name}, timeout=10)
     except OSError as error:
         raise InputError(f"The metrics could not be pushed to {address} ({error}); correct --push.") from error

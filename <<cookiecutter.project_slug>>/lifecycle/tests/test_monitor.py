@@ -305,7 +305,6 @@ def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(
     def watch(address: str) -> int:
         """As the job does it: by the command line, told by its environment where to push."""
         monkeypatch.setenv("PUSHGATEWAY", address)
-        monkeypatch.setenv("POD_NAMESPACE", "tiny-dev")
         own = ["--config", str(tmp_path / "config.yaml"), "--build", str(tmp_path / "build")]
         log = ["--predictions", str(tmp_path / "predictions"), "--model", str(binary.build / "model")]
         return command.main([*own, "monitor", *log])
@@ -318,7 +317,7 @@ def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(
         assert watch(address) == 0
         server.shutdown()
     (told,) = got
-    assert told[0] == "/metrics/job/monitor/model/tiny/namespace/tiny-dev"
+    assert told[0] == "/metrics/job/monitor/model/tiny"
     assert b'model_window{column="",kind="estimated",metric="f1",' in told[1]
     assert told[1] == (tmp_path / "build/monitor/metrics.prom").read_bytes()
     assert watch(address) == 1
