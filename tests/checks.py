@@ -191,18 +191,11 @@ def _selectors(part: Object) -> Iterator[Object]:
 
 def _ports(part: Object, found: list[Object]) -> list[str]:
     """Ports that a Prometheus monitor scrapes but none of its targets names."""
-    if part["kind"] == "PodMonitor":
-        chosen = [spec for _, labels, spec in pods(found) if selects(part["spec"]["selector"], labels)]
-        ports = [port for spec in chosen for one in containers(spec) for port in one.get("ports", [])]
-        asked = part["spec"]["podMetricsEndpoints"]
-    elif part["kind"] == "ServiceMonitor":
-        services = [one for one in found if one["kind"] == "Service"]
-        chosen = [one for one in services if selects(part["spec"]["selector"], one["metadata"].get("labels", {}))]
-        ports = [port for one in chosen for port in one["spec"]["ports"]]
-        asked = part["spec"]["endpoints"]
-    else:
+    if part["kind"] != "PodMonitor":
         return []
-    return [one["port"] for one in asked if one["port"] not in {port.get("name") for port in ports}]
+    chosen = [spec for _, labels, spec in pods(found) if selects(part["spec"]["selector"], labels)]
+    names = {port.get("name") for spec in chosen for one in containers(spec) for port in one.get("ports", [])}
+    return [one["port"] for one in part["spec"]["podMetricsEndpoints"] if one["port"] not in names]
 
 
 def references(found: list[Object], given: frozenset[tuple[str, str]] = frozenset()) -> list[str]:

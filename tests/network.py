@@ -11,7 +11,10 @@ OUTSIDE = {
     "SSH": ("", [(22, "TCP")]),  # stands for all other ports
     "another model": ("other-production", [(9000, "TCP")]),
 }
-ENTERING = {"outside": "envoy-gateway-system", "Prometheus": "monitoring"}  # who comes from another namespace, and which
+ENTERING = {
+    "outside": "envoy-gateway-system",
+    "Prometheus": "monitoring",
+}  # who comes from another namespace, and which
 PORTS = (22, 8000, 9000, 9091)
 Flow = tuple[str, str]
 

@@ -1,6 +1,5 @@
 """Checks every overlay of each task and server, before and after a release, with each component."""
 
-import ast
 import copy
 import json
 import re
@@ -195,7 +194,11 @@ BREAKS: list[Break] = [
     ("jobs", lambda all_: only(all_, "Job", "smoke")["metadata"].pop("annotations"), "is no hook of a sync"),
     ("jobs", lambda all_: only(all_, "Job", "smoke")["metadata"]["annotations"].popitem(), "smoke stays"),
     ("references", lambda all_: all_.remove(only(all_, "ServiceAccount", "model")), "names the ServiceAccount model"),
-    ("references", lambda all_: all_.remove(only(all_, "PersistentVolumeClaim", "predictions")), "names the PersistentVolumeClaim"),
+    (
+        "references",
+        lambda all_: all_.remove(only(all_, "PersistentVolumeClaim", "predictions")),
+        "names the PersistentVolumeClaim",
+    ),
     ("references", lambda all_: all_.remove(only(all_, "ConfigMap", "shipping-")), "names the ConfigMap shipping-"),
     ("references", lambda all_: container(all_).update(envFrom=[{"secretRef": {"name": "x"}}]), "names the Secret x"),
     (
@@ -221,7 +224,11 @@ BREAKS: list[Break] = [
         lambda all_: only(all_, "Deployment", "shipper")["spec"]["selector"].update(matchLabels={"a": "b"}),
         "its pods",
     ),
-    ("references", lambda all_: only(all_, "PodMonitor", "model")["spec"]["selector"].update(matchLabels={"a": "b"}), "no pod"),
+    (
+        "references",
+        lambda all_: only(all_, "PodMonitor", "model")["spec"]["selector"].update(matchLabels={"a": "b"}),
+        "no pod",
+    ),
     (
         "references",
         lambda all_: container(all_)["ports"][0].update(name="web"),
@@ -498,11 +505,8 @@ def test_the_gateway_bounds_what_the_service_bounds() -> None:
     text = (ROOT / PROJECT / "lifecycle/serving/bounds.py").read_text()
 
     def bound(name: str) -> int:
-        return ast.literal_eval(dict(parts for line in text.splitlines() for parts in named(line))[name])
-
-    def named(line: str) -> list[tuple[str, str]]:
-        left, _, right = line.partition("#")[0].partition(" = ")
-        return list(zip(left.split(", "), right.strip().split(", "), strict=False)) if right else []
+        (names, values) = next(line.split(" = ") for line in text.splitlines() if re.match(rf"(\w+, )*{name}\b", line))
+        return int(values.partition("#")[0].split(",")[names.split(", ").index(name)])
 
     timeout = only(built("gateway"), "ClientTrafficPolicy")["spec"]["timeout"]["http"]
     seconds = {name: int(value.removesuffix("s")) for name, value in timeout.items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from checks import references
-from folders import MANIFESTS, NAMESPACE, built, only
+from folders import MANIFESTS, built, only
 from pods import pods, restricted
 from schemas import Object
 
