@@ -231,11 +231,16 @@ class Reproduce(Strict):
 
 
 class PredictionLog(Strict):
-    """The prediction log: its largest file in bytes, and whether to refuse or serve requests when writing fails."""
+    """The prediction log: its largest file in bytes, and whether to refuse or serve requests when writing fails.
+
+    With `durable`, an answer waits until its lines are on the disk, so that they survive a loss of power. Hours older
+    than `monitor.days` are deleted.
+    """
 
     enabled: bool = True
     bytes: Annotated[int, Field(ge=1)]
     failure: Literal["refuse", "serve"]
+    durable: bool = False
 
 
 class Serve(Strict):

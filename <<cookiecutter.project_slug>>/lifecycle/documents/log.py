@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 LABELS = "labels"
 FILES = "*.jsonl*"  # a shipper may compress them
-VERSIONS = "version=*"
+VERSIONS, HOUR = "version=*", "hour=%Y-%m-%dT%H"
+POSITIONS = "shipping/checkpoints.json"  # how far the shipper is; the first part is its source in vector.yaml
 
 
 def answers(version: str) -> str:
@@ -19,7 +20,7 @@ def version(path: str) -> str:
 
 def hour(moment: datetime) -> str:
     """The folder of an hour, below a version or the labels; its name sorts by time."""
-    return f"hour={moment:%Y-%m-%dT%H}"
+    return moment.strftime(HOUR)
 
 
 def moment(text: str) -> datetime:

@@ -1,10 +1,8 @@
 """The prediction log: one JSON line per answered row, written before the reply is sent."""
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import orjson
@@ -12,64 +10,17 @@ import orjson
 from lifecycle.artifact.directory import Model
 from lifecycle.artifact.predictor import RequestError
 from lifecycle.documents import log as layout
+from lifecycle.serving.writer import LogFile
 
 
-class LogFile:
-    """Appends to `hour=…/` in a folder: one file per process and hour, and a new one after `largest` bytes.
-
-    Processes never share a file, and no file grows after its hour.
-    """
-
-    def __init__(self, folder: Path, largest: int) -> None:
-        self._folder, self._largest = folder, largest
-        self._hour, self._size, self._file = "", 0, -1
-        self._lock = Lock()
-
-    def append(self, lines: bytes, now: datetime) -> None:
-        """Write whole lines in one call: a killed process leaves at most one torn line, the last.
-
-        Raises OSError when the write fails; the next lines then start a new file.
-        """
-        hour = layout.hour(now)
-        with self._lock:
-            if hour != self._hour or self._size >= self._largest:
-                self._open(hour)
-            try:
-                written = os.write(self._file, lines)
-            except OSError:
-                self._close()
-                raise
-            self._size += written
-            if written != len(lines):
-                self._close()
-                raise OSError(f"only {written} of {len(lines)} bytes fit on the disk")
-
-    def _open(self, hour: str) -> None:
-        self._close()
-        folder = self._folder / hour
-        folder.mkdir(parents=True, exist_ok=True)
-        name = folder / f"{os.getpid()}-{os.urandom(4).hex()}.jsonl"
-        self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._hour, self._size = hour, 0
-
-    def _close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-        self._hour, self._file = "", -1
-
-    def close(self) -> None:
-        with self._lock:
-            self._close()
-
-
-def predictions(folder: Path, model: Model, largest: int) -> LogFile:
+def predictions(folder: Path, model: Model, largest: int, durable: bool = False) -> LogFile:
     """The log of one model version's answers."""
-    return LogFile(folder / layout.answers(model.version), largest)
+    return LogFile(folder / layout.answers(model.version), largest, durable)
 
 
-def labels(folder: Path, largest: int) -> LogFile:
+def labels(folder: Path, largest: int, durable: bool = False) -> LogFile:
     """The log of labels received as feedback."""
-    return LogFile(folder / layout.LABELS, largest)
+    return LogFile(folder / layout.LABELS, largest, durable)
 
 
 def lines(

@@ -1,5 +1,6 @@
 """Reads the body of a POST request within the limits, and sends the answer."""
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote_to_bytes
@@ -29,6 +30,8 @@ class Post:
             answer = self._answer(scope, head, await self._body(head, receive))
         except RequestError as error:
             answer = self._service.refuse(error, self._protocol)
+        if answer.kept:
+            answer = self._service.settled(answer, await asyncio.wrap_future(answer.kept))
         kind = b"application/json" if answer.header is None else b"application/octet-stream"
         headers = [(b"content-type", kind), (b"content-length", str(len(answer.content)).encode())]
         if answer.header is not None:

@@ -45,7 +45,7 @@ class Refusal(Exception):  # noqa: N818 - it carries an answer
 class Seldon:
     """The wrapper's user object; each worker creates its Service from `arguments`."""
 
-    arguments: tuple[Path, Path, config.Serve, Mapping[str, str], tuple[str, ...]]
+    arguments: tuple[Path, Path, config.Serve, int, Mapping[str, str], tuple[str, ...]]
     service: Service
 
     def __init__(self) -> None:
@@ -58,19 +58,23 @@ class Seldon:
         except InputError as error:
             print(f"serve: {error}", file=sys.stderr, flush=True)
             raise SystemExit(3) from error  # gunicorn's code for a worker that cannot start; it stops the server
+        if self.service.retention:
+            self.service.retention.start()
 
     def predict_raw(self, content: bytes | str) -> bytes:
         from flask import request
 
         sent = content.encode() if isinstance(content, str) else content
-        return _content(self.service.predict(sent, request.headers.get("Seldon-Puid")))
+        return _content(self.service, self.service.predict(sent, request.headers.get("Seldon-Puid")))
 
     def health_status_raw(self) -> dict[str, str]:
         self.service.ready()
         return {"jsonData": "healthy"}
 
 
-def _content(answer: Answer) -> bytes:
+def _content(service: Service, answer: Answer) -> bytes:
+    if answer.kept:
+        answer = service.settled(answer, answer.kept.result())
     if answer.status != 200:
         raise Refusal(answer)
     return answer.content
@@ -100,7 +104,7 @@ def _blueprint(user: Seldon) -> "Blueprint":
         if len(request.get_data()) > limit:
             raise service.too_large()
         if request.path in FEEDBACK:
-            return answered(_content(service.feedback(request.get_data())))
+            return answered(_content(service, service.feedback(request.get_data())))
         if request.path in ("/metadata", "/api/v1.0/metadata"):
             return answered(orjson.dumps(description.seldon(service.predictor)))
         if request.path in ("/openapi.json", "/seldon.json"):
@@ -164,7 +168,7 @@ def run(settings: config.Config, model: Path, folder: Path) -> str:
             update(self, custom, method)
 
     metrics.SeldonMetrics.update = only_some
-    Seldon.arguments = (model, folder, settings.serve, dict(os.environ), settings.train.trusted)
+    Seldon.arguments = (model, folder, settings.serve, settings.monitor.days, dict(os.environ), settings.train.trusted)
     port = os.environ.get("PREDICTIVE_UNIT_HTTP_SERVICE_PORT", str(settings.serve.port))
     sys.argv = [
         "seldon-core-microservice",

@@ -64,12 +64,14 @@ def server(service: Service, environment: Mapping[str, str]) -> uvicorn.Server:
 def run(settings: config.Config, model: Path, folder: Path) -> str:
     """Serve until SIGTERM; raises InputError when the model is missing, damaged or answers its golden rows wrongly."""
     environment = dict(os.environ)
-    service = Service(model, folder, settings.serve, environment, settings.train.trusted)
+    service = Service(model, folder, settings.serve, settings.monitor.days, environment, settings.train.trusted)
     ports = _ports(environment, settings.serve.port)
     listeners = [listener(port) for port in ports]
     where = f"predictions in {folder}" if settings.serve.log.enabled else "predictions are not logged"
     print(f"serve: {service.predictor.model.version} on port {ports[0]}, {where}", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn re-raises SIGTERM after shutdown
+    if service.retention:
+        service.retention.start()
     gc.freeze()  # exclude loaded objects from later collections
     server(service, environment).run(listeners)
     service.close()

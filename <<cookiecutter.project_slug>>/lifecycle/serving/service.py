@@ -4,7 +4,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -15,7 +16,9 @@ from lifecycle.artifact import golden
 from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError
 from lifecycle.config import Serve
 from lifecycle.serving import bounds, log, messages, openinference
+from lifecycle.serving.retention import SHIPPED, Retention
 from lifecycle.serving.telemetry import Telemetry
+from lifecycle.serving.writer import Commit, LogFile
 
 # HTTP status of a refusal by its reason; 400 for any other.
 STATUS = {
@@ -28,6 +31,7 @@ STATUS = {
     "path": 404,
     "method": 405,
     "golden": 503,
+    "space": 503,
 }
 # Refusals of unknown paths and methods.
 UNROUTED = {
@@ -36,31 +40,49 @@ UNROUTED = {
 }
 IDENTITY = 200  # maximum length of a request's identity, in characters
 LINE = 2_000  # bytes of a logged row beyond its values, such as the names of its columns
+ROOM = 10  # of the largest requests that the log must have room for, or the service is not ready
+
+type Kept = Future[OSError | None]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A body and its status; `header` is the number of JSON bytes when binary tensors follow them."""
+    """A body and its status; `header` is the number of JSON bytes when binary tensors follow them.
+
+    One with `kept` may leave when that is done, as `settled` says.
+    """
 
     content: bytes
     status: int = 200
     header: int | None = None
+    kept: Kept | None = None
+    protocol: str = ""
+    begun: float = 0
 
 
 class Service:
     """One predictor with its log and metrics; raises InputError when the model answers its golden rows wrongly.
 
-    `environment` holds the variables that Seldon's operator sets, `trusted` the types that the model may hold.
+    `environment` holds the variables that Seldon's operator and our manifests set, `trusted` the types that the model
+    may hold. Hours of the log older than `days` days are deleted.
     """
 
     def __init__(
-        self, model: Path, folder: Path, limits: Serve, environment: Mapping[str, str], trusted: Collection[str] = ()
+        self,
+        model: Path,
+        folder: Path,
+        limits: Serve,
+        days: int,
+        environment: Mapping[str, str],
+        trusted: Collection[str] = (),
     ) -> None:
         self.predictor = Predictor(model, limits.unknown_categories == "accept", trusted)
         self.predictor.check()
         self.limits = limits
-        self._predictions = log.predictions(folder, self.predictor.model, limits.log.bytes)
-        self._labels = log.labels(folder, limits.log.bytes)
+        durable = limits.log.durable
+        self._predictions = log.predictions(folder, self.predictor.model, limits.log.bytes, durable)
+        self._labels = log.labels(folder, limits.log.bytes, durable)
+        self._commit = Commit() if durable else None
         self._logged = 2 * limits.bytes + LINE * limits.rows  # most bytes of one request; a feature may be a key, too
         columns = len(self.predictor.model.requests) + len(self.predictor.model.context)
         self._values = max(bounds.VALUES, 2 * limits.rows * columns)
@@ -74,7 +96,8 @@ class Service:
                     f"The prediction log {folder} cannot be written ({error}); name another folder, "
                     "or set serve.log.failure to serve."
                 ) from error
-        self.telemetry = Telemetry(self.predictor, folder if limits.log.enabled else None)
+        self.retention = Retention(folder, days, bool(environment.get(SHIPPED))) if limits.log.enabled else None
+        self.telemetry = Telemetry(self.predictor, self.retention)
         self._unit = environment.get("PREDICTIVE_UNIT_ID", "model")
         self._path = {self._unit: environment.get("PREDICTIVE_UNIT_IMAGE", "")}
         classes = self.predictor.model.classes
@@ -85,12 +108,12 @@ class Service:
 
         def answered() -> Answer:
             message = messages.decode(content, self._values)
-            request, found = self._answered(
+            request, found, kept = self._answered(
                 messages.columns(message, self._fits), messages.identity(message) or identity
             )
             tags = {"version": self.predictor.model.version, **self._positive}
             meta = {"puid": request, "requestPath": self._path, "tags": tags}
-            return Answer(messages.answer(message, found, self.predictor, meta))
+            return Answer(messages.answer(message, found, self.predictor, meta), kept=kept)
 
         return self._guarded("seldon", answered)
 
@@ -102,10 +125,10 @@ class Service:
         def answered() -> Answer:
             self.known(name, version)
             inference = openinference.read(content, header, self.predictor, self._fits, self._values)
-            request, found = self._answered(inference.columns, identity)
+            request, found, kept = self._answered(inference.columns, identity)
             parameters = {"puid": request, "requestPath": self._path, **self._positive}
             body, size = openinference.answer(inference, found, self.predictor, parameters)
-            return Answer(body, header=size)
+            return Answer(body, header=size, kept=kept)
 
         return self._guarded("v2", answered)
 
@@ -117,9 +140,9 @@ class Service:
             self._check(request, len(truth))
             self._check_labels(truth)
             now = log.utc_now()
-            self._append(self._labels, log.truths(request, truth, now), now)
+            kept = self._append(self._labels, log.truths(request, truth, now), now)
             self.telemetry.labels.inc(len(truth))
-            return Answer(b'{"meta":{}}')
+            return Answer(b'{"meta":{}}', kept=kept)
 
         return self._guarded("feedback", answered)
 
@@ -133,7 +156,7 @@ class Service:
             if not classes and (not isinstance(label, int | float) or isinstance(label, bool)):
                 raise RequestError("value", f"Row {row} of truth is not a number; the model predicts one.")
 
-    def _answered(self, columns: Columns, identity: str | None) -> tuple[str, Predictions]:
+    def _answered(self, columns: Columns, identity: str | None) -> tuple[str, Predictions, Kept | None]:
         """Predict, and log before answering."""
         request = identity or os.urandom(16).hex()
         self._check(request, len(next(iter(columns.values()))))
@@ -142,14 +165,14 @@ class Service:
                 "body", f"The request's identity begins with {golden.REQUEST}, which hides golden rows; choose another."
             )
         inputs = self.predictor.inputs(columns)
-        found = self.predictor.predict(inputs)
+        found, written = self.predictor.predict(inputs), None
         if self.limits.log.enabled:
             now, answers = log.utc_now(), self.predictor.answers(found)
             kept = self.predictor.logged(columns, inputs)
             lines = log.lines(request, self.predictor.model, kept, answers, now, self._logged)
-            self._append(self._predictions, lines, now)
+            written = self._append(self._predictions, lines, now)
         self.telemetry.predicted(found)
-        return request, found
+        return request, found, written
 
     def _fits(self, count: int, names: Iterable[str]) -> None:
         """Judge a table by its size before it is made; raises RequestError."""
@@ -162,27 +185,40 @@ class Service:
         if len(identity) > IDENTITY:
             raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
 
-    def _append(self, to: log.LogFile, lines: bytes, now: datetime) -> None:
-        """Write to the log; serve.log.failure decides whether a failure refuses the request."""
+    def _append(self, to: LogFile, lines: bytes, now: datetime) -> Kept | None:
+        """Write to the log; what is returned is done when the lines are on the disk, if they have to be."""
         try:
             to.append(lines, now)
         except OSError as error:
-            self.telemetry.log_failures.inc()
-            if not self._failed:
-                print(
-                    f"serve: the prediction log cannot be written ({error}); free disk space.",
-                    file=sys.stderr,
-                    flush=True,
-                )
-            self._failed += 1
-            if self.limits.log.failure == "refuse":
-                raise RequestError("log", "The prediction could not be logged; try again later.") from error
-        else:
-            if self._failed:
-                print(
-                    f"serve: the prediction log works again after {self._failed} failures.", file=sys.stderr, flush=True
-                )
-                self._failed = 0
+            self._failed_with(error)
+            return None
+        if self._commit:
+            return self._commit.wait(to)
+        self._works()
+        return None
+
+    def _failed_with(self, error: OSError) -> None:
+        """Count lines that are not in the log; serve.log.failure decides whether that refuses the request."""
+        self.telemetry.log_failures.inc()
+        if not self._failed:
+            _say(f"the prediction log cannot be written ({error}); free disk space, or bring its folder back")
+        self._failed += 1
+        if self.limits.log.failure == "refuse":
+            raise RequestError("log", "The prediction could not be logged; try again later.") from error
+
+    def _works(self) -> None:
+        if self._failed:
+            _say(f"the prediction log works again after {self._failed} failures")
+            self._failed = 0
+
+    def settled(self, answer: Answer, error: OSError | None) -> Answer:
+        """An answer whose lines are on the disk, or with an error are not."""
+        try:
+            self._failed_with(error) if error else self._works()
+        except RequestError as refusal:
+            return self.refuse(refusal, answer.protocol)
+        self.telemetry.answered(answer.protocol, perf_counter() - answer.begun)
+        return answer
 
     def _guarded(self, protocol: str, answered: Callable[[], Answer]) -> Answer:
         begin = perf_counter()
@@ -193,6 +229,8 @@ class Service:
         except Exception:  # a fault of ours: counted, and told to the log, not to the caller
             traceback.print_exc()
             return self.refuse(RequestError("fault", "The service failed on this request; tell its team."), protocol)
+        if answer.kept:
+            return replace(answer, protocol=protocol, begun=begin)
         self.telemetry.answered(protocol, perf_counter() - begin)
         return answer
 
@@ -208,11 +246,18 @@ class Service:
         return RequestError("size", f"The body is larger than {self.limits.bytes} bytes; send fewer rows at a time.")
 
     def ready(self) -> None:
-        """Raises RequestError when the golden rows are no longer answered as in training."""
+        """Raises RequestError when the golden rows are no longer answered as in training, or the log is nearly full.
+
+        With serve.log.failure: serve a full disk refuses nothing, so the service stays ready.
+        """
         try:
             self.predictor.check()
         except InputError as error:
             raise RequestError("golden", str(error)) from error
+        if self.retention and self.limits.log.failure == "refuse" and self.retention.free() < ROOM * self._logged:
+            raise RequestError(
+                "space", "The prediction log's disk is nearly full, and without it requests are refused; free space."
+            )
 
     def known(self, name: str, version: str | None) -> None:
         """Raises RequestError unless both name and version are the served model's."""
@@ -221,5 +266,13 @@ class Service:
             raise RequestError("model", f"There is no such model; ask for {own.metadata['name']} {own.version}.")
 
     def close(self) -> None:
+        if self._commit:
+            self._commit.close()
+        if self.retention:
+            self.retention.close()
         self._predictions.close()
         self._labels.close()
+
+
+def _say(sentence: str) -> None:
+    print(f"serve: {sentence}.", file=sys.stderr, flush=True)

@@ -1,23 +1,19 @@
 """The service's metrics for Prometheus."""
 
-import math
-import shutil
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
 from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.serving.retention import Retention
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
 class Telemetry:
-    """The metrics of one process: its predictor and, if it logs, the prediction log's folder."""
+    """The metrics of one process: its predictor and, if it logs, the space for the prediction log."""
 
-    def __init__(self, predictor: Predictor, folder: Path | None) -> None:
+    def __init__(self, predictor: Predictor, retention: Retention | None) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         model, own = predictor.model, self._registry
@@ -36,9 +32,11 @@ class Telemetry:
             self._values = Summary("model_prediction", "Predicted values", registry=own)
         self.labels = Counter("model_labels", "Rows labelled by feedback", registry=own)
         self.log_failures = Counter("model_log_failures", "Requests that could not be logged", registry=own)
-        if folder is not None:
+        if retention is not None:
             free = Gauge("model_log_free_bytes", "Free space on the prediction log's disk", registry=own)
-            free.set_function(lambda: _measured(lambda: shutil.disk_usage(folder).free))
+            free.set_function(retention.free)
+            full = Gauge("model_log_full_seconds", "Until the prediction log's disk is full, as of late", registry=own)
+            full.set_function(retention.full)
         info = Gauge("model_info", "The served model", ("name", "version", "task", "runtime", "sha256"), registry=own)
         info.labels(model.metadata["name"], model.version, model.task, predictor.runtime, model.sha256).set(1)
         self._answered = {
@@ -69,11 +67,3 @@ class Telemetry:
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
-
-
-def _measured(measure: Callable[[], float]) -> float:
-    """NaN while the folder cannot be read, such as during its removal."""
-    try:
-        return measure()
-    except OSError:
-        return math.nan

@@ -31,7 +31,7 @@ class Client(TestClient):
 def client(trained: Trained, folder: Path, environment: dict[str, str] | None = None, **changes: Any) -> Client:
     """Calls a trained model that logs to the folder; `changes` are other values of `config.yaml: serve`."""
     settings = trained.settings.serve.model_copy(update=changes)
-    own = service.Service(trained.build / "model", folder, settings, environment or {})
+    own = service.Service(trained.build / "model", folder, settings, trained.settings.monitor.days, environment or {})
     return Client(own, environment or {})
 
 

@@ -1,6 +1,9 @@
 import errno
 import json
 import os
+import shutil
+import tempfile
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ import pytest
 from tiny import Trained
 
 from lifecycle.artifact import directory
-from lifecycle.serving import log
+from lifecycle.serving import log, writer
 
 NOW = datetime(2020, 3, 1, 12, tzinfo=UTC)
 COLUMNS: dict[str, list[Any]] = {
@@ -49,7 +52,7 @@ def test_each_row_is_one_line_with_its_features_and_its_answer(model: directory.
 
 
 def test_an_hour_and_a_size_begin_a_new_file(tmp_path: Path) -> None:
-    own = log.LogFile(tmp_path, 100)
+    own = writer.LogFile(tmp_path, 100)
     own.append(b"x" * 60 + b"\n", NOW)
     own.append(b"y" * 60 + b"\n", NOW)
     assert len(written(tmp_path)) == 1
@@ -64,7 +67,7 @@ def test_an_hour_and_a_size_begin_a_new_file(tmp_path: Path) -> None:
 def test_after_a_disk_that_was_full_lines_begin_a_new_file(
     failure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, write = log.LogFile(tmp_path, 1000), os.write
+    own, write = writer.LogFile(tmp_path, 1000), os.write
     own.append(b"first\n", NOW)
 
     def full(file: int, content: Any) -> int:
@@ -79,6 +82,104 @@ def test_after_a_disk_that_was_full_lines_begin_a_new_file(
     own.append(b"third\n", NOW)
     texts = {path.read_text() for path in written(tmp_path)}
     assert texts == {"first\nsec" if failure == "part" else "first\n", "third\n"}
+
+
+def gone(folder: Path, way: str) -> None:
+    """Take a log's folder away from whoever writes it."""
+    if way == "moved":
+        folder.rename(folder.with_name("elsewhere"))
+    elif way == "replaced":
+        (path,) = written(folder)
+        path.rename(path.with_suffix(".old"))
+        path.write_bytes(b"")
+    else:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("way", ["removed", "moved", "replaced"])
+def test_lines_that_do_not_arrive_are_noticed_at_once(way: str, tmp_path: Path) -> None:
+    own = writer.LogFile(tmp_path / "log" / "version=1", 1000)
+    own.append(b"first\n", NOW)
+    gone(tmp_path / "log", way)
+    with pytest.raises(OSError, match="is gone"):
+        own.append(b"second\n", NOW)
+    own.append(b"third\n", NOW)
+    assert written(tmp_path / "log")[-1].read_text() == "third\n"
+
+
+def test_no_line_goes_to_a_disk_that_took_the_place_of_the_logs_own(tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second disk")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "log").symlink_to(tmp_path / "mine")
+    own = writer.LogFile(tmp_path / "log" / "version=1", 1000)
+    own.append(b"first\n", NOW)
+    with tempfile.TemporaryDirectory(dir=other) as folder:
+        (tmp_path / "log").unlink()
+        (tmp_path / "log").symlink_to(folder)
+        for reason in ("is gone", "another disk", "another disk"):
+            with pytest.raises(OSError, match=reason):
+                own.append(b"lost\n", NOW)
+        assert list(Path(folder).iterdir()) == []
+    (tmp_path / "log").unlink()
+    (tmp_path / "log").symlink_to(tmp_path / "mine")
+    own.append(b"back\n", NOW)
+
+
+def test_many_that_wait_for_the_disk_share_its_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, commit, sync = writer.LogFile(tmp_path / "log", 10**6, durable=True), writer.Commit(), os.fsync
+    own.append(b"", NOW)
+    count, slow = 0, threading.Event()
+
+    def counted(file: int) -> None:
+        nonlocal count
+        count += 1
+        slow.wait(10)
+        sync(file)
+
+    monkeypatch.setattr("os.fsync", counted)
+    futures = []
+    for place in range(50):
+        own.append(f"{place}\n".encode(), NOW)
+        futures.append(commit.wait(own))
+    slow.set()
+    assert [future.result(10) for future in futures] == [None] * 50
+    assert count <= 3
+    commit.close()
+    own.close()
+
+
+def test_what_a_file_had_before_the_next_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, sync, synced = writer.LogFile(tmp_path / "log", 1, durable=True), os.fsync, set()
+
+    def noted(file: int) -> None:
+        synced.add(os.stat(file).st_ino)
+        sync(file)
+
+    monkeypatch.setattr("os.fsync", noted)
+    own.append(b"first\n", NOW)
+    own.append(b"second\n", NOW)
+    own.sync()
+    assert {path.stat().st_ino for path in [*written(tmp_path), tmp_path / "log", tmp_path]} <= synced
+    own.close()
+
+
+def test_a_disk_that_refuses_is_told_to_whoever_waits_and_its_file_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, commit = writer.LogFile(tmp_path / "log", 1000, durable=True), writer.Commit()
+    own.append(b"first\n", NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+        found = commit.wait(own).result(10)
+    assert found is not None
+    assert found.errno == errno.EIO
+    own.append(b"second\n", NOW)
+    assert commit.wait(own).result(10) is None
+    assert len(written(tmp_path)) == 2
+    commit.close()
+    own.close()
 
 
 def test_truths_are_lines_under_the_request(tmp_path: Path) -> None:
