@@ -188,6 +188,13 @@ def _monitor(options: argparse.Namespace) -> str:
     return watch.run(settings, options.build, options.model, log, options.labels, now, options.push)
 
 
+def _erase(options: argparse.Namespace) -> str:
+    from lifecycle.privacy import erase
+
+    log = options.predictions or ["predictions"]
+    return erase.run(config.load(options.config), options.key, log, options.labels, options.apply)
+
+
 def _changes(options: argparse.Namespace) -> str:
     from lifecycle.github import changes
 
@@ -318,10 +325,13 @@ def parser() -> argparse.ArgumentParser:
     own["smoke"].add_argument("--image", default="", help="the image that must have answered")
     own["smoke"].add_argument("--seconds", type=float, default=120, help="default: %(default)s")
     own["degraded"].add_argument("--seconds", type=float, default=0, help="how long to wait for the monitor")
-    own["monitor"].add_argument(
-        "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"
-    )
-    own["monitor"].add_argument("--labels", help="folder or fsspec URI of what came true, as JSON lines")
+    for name in ("monitor", "erase"):
+        own[name].add_argument(
+            "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"
+        )
+        own[name].add_argument("--labels", help="folder or fsspec URI of what came true, as JSON lines")
+    own["erase"].add_argument("--key", default="", help="a column and its value, such as customer=4711")
+    own["erase"].add_argument("--apply", action="store_true", help="remove the rows, not only count them")
     own["monitor"].add_argument(
         "--push", default=os.environ.get("PUSHGATEWAY"), help="address of a Pushgateway; default: $PUSHGATEWAY"
     )

@@ -12,6 +12,8 @@ from lifecycle.policy import AnyGate, CalibrationGate, FairnessGate, GapGate, Sl
 from lifecycle.strict import OPTION, Strict, parsed, problems
 from lifecycle.tasks import FAIRNESS, METRICS, MONITORED, Task
 
+ERASED = Path("data/erased.jsonl")  # of whom no table may have rows, see privacy/erased.py
+
 # Columns that the steps add to the features.
 RESERVED = ("chunk", "label", "prediction", "request", "row", "time")
 
@@ -60,6 +62,8 @@ class Feature(Strict):
     """One input of the model: a number within bounds or a category; `missing` allows rows without it.
 
     `encoding` tells `model/estimator.py` what a category becomes: a column for each value, or the mean of the target.
+    `log: false` keeps a personal feature out of the prediction log, `log: hash` logs a hash with the key in LOG_KEY;
+    the monitor then sees neither its drift nor its quality.
     """
 
     type: Literal["number", "category"]
@@ -67,6 +71,7 @@ class Feature(Strict):
     max: float | None = None
     missing: bool = False
     encoding: Literal["one-hot", "target"] = "one-hot"
+    log: bool | Literal["hash"] = True
 
 
 class Raw(Strict):

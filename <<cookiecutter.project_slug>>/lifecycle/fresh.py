@@ -30,7 +30,7 @@ class Step:
 
 DATA, REPORTS = ("task", "data", "split"), ("report.md", "report.html")
 STEPS = {
-    "data": Step("lifecycle.rows.data", DATA, others=("the data file", "the features"), writes=("data",)),
+    "data": Step("lifecycle.rows.data", DATA, others=("the data file", "the features", "the erased"), writes=("data",)),
     "train": Step(
         "lifecycle.training.train",
         ("name", *DATA, "train"),
@@ -83,6 +83,7 @@ def _optional(name: str) -> str:
 
 ELSEWHERE: dict[str, Callable[[dict[str, Any], Path | None], str]] = {
     "the data file": lambda settings, _: _data(settings["data"]["path"]),
+    "the erased": lambda *_: _hash(config.ERASED),
     "the features": lambda *_: _optional("features"),
     "the metrics": lambda *_: _optional("metrics"),
     "the commit": lambda *_: str(git.head()),

@@ -223,6 +223,7 @@ class Evaluation(Strict):
     bytes: Annotated[int, Field(description="size of the served model's file")]
     runtime: Annotated[str, Field(description="onnx or skops")] = ""
     not_onnx: Annotated[str, Field(description="why the model is not served as ONNX")] = ""
+    hidden: Annotated[tuple[str, ...], Field(description="features that the log does not show the monitor")] = ()
     directions: Annotated[
         dict[str, Literal["higher", "lower"]],
         Field(default_factory=dict, description="the team's own metrics, and which side is better"),
@@ -314,8 +315,12 @@ class Decision(Strict):
 
 
 def dump(part: Strict) -> str:
-    """As JSON; an empty `built` is left out, because older code refuses that key."""
-    without = {"built"} if isinstance(part, Decision) and part.built is None else None
+    """As JSON; an empty `built` or `hidden` is left out, because older code refuses that key."""
+    without: dict[str, Any] = {"built": True} if isinstance(part, Decision) and part.built is None else {}
+    if isinstance(part, Decision) and not part.evaluation.hidden:
+        without["evaluation"] = {"hidden"}
+    if isinstance(part, Evaluation) and not part.hidden:
+        without["hidden"] = True
     return part.model_dump_json(indent=1, exclude=without) + "\n"
 
 

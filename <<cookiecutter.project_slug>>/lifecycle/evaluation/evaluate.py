@@ -16,6 +16,7 @@ from lifecycle.artifact.predictor import Array, Predictions, Predictor, RequestE
 from lifecycle.documents import record
 from lifecycle.evaluation import calibration, callers, custom, drift, importance, slices
 from lifecycle.evaluation.intervals import differences, measures
+from lifecycle.privacy.hidden import hidden
 from lifecycle.rows import data
 from lifecycle.tasks import Task
 
@@ -230,6 +231,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         level=level,
         rows=len(test),
         origin=origin(candidate.model),
+        hidden=tuple(hidden(candidate.model, settings.data.features)),
         metrics=measures(found["candidate"], level),
         baseline=measures(found["baseline"], level),
         champion=against,

@@ -1,7 +1,7 @@
 """Measures whether the released model still performs: estimated without labels, realised with them."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,18 +16,22 @@ from lifecycle.artifact.directory import Model
 from lifecycle.config import Config, Monitor
 from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCounts, Summary, Window
 from lifecycle.monitoring import alerts, nannyml, quality, reader, windows
+from lifecycle.privacy.hidden import hidden
 
 
-def _reference(connection: duckdb.DuckDBPyConnection, model: Model, watching: Monitor, begin: datetime) -> pd.DataFrame:
+def _reference(
+    connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection[str], watching: Monitor, begin: datetime
+) -> pd.DataFrame:
     """The model's test rows, cut into windows as the log is; rows without a moment end a second apart at `begin`."""
     path = model.path / "reference.parquet"
     try:
         rows = frames.parquet(files.read(path, "train")).to_pandas()
     except pa.ArrowException as error:
         raise InputError(f"{path} is damaged ({error}); copy the model or train it again.") from error
-    needed = {column.name for column in model.columns} | {"time", "prediction", frames.LABEL}
-    if missing := sorted(needed - set(rows)):
+    needed = {column.name for column in model.columns if column.name not in hidden}
+    if missing := sorted((needed | {"time", "prediction", frames.LABEL}) - set(rows)):
         raise InputError(f"{path} lacks {', '.join(missing)}; copy the model or train it again.")
+    rows = rows.drop(columns=[name for name in hidden if name in rows])
     if model.task == "multiclass_classification":
         for name in ("prediction", "label"):
             rows[name] = rows[name].map(dict(enumerate(model.classes)))
@@ -115,6 +119,17 @@ def _aside(log: LogCounts, allowed: float) -> list[str]:
     return found
 
 
+def _hidden(unseen: Mapping[str, bool | str], model: Model) -> list[str]:
+    """A warning about the features that the log hides, and what that takes from the monitor."""
+    names = [column.name for column in model.columns if column.name in unseen]
+    if not names:
+        return []
+    what = "neither their drift nor their quality is measured"
+    if model.task == "regression":  # CBPE reads probabilities alone
+        what += ", and the errors are estimated without them"
+    return [f"The log does not show {', '.join(names)} (data.features: log), so {what}."]
+
+
 def _unseen(known: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str]) -> list[str]:
     """A warning about features that are empty in every row of the log, such as after a change of schema."""
 
@@ -144,13 +159,14 @@ def _undefined(found: Sequence[Window]) -> list[str]:
 def summarise(settings: Config, model: Model, locations: Sequence[str], truth: str | None, now: datetime) -> Summary:
     """Read the log and measure each window; `locations` are folders or fsspec URIs, `truth` is one with labels."""
     own, begin = settings.monitor, now - timedelta(days=settings.monitor.days)
+    unseen = hidden(model, settings.data.features)
     with tempfile.TemporaryDirectory() as folder, reader.connect(Path(folder)) as connection:
-        counts = reader.load(connection, locations, model, begin, now, own.time == "caller")
+        counts = reader.load(connection, locations, model, begin, now, own.time == "caller", unseen)
         told = reader.labels(connection, locations, truth, model, begin)
         counts = replace(counts, damaged=counts.damaged + told.damaged)
-        known = _reference(connection, model, own, begin)
+        known = _reference(connection, model, unseen, own, begin)
         windows.cut(connection, "answered", own.window, own.sample)
-        analysis = reader.rows(connection, model)
+        analysis = reader.rows(connection, model, unseen)
         sampled = reader.count(connection, "select count(*) from cut where size > $1", [own.sample]) > 0
         connection.execute(
             "create table labelled as select answered.* from answered semi join labels using (request, row) "
@@ -164,9 +180,9 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
             unmatched=reader.count(connection, "select count(*) from labels anti join answered using (request, row)"),
         )
         windows.cut(connection, "labelled", own.window, own.sample)
-        truths = reader.rows(connection, model)
+        truths = reader.rows(connection, model, unseen)
     found: list[Window] = []
-    features = [column.name for column in model.columns]
+    features = [column.name for column in model.columns if column.name not in unseen]
     outputs = [f"probability_{name}" for name in model.classes] or ["prediction"]
     if len(known) and len(analysis):
         found += nannyml.estimated(known, analysis, model.task, model.classes, own.metrics, features)
@@ -181,7 +197,7 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
     judged = alerts.judge(found, own.alert)
     moments = [entry.raised for entry in judged if entry.holds and entry.raised]
     warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own)
-    warnings += _aside(log, own.alert.aside)
+    warnings += _aside(log, own.alert.aside) + _hidden(unseen, model)
     warnings += _unseen(known, analysis, features) if len(analysis) else []
     return Summary(
         name=model.metadata["name"],

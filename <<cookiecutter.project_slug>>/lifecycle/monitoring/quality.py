@@ -14,9 +14,12 @@ from lifecycle.monitoring import windows
 def _wrong(
     rows: pd.DataFrame, known: pd.DataFrame, model: Model, features: Mapping[str, Feature]
 ) -> dict[tuple[str, str], pd.Series]:
-    """Which rows are wrong, by column and measure; `known` rows give the range of numbers without configured bounds."""
+    """Which rows are wrong, by column and measure; `known` rows give the range of numbers without configured bounds.
+
+    Of features that the rows do not have, as the log hides them, nothing is known.
+    """
     found = {}
-    for column in model.columns:
+    for column in (one for one in model.columns if one.name in known):
         values = rows[column.name]
         if column.type == "category":
             found[column.name, "missing"] = values == ""

@@ -4,7 +4,7 @@ DuckDB works in a file, to save memory.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,18 +107,20 @@ def load(
     begin: datetime,
     now: datetime,
     trusted: bool,
+    hidden: Collection[str] = (),
 ) -> Counts:
     """Fill the table `log` with the model's answers, and `answered` with the id, time, request and row of each.
 
     A row's time is that of its answer or, if callers are `trusted`, its own, which cannot be later. `turn` is 1 for
-    the first row of a request's identity; others reuse it. Rows of the smoke test are skipped. Raises InputError for an
-    unreadable store.
+    the first row of a request's identity; others reuse it. Rows of the smoke test are skipped, and the `hidden`
+    features are not read. Raises InputError for an unreadable store.
     """
     files, versions = [], set()
     for location in locations:
         files += find(connection, location, log.pattern(log.answers(model.version)))
         versions |= {log.version(path) for path in find(connection, location, log.VERSIONS)}
-    plain = {column.name: column.type == "number" and not column.boolean for column in model.columns}
+    seen = [column for column in model.columns if column.name not in hidden]
+    plain = {column.name: column.type == "number" and not column.boolean for column in seen}
     features = {name: "DOUBLE" if number else "VARCHAR" for name, number in plain.items()}
     answer = {"prediction": "VARCHAR" if model.classes else "DOUBLE"}
     if model.classes:
@@ -128,7 +130,7 @@ def load(
     if model.time and trusted:
         columns["context"] = _struct({model.time: "VARCHAR"})
         moment = f"coalesce(try_cast(context.{quoted(model.time)} as timestamptz), logged)"
-    columns |= {"features": _struct(features), "answer": _struct(answer)}
+    columns |= ({"features": _struct(features)} if features else {}) | {"answer": _struct(answer)}
     damaged = lines.read(connection, "log", _since(files, begin), columns)
     connection.execute("delete from log where starts_with(request, $prefix)", {"prefix": golden.REQUEST})
     connection.execute(
@@ -219,13 +221,14 @@ def _value(column: Column) -> str:
     return value
 
 
-def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
-    """The log's rows in the table `cut`: chunk, time, features, prediction, and label if any.
+def rows(connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection[str] = ()) -> pd.DataFrame:
+    """The log's rows in the table `cut`: chunk, time, features but the `hidden`, prediction, and label if any.
 
     Prediction and label are codes 0 and 1 for two classes, and class names for more.
     """
     # DuckDB takes names that differ only in case for one, such as a feature `Time` and the row's `time`.
-    columns = {f"feature {place}": column for place, column in enumerate(model.columns)}
+    seen = [column for column in model.columns if column.name not in hidden]
+    columns = {f"feature {place}": column for place, column in enumerate(seen)}
     features = [f"{_value(column)} as {quoted(alias)}" for alias, column in columns.items()]
     outputs = {f"class {place}": name for place, name in enumerate(model.classes)}
     features += [f"answer.probabilities[$class{place}] as {quoted(alias)}" for place, alias in enumerate(outputs)]
@@ -237,7 +240,8 @@ def rows(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
     if model.task == "regression":
         label = "label::double"
     found = connection.execute(
-        f"select picked.chunk, picked.time, {', '.join(features)}, {prediction} as prediction, {label} as label "  # noqa: S608
+        f"select picked.chunk, picked.time, {''.join(f'{one}, ' for one in features)}"  # noqa: S608
+        f"{prediction} as prediction, {label} as label "
         "from cut as picked join log on log.rowid = picked.id left join labels on labels.request = picked.request "
         "and labels.row = picked.row and picked.turn = 1 "
         "order by picked.chunk, picked.time, picked.request, picked.row",

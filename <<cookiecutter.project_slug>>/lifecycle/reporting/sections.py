@@ -8,6 +8,7 @@ from lifecycle.reporting import measurements
 from lifecycle.reporting.pages import Section, Table
 
 DRAWN = ("The test rows were drawn, not later ones: how the model fares as time goes on was not measured.",)
+HIDDEN = "⚠️ The log will not show {} (data.features: log): the monitor cannot see their drift or quality."
 SIGNS = {"pass": "✅", "fail": "❌", "undecided": "❓", "warn": "⚠️", "skipped": "⏭️"}
 
 
@@ -30,6 +31,7 @@ def setting(evaluation: Evaluation) -> list[str]:
         ),
         *([f"The positive class is {evaluation.classes[1]}."] if len(evaluation.classes) == 2 else []),
         *DRAWN * bool(evaluation.origin.draw),
+        *([HIDDEN.format(", ".join(evaluation.hidden))] if evaluation.hidden else []),
     ]
 
 

@@ -16,6 +16,7 @@ from pandas.api.types import is_numeric_dtype
 from lifecycle import InputError, config, files
 from lifecycle.artifact import derive
 from lifecycle.artifact.frames import LABEL
+from lifecycle.privacy import erased
 from lifecycle.rows import features, split, store, tables
 from lifecycle.rows.store import said as said
 from lifecycle.tasks import Task
@@ -64,6 +65,7 @@ def table(sources: tables.Files, section: config.Data) -> tuple[pd.DataFrame, li
     _check_types(schema, section)
     frame = tables.frame(sources, section.path) if frame is None else frame
     sent = [name for name in section.inputs if pa.types.is_boolean(schema.field(name).type)]
+    frame = erased.without(frame)
     for name in frame.select_dtypes("category"):
         frame[name] = frame[name].astype("object")
     for name in sent:
@@ -196,7 +198,8 @@ def label(column: pd.Series, task: Task, target: config.Target, path: str) -> pd
 
 def contract(settings: config.Config) -> str:
     """A hash of everything that determines `build/data`; later steps use it to detect outdated data."""
-    parts = (settings.task, settings.data.model_dump_json(), settings.split.model_dump_json())
+    parts = [settings.task, settings.data.model_dump_json(), settings.split.model_dump_json()]
+    parts += filter(None, [erased.contract()])
     return files.sha256("\n".join(parts).encode())
 
 

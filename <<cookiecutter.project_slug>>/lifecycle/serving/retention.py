@@ -5,7 +5,6 @@ present hour or the one before, so no file that a process writes, and none that 
 """
 
 import math
-import os
 import shutil
 import sys
 import traceback
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
+from typing import TextIO
 
 from lifecycle.documents import log as layout
 from lifecycle.serving.log import utc_now
@@ -27,7 +27,7 @@ MINUTE, TURNS = 60, 10  # seconds between looks at the space, and looks between 
 
 
 @dataclass(frozen=True)
-class Found:
+class OldFile:
     """One file of the log that no process writes any more."""
 
     hour: str
@@ -127,11 +127,11 @@ class Retention:
             try:
                 if turn % TURNS == 0 or self.free() < SHORT:
                     if count := self.sweep(utc_now()):
-                        _say(f"deleted {count:,} file{'s' * (count > 1)} of the log, which no one needs any more")
+                        _tell(f"deleted {count:,} file{'s' * (count > 1)} of the log, which no one needs any more")
                     if turn == 0:
-                        _say(self.said())
+                        _tell(self.said())
             except OSError as error:
-                _say(f"old hours of the log cannot be deleted ({error}); permit it, or delete them by hand")
+                _tell(f"old hours of the log cannot be deleted ({error}); permit it", sys.stderr)
             except Exception:  # a fault of ours must not end it
                 traceback.print_exc()
             turn += 1
@@ -139,7 +139,7 @@ class Retention:
                 return
 
 
-def _files(folder: Path, before: str) -> Iterator[Found]:
+def _files(folder: Path, before: str) -> Iterator[OldFile]:
     """The files of the hours before one; removes hours and versions that are empty."""
     for place in [*folder.glob(layout.VERSIONS), folder / layout.LABELS]:
         hours = list(place.glob("hour=*"))
@@ -148,7 +148,7 @@ def _files(folder: Path, before: str) -> Iterator[Found]:
             for path in hour.iterdir():
                 empty = False
                 try:
-                    yield Found(hour.name, path, path.stat().st_size)
+                    yield OldFile(hour.name, path, path.stat().st_size)
                 except FileNotFoundError:  # another server deleted it
                     continue
             if empty:
@@ -172,7 +172,7 @@ def _deleted(path: Path) -> int:
     return 1
 
 
-def _rate(files: list[Found], now: datetime) -> float | None:
+def _rate(files: list[OldFile], now: datetime) -> float | None:
     """Bytes a second in the last hours that are over, or since the log began; unknown before the first is over."""
     end = now - timedelta(hours=1)
     first, last = layout.hour(end - LAST), layout.hour(end)
@@ -192,5 +192,5 @@ def _bytes(count: float) -> str:
     return f"{count:,.1f} TB"
 
 
-def _say(sentence: str) -> None:
-    print(f"serve: {sentence}.", file=sys.stderr, flush=True)
+def _tell(sentence: str, to: TextIO | None = None) -> None:
+    print(f"serve: {sentence}.", file=to, flush=True)

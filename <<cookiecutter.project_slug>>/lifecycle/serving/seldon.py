@@ -45,7 +45,7 @@ class Refusal(Exception):  # noqa: N818 - it carries an answer
 class Seldon:
     """The wrapper's user object; each worker creates its Service from `arguments`."""
 
-    arguments: tuple[Path, Path, config.Serve, int, Mapping[str, str], tuple[str, ...]]
+    arguments: tuple[Path, Path, config.Config, Mapping[str, str]]
     service: Service
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ def run(settings: config.Config, model: Path, folder: Path) -> str:
             update(self, custom, method)
 
     metrics.SeldonMetrics.update = only_some
-    Seldon.arguments = (model, folder, settings.serve, settings.monitor.days, dict(os.environ), settings.train.trusted)
+    Seldon.arguments = (model, folder, settings, dict(os.environ))
     port = os.environ.get("PREDICTIVE_UNIT_HTTP_SERVICE_PORT", str(settings.serve.port))
     sys.argv = [
         "seldon-core-microservice",

@@ -64,7 +64,7 @@ def server(service: Service, environment: Mapping[str, str]) -> uvicorn.Server:
 def run(settings: config.Config, model: Path, folder: Path) -> str:
     """Serve until SIGTERM; raises InputError when the model is missing, damaged or answers its golden rows wrongly."""
     environment = dict(os.environ)
-    service = Service(model, folder, settings.serve, settings.monitor.days, environment, settings.train.trusted)
+    service = Service(model, folder, settings, environment)
     ports = _ports(environment, settings.serve.port)
     listeners = [listener(port) for port in ports]
     where = f"predictions in {folder}" if settings.serve.log.enabled else "predictions are not logged"

@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,11 +14,12 @@ from typing import Any
 from lifecycle import InputError
 from lifecycle.artifact import golden
 from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError
-from lifecycle.config import Serve
+from lifecycle.config import Config
+from lifecycle.privacy.hidden import Veil, hidden
 from lifecycle.serving import bounds, log, messages, openinference
 from lifecycle.serving.retention import SHIPPED, Retention
 from lifecycle.serving.telemetry import Telemetry
-from lifecycle.serving.writer import Commit, LogFile
+from lifecycle.serving.writer import LogFile, Together
 
 # HTTP status of a refusal by its reason; 400 for any other.
 STATUS = {
@@ -63,26 +64,20 @@ class Answer:
 class Service:
     """One predictor with its log and metrics; raises InputError when the model answers its golden rows wrongly.
 
-    `environment` holds the variables that Seldon's operator and our manifests set, `trusted` the types that the model
-    may hold. Hours of the log older than `days` days are deleted.
+    `environment` holds the variables that Seldon's operator and our manifests set.
     """
 
-    def __init__(
-        self,
-        model: Path,
-        folder: Path,
-        limits: Serve,
-        days: int,
-        environment: Mapping[str, str],
-        trusted: Collection[str] = (),
-    ) -> None:
-        self.predictor = Predictor(model, limits.unknown_categories == "accept", trusted)
+    def __init__(self, model: Path, folder: Path, settings: Config, environment: Mapping[str, str]) -> None:
+        limits, days = settings.serve, settings.monitor.days
+        self.predictor = Predictor(model, limits.unknown_categories == "accept", settings.train.trusted)
         self.predictor.check()
         self.limits = limits
         durable = limits.log.durable
         self._predictions = log.predictions(folder, self.predictor.model, limits.log.bytes, durable)
         self._labels = log.labels(folder, limits.log.bytes, durable)
-        self._commit = Commit() if durable else None
+        self._commit = Together() if durable else None
+        logs = limits.log.enabled
+        self._veil = Veil(hidden(self.predictor.model, settings.data.features) if logs else {}, environment)
         self._logged = 2 * limits.bytes + LINE * limits.rows  # most bytes of one request; a feature may be a key, too
         columns = len(self.predictor.model.requests) + len(self.predictor.model.context)
         self._values = max(bounds.VALUES, 2 * limits.rows * columns)
@@ -168,7 +163,7 @@ class Service:
         found, written = self.predictor.predict(inputs), None
         if self.limits.log.enabled:
             now, answers = log.utc_now(), self.predictor.answers(found)
-            kept = self.predictor.logged(columns, inputs)
+            kept = self._veil.over(self.predictor.logged(columns, inputs))
             lines = log.lines(request, self.predictor.model, kept, answers, now, self._logged)
             written = self._append(self._predictions, lines, now)
         self.telemetry.predicted(found)

@@ -73,7 +73,7 @@ class LogFile:
     def _check(self) -> None:
         """Raise OSError if the file was removed or replaced: what is written to it is lost."""
         try:
-            there = _identity(os.stat(self._path)) == self._identity
+            there = _identity(self._path.stat()) == self._identity
         except FileNotFoundError:
             there = False
         if not there:
@@ -108,7 +108,7 @@ class LogFile:
         self.sync()
 
 
-class Commit:
+class Together:
     """Lets all that wait for the disk share one `sync`, which takes as long for many as for one."""
 
     def __init__(self) -> None:

@@ -30,8 +30,9 @@ class Client(TestClient):
 
 def client(trained: Trained, folder: Path, environment: dict[str, str] | None = None, **changes: Any) -> Client:
     """Calls a trained model that logs to the folder; `changes` are other values of `config.yaml: serve`."""
-    settings = trained.settings.serve.model_copy(update=changes)
-    own = service.Service(trained.build / "model", folder, settings, trained.settings.monitor.days, environment or {})
+    serve = trained.settings.serve.model_copy(update=changes)
+    settings = trained.settings.model_copy(update={"serve": serve})
+    own = service.Service(trained.build / "model", folder, settings, environment or {})
     return Client(own, environment or {})
 
 

@@ -215,7 +215,7 @@ def quick(trained: Trained, folder: Path, patch: pytest.MonkeyPatch) -> Iterator
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "ANSWER_SECONDS"):
         patch.setattr(bounds, name, 0.3)
     patch.setattr(connections, "SWEEP", 0.05)
-    own = service.Service(trained.build / "model", folder, trained.settings.serve, 90, {})
+    own = service.Service(trained.build / "model", folder, trained.settings, {})
     running, listener = serve.server(own, {}), serve.listener(free_port())
     thread = threading.Thread(target=running.run, args=([listener],))
     thread.start()

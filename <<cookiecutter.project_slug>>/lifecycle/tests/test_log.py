@@ -108,7 +108,7 @@ def test_lines_that_do_not_arrive_are_noticed_at_once(way: str, tmp_path: Path) 
 
 
 def test_no_line_goes_to_a_disk_that_took_the_place_of_the_logs_own(tmp_path: Path) -> None:
-    other = Path("/dev/shm")
+    other = Path("/dev/shm")  # noqa: S108 - a disk of its own
     if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("there is no second disk")
     (tmp_path / "mine").mkdir()
@@ -128,7 +128,7 @@ def test_no_line_goes_to_a_disk_that_took_the_place_of_the_logs_own(tmp_path: Pa
 
 
 def test_many_that_wait_for_the_disk_share_its_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own, commit, sync = writer.LogFile(tmp_path / "log", 10**6, durable=True), writer.Commit(), os.fsync
+    own, commit, sync = writer.LogFile(tmp_path / "log", 10**6, durable=True), writer.Together(), os.fsync
     own.append(b"", NOW)
     count, slow = 0, threading.Event()
 
@@ -168,7 +168,7 @@ def test_what_a_file_had_before_the_next_is_on_the_disk_too(tmp_path: Path, monk
 def test_a_disk_that_refuses_is_told_to_whoever_waits_and_its_file_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, commit = writer.LogFile(tmp_path / "log", 1000, durable=True), writer.Commit()
+    own, commit = writer.LogFile(tmp_path / "log", 1000, durable=True), writer.Together()
     own.append(b"first\n", NOW)
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))

@@ -56,6 +56,7 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
             "time": settings.data.time,
             "key": list(settings.data.key),
             "booleans": [name for name in sent if name in settings.data.features],
+            **_hidden(settings),
             "raw": [asdict(column) for column in features.raw(settings.data, sent)],
             "data": {"sha256": settings.data.sha256, "train": learnt, "test": tested, "draw": split.drawn(settings)},
             "contract": data.contract(settings),
@@ -70,6 +71,12 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
         f"{commit.version} on {len(train):,} rows; {served.runtime} differs by at most {served.parity.largest:.1g}"
         f"{f' ({short(served.refused)})' if served.refused else ''}{tuned}; MLflow run {run_id}"
     )
+
+
+def _hidden(settings: Config) -> dict[str, Any]:
+    """For the model's metadata, the features that the log does not show."""
+    found = {name: one.log for name, one in settings.data.features.items() if one.log is not True}
+    return {"log": found} if found else {}
 
 
 def short(reason: str) -> str:
@@ -141,7 +148,8 @@ def _record(
     """Add the reference, golden rows, parity and SHAP values to the model directory, and seal it."""
     rows, predictor = served.rows, served.predictor
     classes = predictor.model.classes
-    _reference(test, rows, served.answers, settings.data.time, classes, folder / "reference.parquet")
+    seen = rows.drop(columns=_hidden(settings).get("log", {}))  # the monitor, too, does without what the log hides
+    _reference(test, seen, served.answers, settings.data.time, classes, folder / "reference.parquet")
     if predictor.model.raw:
         _check_skew(rows, raw, predictor)
     files.write_json(folder / "golden.json", _golden(_familiar(rows, predictor), raw, predictor))

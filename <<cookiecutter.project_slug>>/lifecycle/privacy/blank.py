@@ -1,0 +1,64 @@
+"""Blanks lines of a file where they stand: the others keep their places, for whoever appends to it or ships it.
+
+A line is blanked from its end, so that what a kill leaves of it still begins with what it was found by.
+"""
+
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lifecycle import files
+
+STEP = 512  # bytes written at once
+
+type Wanted = Callable[[bytes], bool]
+
+
+def file(path: Path, wanted: Wanted) -> int:
+    """Blank the wanted lines of a file on this machine; returns their number."""
+    if path.suffix == ".gz":
+        return _packed(path, wanted)
+    places = []
+    with path.open("rb") as lines:
+        begin = 0
+        for line in lines:
+            if wanted(line):
+                places.append((begin, len(line.rstrip(b"\n"))))
+            begin += len(line)
+    if places:
+        target = os.open(path, os.O_WRONLY)
+        try:
+            for begin, size in places:
+                _blank(target, begin, size)
+            os.fsync(target)
+        finally:
+            os.close(target)
+    return len(places)
+
+
+def _blank(target: int, begin: int, size: int) -> None:
+    for start in reversed(range(0, size, STEP)):
+        os.pwrite(target, b" " * min(STEP, size - start), begin + start)
+
+
+def _packed(path: Path, wanted: Wanted) -> int:
+    """A shipper's file, which nobody appends to, is replaced as a whole."""
+    content, count = without(path.read_bytes(), wanted, packed=True)
+    if count:
+        files.write(path, content)
+    return count
+
+
+def without(content: bytes, wanted: Wanted, packed: bool) -> tuple[bytes, int]:
+    """A file's content without the wanted lines, packed again if it was, and their number."""
+    lines = list(io.BytesIO(gzip.decompress(content) if packed else content))
+    kept = b"".join(line for line in lines if not wanted(line))
+    return gzip.compress(kept) if packed else kept, sum(map(wanted, lines))
+
+
+def read(path: Path) -> Iterator[bytes]:
+    """The lines of a file, packed or not."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+        yield from lines
