@@ -37,7 +37,7 @@ LIVES = {
 # Folders of the model repository, by which a path in a sentence is known.
 FOLDERS = ("data", "docs", "lifecycle", "locks", "manifests", "model", "tests", ".github")
 # What a team may have, and the tutorial makes.
-OPTIONAL = {"data/machines.parquet", "model/features.py", "model/metrics.py"}
+OPTIONAL = {"data/erased.jsonl", "data/machines.parquet", "model/features.py", "model/metrics.py"}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,10 @@ from releases import FIRST, objects, shared, switched_on, written
 
 # The modules that each image runs besides the command line.
 ROOMS = {
-    "serve": ("lifecycle.serving.seldon", "lifecycle.serving.serve", "lifecycle.serving.smoke"),
+    "serve": (
+        *("lifecycle.serving.seldon", "lifecycle.serving.serve", "lifecycle.serving.smoke"),
+        "lifecycle.privacy.erase",
+    ),
     "monitor": ("lifecycle.github.degraded", "lifecycle.reporting.watch"),
 }
 DEGRADED = ["--build", "/tmp/build", "degraded"]  # noqa: S108 - of the container

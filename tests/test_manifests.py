@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import PROJECT, ROOT, digests, render, run, unrendered
-from releases import ENVIRONMENTS, IMAGES, STORE, switched_on, written
+from releases import ENVIRONMENTS, IMAGES, STORE, shared, switched_on, written
 
 LOGGED = """
 import sys
@@ -23,6 +23,15 @@ for one in (log.predictions(folder, SimpleNamespace(version="2020.01.01-aaaaaaa"
     one.append(b"{}\\n", now)
     one.close()
 """
+
+
+CONSTANTS = "from lifecycle.documents.log import POSITIONS; from lifecycle.serving.retention import SHIPPED; "
+
+
+def constants() -> list[str]:
+    """Where the service looks for what is shipped, and the variable that lets it."""
+    python = str(unrendered("serve") / ".venv/serve/bin/python")
+    return run([python, "-c", f"{CONSTANTS}print(POSITIONS, SHIPPED)"], ROOT / PROJECT).split()
 
 
 @pytest.fixture
@@ -156,9 +165,29 @@ def test_an_overlay_ships_its_log_by_one_line_and_one_config_map(shipped: Path) 
     ]
 
 
-def test_the_service_does_not_change_when_its_log_is_shipped(production: Path) -> None:
+def test_the_service_only_learns_that_its_log_is_shipped(production: Path) -> None:
     before = documents(render(production, "production"))["SeldonDeployment"]
-    assert documents(render(switched_on(production, "shipping"), "production"))["SeldonDeployment"] == before
+    text = render(switched_on(production, "shipping"), "production")
+    after, data = documents(text)["SeldonDeployment"], {}
+    for document in yaml.safe_load_all(text):
+        data[document["metadata"]["name"]] = document.get("data")
+    for predictor in after["spec"]["predictors"]:
+        told = predictor["componentSpecs"][0]["spec"]["containers"][0]["envFrom"][0]["configMapRef"]
+        assert data[told["name"]] == {constants()[1]: "yes"}
+        told["name"] = "log"
+    assert after == before
+
+
+def test_a_candidate_learns_that_its_log_is_shipped_too(released: Path) -> None:
+    shared(released)
+    text = render(switched_on(released, "shipping"), "production")
+    names = [
+        predictor["componentSpecs"][0]["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"]
+        for predictor in documents(text)["SeldonDeployment"]["spec"]["predictors"]
+    ]
+    assert len(names) == 2
+    assert len(set(names)) == 1
+    assert re.fullmatch(r"log-[0-9a-z]{10}", names[0])
 
 
 def test_an_overlay_that_ships_renders_before_its_first_release(shipped: Path) -> None:
@@ -228,7 +257,9 @@ def test_a_line_is_not_forgotten_before_the_store_has_it(shipped: Path) -> None:
     served = yaml.safe_load((shipped / "config.yaml").read_text())["serve"]
     assert vector["acknowledgements"] == {"enabled": True}
     assert {"name": "predictions", "mountPath": vector["data_dir"]} in container["volumeMounts"]
-    assert source["remove_after_secs"] >= 24 * 3600
+    assert "remove_after_secs" not in source  # the service deletes, by the positions of what the store has
+    (name,) = vector["sources"]
+    assert f"{name}/checkpoints.json" == constants()[0]
     assert source["max_line_bytes"] > served["bytes"]
     assert source["fingerprint"] == {"strategy": "checksum"}
     assert source["read_from"] == "beginning"

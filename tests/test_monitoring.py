@@ -110,9 +110,10 @@ def test_metrics_are_read_from_the_code_as_the_service_prints_them() -> None:
     code = """
 from pathlib import Path
 from types import SimpleNamespace
+from lifecycle.serving.retention import Retention
 from lifecycle.serving.telemetry import Telemetry
 model = SimpleNamespace(classes=(), metadata={"name": "x"}, version="x", task="x", sha256="x")
-print(Telemetry(SimpleNamespace(model=model, runtime="x"), Path(".")).text().decode())
+print(Telemetry(SimpleNamespace(model=model, runtime="x"), Retention(Path("."), 1, False)).text().decode())
 """
     printed = run([".venv/serve/bin/python", "-c", code], unrendered("serve"))
     names = set(re.findall(r"(?m)^(model_\w+)(?:\{| )", printed))

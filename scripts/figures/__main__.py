@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from figures import Row, bakes, demo, evaluation, formats, limits, monitoring, rendering, serving, tests
+from figures import Row, bakes, demo, durable, evaluation, formats, limits, monitoring, rendering, serving, tests
 
 FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "bakes": bakes.rows,
@@ -13,6 +13,7 @@ FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "evaluation": evaluation.rows,
     "serving": serving.rows,
     "limits": limits.rows,
+    "durable": durable.rows,
     "formats": formats.rows,
     "monitoring": monitoring.rows,
     "demo": demo.rows,

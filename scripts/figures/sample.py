@@ -36,10 +36,11 @@ def make(folder: Path) -> Sample:
     own = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(PROJECT)}
     seconds(["make", "--silent", "-C", str(PROJECT), "data", "train", f"BUILD={build}"], own)
     seconds([f"{train}/bin/python", str(COPIES), str(PROJECT / "config.yaml"), str(build), str(folder)], own, folder)
-    for name, server, logged in (("on", "asgi", True), ("off", "asgi", False), ("seldon", "seldon-core", False)):
+    kinds = (("on", "asgi", True), ("durable", "asgi", True), ("off", "asgi", False), ("seldon", "seldon-core", False))
+    for name, server, logged in kinds:
         document = yaml.safe_load((PROJECT / "config.yaml").read_text())
         document["serve"]["server"] = server
-        document["serve"]["log"]["enabled"] = logged
+        document["serve"]["log"] |= {"enabled": logged, "durable": name == "durable"}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
     # MLServer needs its own folder.
     (folder / "mlserver").mkdir()

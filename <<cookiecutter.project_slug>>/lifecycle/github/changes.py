@@ -24,6 +24,7 @@ IMAGES = (
     "lifecycle.github.degraded",
     "lifecycle.monitoring.gauges",
     "lifecycle.monitoring.monitor",
+    "lifecycle.privacy.erase",
     "lifecycle.serving.seldon",
     "lifecycle.serving.serve",
     "lifecycle.serving.smoke",

@@ -21,8 +21,8 @@ COPIES = (
     "the shipper: it holds lines for up to 15 minutes; run this again for the store after that",
     "volumes: snapshots and backups of the claim `predictions`",
     "the data: the files that data.path pins, their git history, what DVC or the warehouse keeps",
-    "trained models: reference.parquet and golden.json hold test rows, in build/model, images, MLflow and artifacts on "
-    "GitHub; a model may remember rows that it learnt from, so train again",
+    "trained models: their folder holds test rows, in build/model, images, MLflow and artifacts on GitHub; a model may "
+    "remember rows that it learnt from, so train again",
     "whoever else keeps requests: callers, gateways, proxies",
 )
 

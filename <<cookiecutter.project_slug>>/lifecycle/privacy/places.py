@@ -1,6 +1,7 @@
 """The files of the log on this machine or in an object store."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def read(path: str) -> Iterator[bytes]:
 def blank(path: str, wanted: blanked.Wanted) -> None:
     """Remove the wanted lines of a file, which in a store is written again as a whole."""
     if "://" not in path:
-        blanked.file(Path(path), wanted)
+        with suppress(FileNotFoundError):  # deleted meanwhile, as it was too old
+            blanked.file(Path(path), wanted)
         return
     system, name = _system(path)
     content, count = blanked.without(system.cat_file(name), wanted, name.endswith(".gz"))

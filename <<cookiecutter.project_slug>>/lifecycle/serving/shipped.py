@@ -49,6 +49,7 @@ class Shipped:
 
     def look(self) -> None:
         self._positions = positions(self._path)
+        self._known = {key: name for key, name in self._known.items() if key[0].exists()}
 
     def has(self, path: Path) -> bool:
         """Whether the store has every whole line of a file that no longer grows."""
