@@ -118,7 +118,11 @@ def test_the_data_are_reached_alike_wherever_they_are_read() -> None:
     }
     # Only what reads the rows leaves out persons who were erased.
     keys = {name: [env.pop("ERASED_KEY", "") for env in steps.values()] for name, steps in found.items()}
-    assert keys == {"pull-request": ["${{ secrets.ERASED_KEY }}"], "release": ["${{ secrets.ERASED_KEY }}"], "retrain": [""]}
+    assert keys == {
+        "pull-request": ["${{ secrets.ERASED_KEY }}"],
+        "release": ["${{ secrets.ERASED_KEY }}"],
+        "retrain": [""],
+    }
     given = [names for steps in found.values() for names in steps.values()]
     assert given == [given[0]] * 3
     assert all(value in (f"${{{{ secrets.{name} }}}}", f"${{{{ vars.{name} }}}}") for name, value in given[0].items())

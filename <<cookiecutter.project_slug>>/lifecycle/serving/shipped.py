@@ -14,19 +14,18 @@ POLYNOMIAL, BITS = 0x42F0E1EBA9EA3693, 0xFFFF_FFFF_FFFF_FFFF
 
 def _row(value: int) -> int:
     for _ in range(8):
-        value = (value << 1) ^ (POLYNOMIAL if value >> 63 else 0)
-        value &= BITS
+        value = value * 2 & BITS ^ (POLYNOMIAL if value > BITS // 2 else 0)
     return value
 
 
-TABLE = tuple(_row(byte << 56) for byte in range(256))
+TABLE = tuple(_row(byte * 2**56) for byte in range(256))
 
 
 def fingerprint(line: bytes) -> int:
     """Vector's name of a file whose first line this is, with its end."""
     found = 0
     for byte in line:
-        found = TABLE[found >> 56 ^ byte] ^ (found << 8 & BITS)
+        found = TABLE[found // 2**56 ^ byte] ^ found * 256 & BITS
     return found
 
 
