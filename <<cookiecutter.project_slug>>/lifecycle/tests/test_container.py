@@ -4,6 +4,7 @@ import os
 import subprocess
 import urllib.error
 from pathlib import Path
+from typing import Any
 
 import pytest
 from served import Process
@@ -72,7 +73,7 @@ def test_it_serves_and_logs_as_another_user_on_a_read_only_root(server: str, bin
 
 def test_a_disk_that_is_really_full_refuses_until_there_is_room(binary: Trained, place: Path) -> None:
     with contained(binary, place, "6m") as process:
-        found = []
+        found: list[tuple[int, Any]] = []
         while len(found) < 1000 and (not found or found[-1][0] == 200):
             found.append(post(process, URL, body(100)))
             if len(found) == 1:
