@@ -1,7 +1,6 @@
 """What `serve.log.durable` costs: requests a second and latency of our service, with an fsync before each answer."""
 
 import random
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,7 @@ from figures.servers import ours
 
 
 def rows(runs: int) -> Iterator[Row]:
-    if shutil.which("wrk") is None:
-        raise SystemExit("bench: wrk is not installed; install it with your system's packages, then try again.")
+    load.needed()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         asked = sample.make(folder)
