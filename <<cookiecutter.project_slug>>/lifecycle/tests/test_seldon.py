@@ -1,5 +1,6 @@
 """Seldon's wrapper with our predictor in it: what a caller sees is what `serving/serve.py` answers."""
 
+import copy
 import json
 import signal
 import sys
@@ -49,6 +50,21 @@ def post(process: Process, url: str, content: bytes, kind: str = "application/js
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
+
+
+def test_a_durable_answer_is_in_the_log_and_old_hours_go(binary: Trained, tmp_path: Path) -> None:
+    document = copy.deepcopy(binary.document)
+    document["serve"]["log"]["durable"] = True
+    old = tmp_path / "own/predictions/labels/hour=2020-01-01T00/1-a.jsonl"
+    old.parent.mkdir(parents=True)
+    old.write_text("{}\n")
+    with wrapper(binary.but(document=document), tmp_path / "own") as process:
+        assert post(process, URL, json.dumps({"jsonData": ROWS}).encode())[0] == 200
+        assert len(logged(process.predictions)) == len(ROWS)
+        deadline = time.monotonic() + 10
+        while old.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert not old.exists()
 
 
 def test_a_request_is_answered_and_logged_as_our_own_server_does(
