@@ -141,20 +141,28 @@ class Retention:
 
 def _files(folder: Path, before: str) -> Iterator[OldFile]:
     """The files of the hours before one; removes hours and versions that are empty."""
-    for place in [*folder.glob(layout.VERSIONS), folder / layout.LABELS]:
-        hours = list(place.glob("hour=*"))
+    versions = [path for path in _inside(folder) if path.match(layout.VERSIONS)]
+    for place in [*versions, folder / layout.LABELS]:
+        hours = [path for path in _inside(place) if path.match("hour=*")]
         for hour in (one for one in hours if one.name < before):
-            empty = True
-            for path in hour.iterdir():
-                empty = False
+            paths = _inside(hour)
+            for path in paths:
                 try:
                     yield OldFile(hour.name, path, path.stat().st_size)
                 except FileNotFoundError:  # another server deleted it
                     continue
-            if empty:
+            if not paths:
                 _removed(hour)
         if not hours:
             _removed(place)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What is in a folder; nothing if it is not there, or another server removes it just now."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _removed(folder: Path) -> None:
