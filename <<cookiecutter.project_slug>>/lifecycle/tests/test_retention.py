@@ -125,7 +125,7 @@ def test_a_file_is_known_by_what_vector_calls_it() -> None:
 
 def swept(folder: str) -> None:
     own = Retention(Path(folder), 90, ships=False)
-    while any(Path(folder).rglob("*.jsonl")):
+    for _ in range(5):
         own.sweep(NOW)
 
 
