@@ -14,6 +14,7 @@ from typing import Any
 from lifecycle import InputError
 
 SUMS = "SHA256SUMS"
+OTHERS = (SUMS, "registered_model_meta")  # MLflow adds the latter to what it registers; nothing here opens it
 PART, OLD = ".part", ".old.part"  # ignored by git
 
 
@@ -127,7 +128,9 @@ def unseal(folder: Path) -> str:
 def _within(folder: Path) -> dict[str, Path]:
     """What a folder holds besides its list of hashes, by its path from there."""
     inside = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    return {name: path for name, path in inside.items() if name != SUMS and (path.is_symlink() or not path.is_dir())}
+    return {
+        name: path for name, path in inside.items() if name not in OTHERS and (path.is_symlink() or not path.is_dir())
+    }
 
 
 def _listed(folder: Path) -> dict[str, str]:

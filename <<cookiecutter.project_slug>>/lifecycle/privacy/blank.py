@@ -1,6 +1,6 @@
 """Blanks lines of a file where they stand: the others keep their places, for whoever appends to it or ships it.
 
-A line is blanked from its end, so that what a kill leaves of it still begins with what it was found by.
+A line is blanked from its end: what a kill leaves of it ends with spaces, which no line of a service does.
 """
 
 import gzip
@@ -16,6 +16,12 @@ STEP = 512  # bytes written at once
 RESTS = 60  # seconds after which a file's last line without an end is one that a kill left
 
 type Wanted = Callable[[bytes], bool]
+
+
+def begun(line: bytes) -> bool:
+    """Whether a kill left a line that was to be blanked."""
+    text = line.rstrip(b"\n")
+    return text.endswith(b" ") and not text.isspace()
 
 
 def file(path: Path, wanted: Wanted) -> int:

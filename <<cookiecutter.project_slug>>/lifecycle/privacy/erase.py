@@ -12,7 +12,7 @@ from pathlib import Path
 from lifecycle import InputError
 from lifecycle.config import ERASED, Config
 from lifecycle.documents import log
-from lifecycle.privacy import erased, keyed, places
+from lifecycle.privacy import blank, erased, keyed, places
 from lifecycle.privacy.hidden import KEY
 
 REQUEST = "request"
@@ -40,6 +40,8 @@ class Person:
 
     def answer(self, line: bytes) -> bool:
         """Whether a line of the log is an answer about the person, or what a kill left of one."""
+        if blank.begun(line):
+            return True
         if not all(any(form.encode() in line for form in forms) for forms in self._forms.values()):
             return False
         try:
@@ -53,7 +55,9 @@ class Person:
             return True
 
     def label(self, line: bytes) -> bool:
-        """Whether a line of labels is about one of the answers that were found."""
+        """Whether a line of labels is about one of the answers that were found, or what a kill left of one."""
+        if blank.begun(line):
+            return True
         try:
             row = json.loads(line)
             return (row[REQUEST], row["row"]) in self.found or row[REQUEST] in self._requests

@@ -312,7 +312,7 @@ def test_it_can_be_killed_at_any_write_and_run_again(people: Trained) -> None:
         assert done.returncode == -signal.SIGKILL, done.stderr
         erase.run(people.settings, "order=7", ["predictions"], None, apply=True)
         assert left() == REST, place
-        place += 3
+        place += 1
     assert place > 14
 
 

@@ -274,7 +274,7 @@ def store() -> Iterator[str]:
             patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
-        fsspec.filesystem("s3").mkdir("bucket")
+        fsspec.filesystem("s3").makedirs("bucket", exist_ok=True)  # moto keeps one state in a process
         yield "s3://bucket/my-model"
     server.stop()
 
