@@ -204,6 +204,23 @@ def test_a_caller_that_hangs_up_in_the_middle_is_left(sent: bytes, process: Proc
         assert b"200 OK" not in file.read()
 
 
+def test_few_requests_wait_for_the_answers_before_them(process: Process) -> None:
+    """Each would hold 3 kB, and a connection may send any number of them at once."""
+
+    def turned_away() -> float:
+        found = re.search(r'model_requests_total{code="503",protocol="http"} (\S+)', process.get("/metrics"))
+        return float(found[1]) if found else 0
+
+    before, caller, answers = turned_away(), opened(process), b""
+    with caller, contextlib.suppress(ConnectionError):  # it closes with requests unread
+        caller.sendall(post() * (2 * bounds.WAITING))
+        while part := caller.recv(65536):
+            answers += part
+    assert answers.count(b"HTTP/1.1 200") <= bounds.WAITING
+    assert turned_away() == before + 1
+    assert asked(process, BODY)[0] == 200
+
+
 def test_refusals_of_connections_are_counted(process: Process) -> None:
     assert asked(process, BODY, more=b"a: b\r\n" * 101)[0] == 431
     assert 'model_requests_total{code="431",protocol="http"}' in process.get("/metrics")
