@@ -21,6 +21,9 @@ CHOSEN = re.compile(
     r'\{\{ range \.clusters \}\}\{\{ if eq \.metadata\.labels\.environment "(\w+)" \}\}\{\{ \.server \}\}'
     r"\{\{ end \}\}\{\{ end \}\}"
 )
+LISTED = re.compile(  # Sprig's has and list
+    r'\{\{ if has \.(\w+) \(list((?: "[a-z0-9-]+")*)\) \}\}(\w+)\{\{ else \}\}(\w+)\{\{ end \}\}'
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def _matches(rule: Object, one: Hosted) -> bool:
 def filled(template: str, values: dict[str, str]) -> str:
     """A text of our ApplicationSets with its values; a value that is missing is an error."""
     text = CHOSEN.sub(lambda match: SERVERS[match[1]], template)
+    text = LISTED.sub(lambda match: match[3 if f'"{values[match[1]]}"' in match[2].split() else 4], text)
     text = re.sub(r"\{\{ \.(\w+) \| toJson \}\}", lambda match: json.dumps(values[match[1]]), text)
     text = re.sub(r"\{\{ \.(\w+) \}\}", lambda match: values[match[1]], text)
     assert "{{" not in text

@@ -334,13 +334,31 @@ def test_namespaces_of_models_have_the_labels_that_gateway_and_policy_look_for()
             **NAMESPACE,
             "environment": name,
             "repository": "flight",
-            "pod-security.kubernetes.io/enforce": "baseline",
+            "pod-security.kubernetes.io/enforce": "restricted",
             "pod-security.kubernetes.io/warn": "restricted",
         }
         assert metadata["annotations"] == {
             "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
             "argocd.argoproj.io/sync-wave": "-1",
         }
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_only_a_repository_that_the_platform_lists_may_run_what_is_not_restricted(*, separate: bool) -> None:
+    found = copy.deepcopy(clusters() if separate else built("models"))
+    patches = only(found, "ApplicationSet")["spec"]["template"]["spec"]["source"]["kustomize"]["patches"]
+    patches[0]["patch"] = patches[0]["patch"].replace("(list)", '(list "flight" "fraud")')
+    enforced = "pod-security.kubernetes.io/enforce"
+    for name, standard in (("flight", "baseline"), ("fli", "restricted"), ("fraud-2", "restricted")):
+        brought = rendered(generated(found, name))
+        if separate:
+            parts = [one for one in brought if one["metadata"]["name"].endswith("-namespace")]
+            labels = [one["spec"]["source"]["kustomize"]["commonLabels"] for one in parts]
+            inside = [only(rendered(one), "Namespace")["metadata"]["labels"][enforced] for one in parts]
+            assert inside == [standard] * 3
+        else:
+            labels = [one["metadata"]["labels"] for one in brought if one["kind"] == "Namespace"]
+        assert [one[enforced] for one in labels] == [standard] * 3
 
 
 def test_a_freeze_window_as_the_comment_has_it_is_one() -> None:
