@@ -274,7 +274,7 @@ def test_a_promotion_carries_its_evidence(hub: Hub) -> None:
     assert "### Gates" in body
     assert record["images"]["serve"] in body
     assert "Rendered manifests of production: " in body
-    assert f"+        - image: {record['images']['serve']}" in body
+    assert re.search(rf"^\+ +(- )?image: {record['images']['serve']}$", body, flags=re.M)
     assert "Monitor of production: no open alert." in body
     assert "`make rollback ENV=production`" in body
     assert "was opened without an App" in body

@@ -42,17 +42,18 @@ def written(text: str, document: Mapping[str, Any]) -> str:
     text = _within(text, "monitor", r"^  metrics: .*?$", f"  metrics: {_flow(monitor['metrics'])}")
     text = _within(text, "monitor", r"(?<=^  window: )\S+", str(monitor["window"]))
     text = _within(text, "monitor", r"(?<=alert: \{metrics: )\[.*?\]", _flow(monitor["alert"]["metrics"]))
+    alert = parsed(text)["monitor"]["alert"] | {"metrics": monitor["alert"]["metrics"]}
     # Where a person has written a section in another form, it is written anew, without its comments.
     for name, keys in {
         "train": {"parameters": train["parameters"]},
         "evaluate": {"slices": evaluate["slices"]},
-        "monitor": {key: monitor[key] for key in ("metrics", "window", "alert")},
+        "monitor": {"metrics": monitor["metrics"], "window": monitor["window"], "alert": alert},
     }.items():
         own = parsed(text)[name]
         if any(own.get(key) != value for key, value in keys.items()):
             whole = yaml.safe_dump({name: own | keys}, sort_keys=False, default_flow_style=None, allow_unicode=True)
             text = _within(text, name, r"\A.*\Z", f"{whole}\n")
-    return text
+    return text.rstrip("\n") + "\n"
 
 
 def _within(text: str, section: str, pattern: str, words: str) -> str:

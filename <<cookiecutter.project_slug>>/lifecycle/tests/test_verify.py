@@ -5,15 +5,16 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import Git
 from test_release import IMAGES, OVERLAYS, SETTINGS, TODAY, newer, promoted
+from tiny import Trained
 
 from lifecycle import InputError
 from lifecycle import __main__ as command
 from lifecycle.documents import answers, record
 from lifecycle.releasing import promote, verify
 
-CONFIG = Path(__file__).parents[2] / "config.yaml"
 KIND = "https://github.com/Acme/tiny/decision"
 
 
@@ -80,10 +81,16 @@ def test_another_attestation_is_no_record(
 
 
 def test_without_an_environment_it_verifies_what_is_to_be_offered(
-    cosign: Path, decision: record.Decision, repository: Git, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cosign: Path,
+    binary: Trained,
+    decision: record.Decision,
+    repository: Git,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     attested(cosign, decision, repository)
-    asked = ["--config", str(CONFIG), "--build", str(tmp_path), "verify", "--environment", ""]
+    Path("config.yaml").write_text(yaml.safe_dump(binary.document))
+    asked = ["--build", str(tmp_path), "verify", "--environment", ""]
     assert command.main(asked) == 0
     assert "no environment is to change" in capsys.readouterr().out
     newer(decision, repository)
