@@ -11,6 +11,7 @@ import yaml
 from conftest import PROJECT, ROOT, run, unrendered
 from folders import only
 from image import contents
+from pods import containers
 from releases import FIRST, objects, shared, switched_on, written
 
 # The modules that each image runs besides the command line.
@@ -62,11 +63,11 @@ def commands(repository: Path, environment: str = "production") -> dict[str, lis
     """The command of each container in an environment's jobs, by container name."""
     found = objects(repository, environment)
     smoke = only(found, "Job", "smoke")["spec"]["template"]["spec"]["containers"]
-    monitor = only(found, "CronJob", "monitor")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    monitor = containers(only(found, "CronJob", "monitor")["spec"]["jobTemplate"]["spec"]["template"]["spec"])
     told = {}
     for one in [*smoke, *monitor]:
         named = {part["name"]: part.get("value", "") for part in one.get("env", [])}
-        told[one["name"]] = [word for word in one.get("command", []) if word != 'exec $DEGRADED "$@"']
+        told[one["name"]] = one.get("command", [])
         if "DEGRADED" in named:
             told[one["name"]] = named["DEGRADED"].split()
     return told

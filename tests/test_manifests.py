@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import PROJECT, ROOT, digests, render, run, unrendered
+from pods import containers
 from releases import ENVIRONMENTS, IMAGES, STORE, shared, switched_on, written
 
 LOGGED = """
@@ -151,7 +152,7 @@ def test_without_the_component_nothing_is_shipped(production: Path) -> None:
     text = render(production, "production")
     assert not re.search("ship|vector|s3|store", text)
     assert [container["name"] for container in pod(documents(text)["SeldonDeployment"])["containers"]] == ["model"]
-    assert "args" not in pod(documents(text)["CronJob"])["containers"][0]
+    assert "args" not in pod(documents(text)["CronJob"])["initContainers"][0]
 
 
 def test_an_overlay_ships_its_log_by_one_line_and_one_config_map(shipped: Path) -> None:
@@ -204,7 +205,7 @@ def test_shipper_and_monitor_are_told_of_the_same_store(shipped: Path) -> None:
     data = {document["metadata"]["name"]: document.get("data") for document in yaml.safe_load_all(text)}
     for kind in ("Deployment", "CronJob"):
         spec = pod(documents(text)[kind])
-        first, second = spec["containers"][0]["envFrom"]
+        first, second = containers(spec)[0]["envFrom"]
         assert re.fullmatch(r"store-[0-9a-z]{10}", first["configMapRef"]["name"])
         assert data[first["configMapRef"]["name"]] == STORE
         assert second == {"secretRef": {"name": "store", "optional": True}}
@@ -214,7 +215,7 @@ def test_shipper_and_monitor_are_told_of_the_same_store(shipped: Path) -> None:
 
 def test_the_monitor_reads_what_was_shipped(shipped: Path) -> None:
     text = render(shipped, "production")
-    arguments = [expanded(one, r"\$\((\w+)\)") for one in pod(documents(text)["CronJob"])["containers"][0]["args"]]
+    arguments = [expanded(one, r"\$\((\w+)\)") for one in pod(documents(text)["CronJob"])["initContainers"][0]["args"]]
     assert arguments == ["--predictions", "s3://acme-predictions/my-model/production"]
     monitor = (shipped / "Dockerfile").read_text().rpartition("AS monitor")[2]
     assert '"--predictions", "/predictions"]' in monitor  # the arguments are appended to it

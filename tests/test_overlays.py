@@ -16,7 +16,7 @@ from checks import CHECKS, outdated, problems
 from conftest import PROJECT, ROOT, TASKS, render, run, unrendered
 from folders import built, changed, only
 from network import ENTERING, ROLE, flows, selects
-from pods import pods
+from pods import containers, pods
 from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, shared, switched_on
 from schemas import SCHEMAS, SELDON, Object, faults, seldondeployment
 
@@ -321,7 +321,7 @@ def test_the_secret_that_comes_from_elsewhere_is_the_one_that_is_read(released: 
     found = objects(switched_on(released, "secrets", "shipping"), "production")
     made = only(found, "ExternalSecret")["spec"]["target"]["name"]
     for spec in (only(found, "Deployment")["spec"], only(found, "CronJob")["spec"]["jobTemplate"]["spec"]):
-        sources = spec["template"]["spec"]["containers"][0]["envFrom"]
+        sources = containers(spec["template"]["spec"])[0]["envFrom"]
         assert {"secretRef": {"name": made, "optional": True}} in sources  # optional, so no other check notices
 
 
@@ -620,14 +620,63 @@ def test_an_overlay_renders_in_a_third_of_a_second(released: Path) -> None:
     assert min(spent) <= 0.3
 
 
-def test_the_teller_reads_what_the_monitor_writes_and_ends_before_its_job(released: Path) -> None:
-    job = only(objects(switched_on(released, "retraining"), "production"), "CronJob")["spec"]["jobTemplate"]["spec"]
-    monitor, teller = job["template"]["spec"]["containers"]
-    assert teller["image"] == monitor["image"] == IMAGES["monitor"]
-    assert teller["volumeMounts"][0] in monitor["volumeMounts"]
+def nightly(found: list[Object]) -> tuple[Object, Object, Object]:
+    """The pod of the nightly job, the monitor, and what runs after it."""
+    spec = only(found, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (monitor,), (after,) = spec["initContainers"], spec["containers"]
+    return spec, monitor, after
+
+
+def test_the_report_is_shown_or_told_once_the_monitor_has_succeeded(released: Path) -> None:
+    """An init container, whose failure ends the pod: nothing waits for a monitor that was killed."""
     text = (ROOT / PROJECT / "Dockerfile").read_text().partition("FROM base AS monitor")[2]
     assert '"--build", "/tmp/build"' in text
-    assert teller["env"][1]["value"].split()[-3:] == ["--build", "/tmp/build", "degraded"]  # noqa: S108
+    _, monitor, report = nightly(objects(released, "production"))
+    assert report["command"] == ["cat", "/tmp/build/monitor/report.md"]  # noqa: S108 - of the container
+    pod, _, teller = nightly(objects(switched_on(released, *COMPONENTS), "production"))
+    assert pod["restartPolicy"] == "Never"
+    for after in (report, teller):
+        assert after["image"] == monitor["image"] == IMAGES["monitor"]
+        assert after["volumeMounts"][0] in monitor["volumeMounts"]
+    values = {one["name"]: one.get("value") for one in teller["env"]}
+    assert values["DEGRADED"].split()[-3:] == ["--build", "/tmp/build", "degraded"]  # noqa: S108
     assert "lifecycle/github/degraded.py" in text
-    seconds = float(teller["args"][teller["args"].index("--seconds") + 1])
-    assert seconds < job["template"]["spec"]["activeDeadlineSeconds"]
+    assert "GITHUB" not in str(monitor)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_teller_takes_its_environment_from_its_namespace(environment: str, released: Path) -> None:
+    path = released / f"manifests/overlays/{environment}/kustomization.yaml"
+    path.write_text(re.sub(r"(  - release .*\n)", r"\1  - ../../components/retraining\n", path.read_text()))
+    found = objects(released, environment)
+    namespace = only(found, "CronJob")["metadata"]["namespace"]
+    *shell, line = nightly(found)[2]["command"]
+    assert [*shell, line.startswith("exec $DEGRADED ")] == ["sh", "-c", True]
+    assert run([*shell, line], released, DEGRADED="echo", NAMESPACE=namespace).split() == ["--environment", environment]
+
+
+def test_the_teller_reaches_a_github_of_ones_own(released: Path) -> None:
+    """With the patches that the component's first lines give as an example."""
+    text = (released / "manifests/components/retraining/kustomization.yaml").read_text()
+    example = re.search(r"(?m)^#   patches:\n(?:#     .*\n)+", text)
+    assert example
+    switched_on(released, *COMPONENTS)
+    path = released / "manifests/overlays/production/kustomization.yaml"
+    patches = yaml.safe_load(re.sub("(?m)^# {3}", "", example[0]))["patches"]
+    document = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**document, "patches": [*document["patches"], *patches]}))
+    found = objects(released, "production")
+    assert {"port": 8443, "protocol": "TCP"} in policy(found, "allow-github")["egress"][0]["ports"]
+    pod, monitor, teller = nightly(found)
+    (mount,) = [one for one in teller["volumeMounts"] if one["name"] == "authority"]
+    assert {"name": "authority", "configMap": {"name": "authority"}} in pod["volumes"]
+    assert {"name": "SSL_CERT_FILE", "value": f"{mount['mountPath']}/ca.crt"} in teller["env"]
+    assert "authority" not in str(monitor)
+
+
+def test_the_store_needs_no_operator_but_a_secret_of_its_name(released: Path) -> None:
+    """Without components/secrets, whose kind the API server may not know."""
+    found = objects(switched_on(released, *{*COMPONENTS} - {"secrets"}), "production")
+    assert "ExternalSecret" not in {part["kind"] for part in found}
+    for spec in (only(found, "Deployment", "shipper")["spec"]["template"]["spec"], nightly(found)[0]):
+        assert {"secretRef": {"name": "store", "optional": True}} in containers(spec)[0]["envFrom"]

@@ -60,6 +60,7 @@ def test_few_template_files_carry_answers() -> None:
         "manifests/components/canary/smoke.yaml",
         "manifests/components/executor/kustomization.yaml",
         "manifests/components/feedback/kustomization.yaml",
+        "manifests/components/retraining/kustomization.yaml",
         "manifests/components/retraining/teller.yaml",
         "manifests/components/secrets/store.yaml",
         *(f"manifests/overlays/{name}/kustomization.yaml" for name in ("dev", "staging", "production")),

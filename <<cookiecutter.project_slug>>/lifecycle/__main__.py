@@ -235,7 +235,7 @@ def _issue(_: argparse.Namespace) -> str:
 def _degraded(options: argparse.Namespace) -> str:
     from lifecycle.github import degraded
 
-    return degraded.run(options.build, options.environment, options.seconds)
+    return degraded.run(options.build, options.environment)
 
 
 def _vulnerabilities(options: argparse.Namespace) -> str:
@@ -324,7 +324,6 @@ def parser() -> argparse.ArgumentParser:
     own["smoke"].add_argument("--url", required=True, help="address of the service")
     own["smoke"].add_argument("--image", default="", help="the image that must have answered")
     own["smoke"].add_argument("--seconds", type=float, default=120, help="default: %(default)s")
-    own["degraded"].add_argument("--seconds", type=float, default=0, help="how long to wait for the monitor")
     for name in ("monitor", "erase"):
         own[name].add_argument(
             "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"

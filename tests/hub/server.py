@@ -248,7 +248,7 @@ class Api:
             {**issue, "labels": self.state.issue_labels(issue["number"])}
             for issue in self.state.issues.values()
             if not issue.get("pull")
-            and issue["state"] == query.get("state", "open")
+            and query.get("state", "open") in (issue["state"], "all")
             and wanted <= set(issue["labelled"])
         ]
 

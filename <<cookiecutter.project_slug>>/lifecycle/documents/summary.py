@@ -44,6 +44,7 @@ class Alert(Strict):
     windows: int
     holds: bool
     raised: Annotated[str | None, Field(description="end of the window of its last alert; null if it never raised one")]
+    since: Annotated[str | None, Field(description="end of the window of which an alert is still that one")] = None
 
 
 class LogCounts(Strict):
@@ -71,7 +72,8 @@ class LogCounts(Strict):
 
 class Summary(Strict):
     """The monitor's summary. `alert` is true while the rule holds for any series; `raised` is the end of the window of
-    the latest alert, and changes only with a new one."""
+    the latest alert. One that was raised at `since` or later is still the same: windows of rows shift a little as the
+    oldest rows are no longer read."""
 
     schema_version: Literal[1] = VERSION
     name: str
@@ -79,6 +81,7 @@ class Summary(Strict):
     task: Task
     alert: bool
     raised: str | None
+    since: str | None = None
     rule: AlertRule
     log: LogCounts
     sampled: Annotated[int | None, Field(description="rows sampled from larger windows; null if none was sampled")]

@@ -38,6 +38,7 @@ def judge(measured: Iterable[Window], rule: AlertRule) -> list[Alert]:
                 windows=count,
                 holds=count >= rule.windows,
                 raised=windows[events[-1]].end if events else None,
+                since=windows[max(0, events[-1] - rule.cooldown)].end if events else None,
             )
         )
     return found

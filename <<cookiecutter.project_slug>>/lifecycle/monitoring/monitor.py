@@ -195,7 +195,7 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         found += quality.outputs(known, analysis, outputs)
         found += quality.measure(known, analysis, model, settings.data.features, own.alert.quality)
     judged = alerts.judge(found, own.alert)
-    moments = [entry.raised for entry in judged if entry.holds and entry.raised]
+    latest = max((one for one in judged if one.holds and one.raised), key=lambda one: one.raised or "", default=None)
     warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own)
     warnings += _aside(log, own.alert.aside) + _hidden(unseen, model)
     warnings += _unseen(known, analysis, features) if len(analysis) else []
@@ -204,7 +204,8 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         version=model.version,
         task=model.task,
         alert=any(entry.holds for entry in judged),
-        raised=max(moments, default=None),
+        raised=latest.raised if latest else None,
+        since=latest.since if latest else None,
         rule=own.alert,
         log=log,
         sampled=own.sample if sampled else None,

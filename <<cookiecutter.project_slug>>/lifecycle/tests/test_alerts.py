@@ -51,6 +51,29 @@ def test_what_was_raised_stays_the_same_while_nothing_is_new() -> None:
     assert told == [None, "2020-01-03", "2020-01-03", "2020-01-03", "2020-01-03", "2020-01-07"]
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+def test_an_alert_that_lasts_is_the_same_for_a_cooldown_however_the_log_is_cut(shift: int) -> None:
+    """As the oldest rows are no longer read, windows begin elsewhere, and with them the alert's."""
+    told = None
+    new = []
+    for night in range(12):
+        series = [window(True, end) for end in range(shift * night, 10 + night)]
+        (alert,) = alerts.judge(series, RULE)
+        assert alert.raised
+        assert alert.since
+        if told is None or told < alert.since:
+            told = alert.raised
+            new.append(night)
+    assert all(after - before >= RULE.cooldown for before, after in zip(new, new[1:], strict=False))
+
+
+def test_an_alert_after_a_cooldown_is_another() -> None:
+    first, second = (
+        alerts.judge([window(sign == "x", end) for end, sign in enumerate(signs)], RULE)[0] for signs in ("xx", "xx...xx")
+    )
+    assert str(second.since) > str(first.raised)
+
+
 def test_reference_windows_drift_outputs_and_other_metrics_raise_none() -> None:
     assert alerts.judge([window(True, reference=True)] * 3, RULE) == []
     assert alerts.judge([window(True, metric="roc_auc")] * 3, RULE) == []

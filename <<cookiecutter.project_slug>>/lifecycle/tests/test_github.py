@@ -440,9 +440,70 @@ def test_an_alert_of_the_monitor_reaches_no_one_by_name(tmp_path: Path, monkeypa
     assert issue.run() == "#1 was opened"
     assert len(made[0]["body"]) < 65_000
     mark, _, shown = made[0]["body"].partition("\n")
-    assert mark == "<!-- raised 2013-09-05-script- -->"
+    assert mark == "<!-- told version= raised=2013-09-05-script- series= -->"
     assert shown.split("\n\n", 1)[1].startswith("```\n@all <!-- x")  # it mentions no one
     assert shown.endswith("\n```\n\n")
+
+
+A, B = "aaaaaaaa", "bbbbbbbb"
+ALERT = {"environment": "dev", "version": "v1", "raised": "2020-01-09", "since": "2020-01-06", "series": f"{B} {A}"}
+
+
+@pytest.mark.parametrize("state", ["open", "closed"])
+@pytest.mark.parametrize(
+    ("before", "known"),
+    [
+        ({}, True),
+        ({"raised": "2020-01-06"}, True),  # within the cooldown
+        ({"raised": "2020-01-20"}, True),  # an older job is late
+        ({"raised": "2020-01-05"}, False),
+        ({"version": "v0"}, False),
+        ({"series": B}, False),  # another series fell as well
+        ({"series": f"{A} {B} cccccccc"}, True),
+        ({"environment": "staging"}, False),
+    ],
+)
+def test_an_alert_is_told_once_and_again_only_when_something_changed(
+    before: dict[str, str], known: bool, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issues: list[dict[str, Any]] = []
+    comments: list[Any] = []
+
+    def call(method: str, path: str, body: Any) -> Any:
+        if path.endswith("/issues"):
+            labels = [{"name": name} for name in body.pop("labels")]
+            issues.insert(0, {"number": len(issues) + 1, "state": "open", "user": {"type": "Bot"}, "labels": labels, **body})
+        elif path.endswith("/comments"):
+            comments.append(body["body"])
+        else:
+            next(one for one in issues if path.endswith(f"/{one['number']}")).update(body)
+        return issues[0]
+
+    def happen(payload: dict[str, str]) -> str:
+        (tmp_path / "event.json").write_text(json.dumps({"client_payload": payload}))
+        (tmp_path / "output").unlink(missing_ok=True)
+        return issue.run()
+
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(tmp_path / "event.json"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/tiny")
+    monkeypatch.delenv("GITHUB_RUN_ATTEMPT", raising=False)
+    monkeypatch.setattr(api, "listed", lambda _: issues)
+    monkeypatch.setattr(api, "call", call)
+    happen(ALERT | before)
+    issues[0]["state"] = state
+    said = happen(ALERT)
+    assert (said == "#1 already tells of the alert of 2020-01-09") == known
+    assert (tmp_path / "output").exists() == known
+    again = state == "open" and not known and "environment" not in before
+    assert comments == ["Raised again: 2020-01-09."] * again
+    assert len(issues) == 1 + (not known and not again)
+    assert "#" in happen(ALERT)  # told twice
+    assert (len(issues), len(comments)) == (1 + (not known and not again), again)
+    assert (tmp_path / "output").read_text() == "known=true\n"
+    monkeypatch.setenv("GITHUB_RUN_ATTEMPT", "2")  # by a person, after a run whose later steps failed
+    happen(ALERT)
+    assert (tmp_path / "output").read_text() == "known=false\n"
 
 
 @pytest.mark.parametrize(
