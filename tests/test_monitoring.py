@@ -21,6 +21,8 @@ OTHERS = {
     "kube_deployment_status_replicas_available": {"deployment"},
     "kube_deployment_status_replicas_unavailable": {"deployment"},
     "kube_cronjob_created": {"cronjob"},
+    "kube_cronjob_status_active": {"cronjob"},
+    "kube_cronjob_status_last_schedule_time": {"cronjob"},
     "kube_cronjob_status_last_successful_time": {"cronjob"},
 }
 
