@@ -21,7 +21,10 @@ from lifecycle.artifact.directory import Column, Model
 from lifecycle.documents import log
 from lifecycle.monitoring import lines
 from lifecycle.monitoring.lines import quoted
+from lifecycle.rows import memory
 
+SPACE = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
+CELL = 48  # bytes of a value while it is measured: 3 million rows of 12 features take 2.3 GiB in all
 SKEW = timedelta(hours=1)  # tolerated lead of another machine's clock
 
 
@@ -54,15 +57,22 @@ class LabelCounts:
 
 @contextmanager
 def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database that spills into the folder."""
+    """A database that spills into the folder; raises InputError when its disk is full."""
     options = {"memory_limit": "1GB", "temp_directory": str(folder)}
-    with duckdb.connect(str(folder / "monitor.duckdb"), config={**options}) as connection:
-        connection.execute("load icu; set timezone = 'UTC'")
-        try:
-            yield connection
-        finally:
-            for name in connection.list_filesystems():  # they would keep the connection alive
-                connection.unregister_filesystem(name)
+    try:
+        with duckdb.connect(str(folder / "monitor.duckdb"), config={**options}) as connection:
+            connection.execute("load icu; set timezone = 'UTC'")
+            try:
+                yield connection
+            finally:
+                for name in connection.list_filesystems():  # they would keep the connection alive
+                    connection.unregister_filesystem(name)
+    except SPACE as error:  # not of the log's files: lines.py has those
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"The monitor cannot work in {folder.parent} ({reason}); make room on that disk, set TMPDIR to another one, "
+            "or shorten monitor.days."
+        ) from error
 
 
 def count(connection: duckdb.DuckDBPyConnection, query: str, parameters: object = None) -> int:
@@ -221,11 +231,23 @@ def _value(column: Column) -> str:
     return value
 
 
+def _fit(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    rows, left = count(connection, "select count(*) from cut"), memory.available()
+    needed = rows * (len(model.columns) + len(model.classes) + 2) * CELL
+    if left is not None and needed > left:
+        raise InputError(
+            f"The log needs about {memory.size(needed)} of memory for {rows:,} rows, and {memory.size(left)} are left; "
+            "shorten monitor.days, let monitor.window be a period, which is sampled, or raise the monitor's memory."
+        )
+
+
 def rows(connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection[str] = ()) -> pd.DataFrame:
     """The log's rows in the table `cut`: chunk, time, features but the `hidden`, prediction, and label if any.
 
-    Prediction and label are codes 0 and 1 for two classes, and class names for more.
+    Prediction and label are codes 0 and 1 for two classes, and class names for more. Raises InputError if they do not
+    fit into memory.
     """
+    _fit(connection, model)
     # DuckDB takes names that differ only in case for one, such as a feature `Time` and the row's `time`.
     seen = [column for column in model.columns if column.name not in hidden]
     columns = {f"feature {place}": column for place, column in enumerate(seen)}

@@ -1,6 +1,8 @@
 import contextlib
 import gzip
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,15 +13,17 @@ import duckdb
 import fsspec
 import pandas as pd
 import pytest
+import s3fs
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tiny import Trained
+from tiny import ROOT, Trained
 
 from lifecycle import InputError
 from lifecycle.artifact import directory, golden
 from lifecycle.artifact.predictor import Predictor, RequestError
 from lifecycle.monitoring import lines as jsonl
 from lifecycle.monitoring import reader, windows
+from lifecycle.rows import memory
 from lifecycle.serving import log
 
 NOW = datetime(2020, 3, 1, 12, 30, tzinfo=UTC)
@@ -229,7 +233,7 @@ def test_only_the_partitions_of_the_version_and_of_the_hours_asked_for_are_opene
 def test_what_cannot_be_read_is_set_aside_and_counted(
     connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
 ) -> None:
-    """An endless line, a torn archive and a vanished file; the rows around them count."""
+    """An endless line, a torn archive, a vanished file and a folder instead of one; the rows around them count."""
     logged(binary_model, tmp_path, "a")
     (path,) = tmp_path.glob("version=*/hour=*/*.jsonl")
     endless = b'{"request": "' + b"x" * 20_000_000 + b'"}\n'
@@ -238,10 +242,11 @@ def test_what_cannot_be_read_is_set_aside_and_counted(
     packed = gzip.compress(lines(binary_model, "c") + lines(binary_model, "d") * 10_000)
     path.with_name("torn.jsonl.gz").write_bytes(packed[: len(packed) // 2])
     path.with_name("gone.jsonl").symlink_to(tmp_path / "nowhere")
+    path.with_name("folder.jsonl").mkdir()
     (tmp_path / "labels" / "hour=2020-03-01T12").mkdir(parents=True)
     (tmp_path / "labels" / "hour=2020-03-01T12" / "x.jsonl.gz").write_bytes(b"cannot be unpacked")
     found = load(connection, binary_model, tmp_path)
-    assert (found.rows, found.damaged) == (12, 2)
+    assert (found.rows, found.damaged) == (12, 3)
     reader.labels(connection, [str(tmp_path)], None, binary_model, NOW - timedelta(days=30))
     assert told(connection) == []
 
@@ -318,10 +323,54 @@ def test_a_file_that_the_store_does_not_give_is_told_without_a_traceback(
     assert str(caught.value) == (
         "The log cannot be read (PermissionError: Access Denied); restore or remove the file, or permit reading it."
     )
+    with fsspec.open(f"{store}/own/version={binary_model.version}/hour=2020-03-01T11/other.jsonl", "wb") as file:
+        file.write(lines(binary_model, "other"))
     monkeypatch.undo()
+    fetch = s3fs.core.S3File._fetch_range
+    monkeypatch.setattr(
+        "s3fs.core.S3File._fetch_range", lambda file, *at: refuse() if "kept" in file.path else fetch(file, *at)
+    )
+    found = load(connection, binary_model, f"{store}/own")
+    assert (found.rows, found.damaged) == (3, 1)  # one of two is set aside
+    monkeypatch.undo()
+    fsspec.filesystem("s3").rm(f"{store}/own/version={binary_model.version}/hour=2020-03-01T11/other.jsonl")
     find = reader.find
     monkeypatch.setattr(reader, "find", lambda *given: [path.replace("kept", "gone") for path in find(*given)])
     assert load(connection, binary_model, f"{store}/own").damaged == 1
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from lifecycle import failures
+from lifecycle.monitoring import reader
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+folder = Path(sys.argv[1])
+with failures.told("monitor", folder), reader.connect(folder) as connection:
+    connection.execute("create table a as select range as i, md5(range::varchar) as t from range(1_000_000)")
+"""
+
+
+def test_a_disk_that_is_full_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    command = [sys.executable, "-c", FULL, str(tmp_path / "work")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.stderr.startswith(f"monitor: The monitor cannot work in {tmp_path} (IO Error: Could not write file")
+    assert done.stderr.endswith("make room on that disk, set TMPDIR to another one, or shorten monitor.days.\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_more_rows_than_fit_into_memory_are_told_before_they_are_read(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged(binary_model, tmp_path, "a")
+    load(connection, binary_model, tmp_path)
+    monkeypatch.setattr("lifecycle.rows.memory.available", lambda: 100)
+    needed = 3 * (len(binary_model.columns) + 4) * reader.CELL
+    with pytest.raises(InputError, match=f"needs about {memory.size(needed)} of memory for 3 rows, and 100 bytes are left"):
+        rows(connection, binary_model)
+    monkeypatch.setattr("lifecycle.rows.memory.available", lambda: needed)
+    assert len(rows(connection, binary_model)) == 3
 
 
 def told(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
