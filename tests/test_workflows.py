@@ -663,6 +663,11 @@ def test_one_alert_is_one_issue_and_one_pull_request(hub: Hub) -> None:
     monday = hub.run("retrain.yaml", "schedule", {"schedule": "17 4 * * 1"}, hub.main())
     assert monday.conclusion == "success", monday.log
     assert opened(hub, "retrain/") == [number]
+    issue["state"] = pull["state"] = "closed"  # by a person, while the alert holds
+    (done,) = hub.dispatch("degraded", {**payload, "raised": "2013-10-05"})
+    assert done.conclusion == "success", done.log
+    assert (issue["state"], opened(hub, "retrain/")) == ("closed", [])
+    assert len([one for one in hub.state.issues.values() if not one.get("pull")]) == 1
 
 
 def test_one_issue_tells_of_vulnerable_packages_until_they_are_mended_and_no_pull_request_waits(hub: Hub) -> None:

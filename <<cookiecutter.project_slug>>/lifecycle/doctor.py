@@ -1,4 +1,4 @@
-"""Lists what the machine and the repository lack, each with the command that fixes it."""
+"""Lists what the machine, the repository and the cluster lack, each with the command that fixes it."""
 
 import glob
 import shutil
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle import InputError, config, files
+from lifecycle import InputError, config, files, needs
 
 TRAIN = Path(sys.prefix).with_name("train") / "bin" / "python"
 
@@ -108,7 +108,7 @@ def findings(path: Path, answers: Callable[..., bool] = _answers, python: Path =
             "gh is signed in to GitHub", answers("gh", "auth", "status"), "install gh, then run `gh auth login`", False
         ),
     ]
-    return found
+    return found + [Finding(*one, required=False) for one in needs.missing(answers)]
 
 
 def run(path: Path) -> str:

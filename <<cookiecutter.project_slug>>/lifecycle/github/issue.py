@@ -14,7 +14,7 @@ TOLD = re.compile(r"<!-- told version=(\S*) raised=(\S*) series=([0-9a-f,]*) -->
 
 
 @dataclass(frozen=True)
-class Alert:
+class Raised:
     """What identifies an alert; moments are of one notation, so texts compare as they do."""
 
     version: str
@@ -50,7 +50,7 @@ def run() -> str:
     payload: dict[str, Any] = api.event().get("client_payload") or {}
     if not payload:
         return "no monitor raised an alert"
-    environment, alert = str(payload.get("environment", ""))[:40], Alert.of(payload)
+    environment, alert = str(payload.get("environment", ""))[:40], Raised.of(payload)
     issues = [
         one
         for one in api.listed(f"{api.root()}/issues?state=all&labels=monitor&per_page=100")

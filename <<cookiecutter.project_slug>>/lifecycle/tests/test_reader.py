@@ -365,6 +365,7 @@ def test_more_rows_than_fit_into_memory_are_told_before_they_are_read(
 ) -> None:
     logged(binary_model, tmp_path, "a")
     load(connection, binary_model, tmp_path)
+    reader.labels(connection, [], None, binary_model, NOW)
     monkeypatch.setattr("lifecycle.rows.memory.available", lambda: 100)
     needed = 3 * (len(binary_model.columns) + 4) * reader.CELL
     with pytest.raises(InputError, match=f"needs about {memory.size(needed)} of memory for 3 rows, and 100 bytes are left"):
