@@ -93,7 +93,7 @@ def run(build: Path, environment: str, pauses: Sequence[float] = PAUSES) -> str:
     repository, token = (os.environ.get(name, "").strip() for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN"))
     if not repository or not token:
         raise InputError(
-            "GITHUB_REPOSITORY or GITHUB_TOKEN is not set, so no alert can be told; the Secret `github` holds the token."
+            "GITHUB_REPOSITORY or GITHUB_TOKEN is not set, so no alert can be told; make the Secret `github`."
         )
     if body is None:
         ask("", None, repository, token, pauses)

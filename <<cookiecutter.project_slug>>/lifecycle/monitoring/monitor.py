@@ -71,7 +71,7 @@ def _warnings(
         found.append(f"{counts.unreadable:,} lines of the log are torn or malformed and were skipped.")
     if counts.damaged:
         found.append(
-            f"{counts.damaged:,} files of the log are damaged, closed to the monitor or gone; what could be read counts."
+            f"{counts.damaged:,} files of the log are damaged, closed to the monitor or gone; what was read counts."
         )
     if counts.repeated:
         found.append(

@@ -70,8 +70,8 @@ def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except SPACE as error:  # not of the log's files: lines.py has those
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"The monitor cannot work in {folder.parent} ({reason}); make room on that disk, set TMPDIR to another one, "
-            "or shorten monitor.days."
+            f"The monitor cannot work in {folder.parent} ({reason}); make room on that disk, set TMPDIR to another "
+            "one, or shorten monitor.days."
         ) from error
 
 

@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import pytest
@@ -64,12 +65,13 @@ def test_an_alert_that_lasts_is_the_same_for_a_cooldown_however_the_log_is_cut(s
         if told is None or told < alert.since:
             told = alert.raised
             new.append(night)
-    assert all(after - before >= RULE.cooldown for before, after in zip(new, new[1:], strict=False))
+    assert all(after - before >= RULE.cooldown for before, after in itertools.pairwise(new))
 
 
 def test_an_alert_after_a_cooldown_is_another() -> None:
     first, second = (
-        alerts.judge([window(sign == "x", end) for end, sign in enumerate(signs)], RULE)[0] for signs in ("xx", "xx...xx")
+        alerts.judge([window(sign == "x", end) for end, sign in enumerate(signs)], RULE)[0]
+        for signs in ("xx", "xx...xx")
     )
     assert str(second.since) > str(first.raised)
 

@@ -110,13 +110,18 @@ def test_without_an_alert_it_is_only_checked_that_one_can_be_told(
     assert told(build) == 0
     assert got.asked == [("GET", "/api/v3/repos/acme/tiny", None)]
     assert "no alert holds; acme/tiny can be told of one" in capsys.readouterr().out
-    for token, sentence in (("", "GITHUB_TOKEN is not set, so no alert can be told"), ("old", "refused the token (403")):
+    for token, sentence in (
+        ("", "GITHUB_TOKEN is not set, so no alert can be told"),
+        ("old", "refused the token (403"),
+    ):
         monkeypatch.setenv("GITHUB_TOKEN", token)
         assert told(build) == 1
         assert sentence in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("busy", [(502, {}), (429, {}), (403, {"Retry-After": "60"}), (403, {"X-RateLimit-Remaining": "0"})])
+@pytest.mark.parametrize(
+    "busy", [(502, {}), (429, {}), (403, {"Retry-After": "60"}), (403, {"X-RateLimit-Remaining": "0"})]
+)
 def test_a_github_that_is_down_is_asked_again_for_minutes_and_then_blamed(
     busy: tuple[int, dict[str, str]], build: Path, got: GitHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,7 +157,10 @@ def test_what_a_person_must_correct_is_told_at_once(
 
 @pytest.mark.parametrize(
     ("address", "sentence"),
-    [("http://127.0.0.1:1", "cannot be reached at http://127.0.0.1:1/repos/acme/tiny/dispatches"), ("x", "is not valid")],
+    [
+        ("http://127.0.0.1:1", "cannot be reached at http://127.0.0.1:1/repos/acme/tiny/dispatches"),
+        ("x", "is not valid"),
+    ],
 )
 def test_an_address_without_a_github_is_named(
     address: str,
@@ -172,8 +180,20 @@ def test_a_certificate_of_ones_own_is_trusted_when_it_is_mounted(
 ) -> None:
     pem, key = tmp_path / "ca.crt", tmp_path / "ca.key"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject, "-keyout", str(key), "-out", str(pem)]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        *subject,
+        "-keyout",
+        str(key),
+        "-out",
+        str(pem),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem, key)
     with serve(got) as server:

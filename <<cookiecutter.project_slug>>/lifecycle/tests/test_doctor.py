@@ -103,7 +103,9 @@ def _data(folder: Path) -> dict[str, bool]:
     return {finding.name: finding.holds for finding in found if "the data" in finding.name}
 
 
-OVERLAY = "namespace: tiny-{0}\ncomponents:\n  - release\n  - ../../components/retraining\n  - ../../components/secrets\n"
+OVERLAY = (
+    "namespace: tiny-{0}\ncomponents:\n  - release\n  - ../../components/retraining\n  - ../../components/secrets\n"
+)
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -128,7 +130,7 @@ def test_what_a_component_needs_is_looked_for_in_the_cluster(
     assert "kubectl create secret generic github -n tiny-production" in secret.fix
     assert "make the Secret `store` by hand" in operator.fix
     wanted = ("kubectl", "get", "secret/github", "--namespace", "tiny-production", "--request-timeout", "5s")
-    assert [command for command in asked if command[0] == "kubectl"][0] == wanted
+    assert next(command for command in asked if command[0] == "kubectl") == wanted
 
 
 def test_something_required_that_is_missing_fails_the_step(tmp_path: Path) -> None:

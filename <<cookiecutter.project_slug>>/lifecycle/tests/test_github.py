@@ -472,7 +472,9 @@ def test_an_alert_is_told_once_and_again_only_when_something_changed(
     def call(method: str, path: str, body: Any) -> Any:
         if path.endswith("/issues"):
             labels = [{"name": name} for name in body.pop("labels")]
-            issues.insert(0, {"number": len(issues) + 1, "state": "open", "user": {"type": "Bot"}, "labels": labels, **body})
+            issues.insert(
+                0, {"number": len(issues) + 1, "state": "open", "user": {"type": "Bot"}, "labels": labels, **body}
+            )
         elif path.endswith("/comments"):
             comments.append(body["body"])
         else:

@@ -1,5 +1,6 @@
 import contextlib
 import gzip
+import importlib
 import json
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import duckdb
 import fsspec
 import pandas as pd
 import pytest
-import s3fs
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tiny import ROOT, Trained
@@ -326,7 +326,7 @@ def test_a_file_that_the_store_does_not_give_is_told_without_a_traceback(
     with fsspec.open(f"{store}/own/version={binary_model.version}/hour=2020-03-01T11/other.jsonl", "wb") as file:
         file.write(lines(binary_model, "other"))
     monkeypatch.undo()
-    fetch = s3fs.core.S3File._fetch_range
+    fetch = importlib.import_module("s3fs.core").S3File._fetch_range
     monkeypatch.setattr(
         "s3fs.core.S3File._fetch_range", lambda file, *at: refuse() if "kept" in file.path else fetch(file, *at)
     )
@@ -354,21 +354,26 @@ with failures.told("monitor", folder), reader.connect(folder) as connection:
 def test_a_disk_that_is_full_is_told_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     command = [sys.executable, "-c", FULL, str(tmp_path / "work")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stderr.startswith(f"monitor: The monitor cannot work in {tmp_path} (IO Error: Could not write file")
     assert done.stderr.endswith("make room on that disk, set TMPDIR to another one, or shorten monitor.days.\n")
     assert "Traceback" not in done.stderr
 
 
 def test_more_rows_than_fit_into_memory_are_told_before_they_are_read(
-    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    connection: duckdb.DuckDBPyConnection,
+    binary_model: directory.Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     logged(binary_model, tmp_path, "a")
     load(connection, binary_model, tmp_path)
     reader.labels(connection, [], None, binary_model, NOW)
     monkeypatch.setattr("lifecycle.rows.memory.available", lambda: 100)
     needed = 3 * (len(binary_model.columns) + 4) * reader.CELL
-    with pytest.raises(InputError, match=f"needs about {memory.size(needed)} of memory for 3 rows, and 100 bytes are left"):
+    with pytest.raises(
+        InputError, match=f"needs about {memory.size(needed)} of memory for 3 rows, and 100 bytes are left"
+    ):
         rows(connection, binary_model)
     monkeypatch.setattr("lifecycle.rows.memory.available", lambda: needed)
     assert len(rows(connection, binary_model)) == 3
