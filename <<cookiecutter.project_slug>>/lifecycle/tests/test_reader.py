@@ -212,6 +212,18 @@ def test_a_foreign_line_is_counted(
     assert (found.rows, found.unreadable) == (3, 1)
 
 
+def test_a_line_without_end_takes_no_other_with_it(
+    connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
+) -> None:
+    logged(binary_model, tmp_path, "a")
+    (path,) = tmp_path.glob("version=*/hour=*/*.jsonl")
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    endless = b'{"request": "' + b"x" * (jsonl.LONGEST + 1_000_000) + b'"}\n'
+    path.write_bytes(b"".join([first, endless, *rest]))
+    found = load(connection, binary_model, tmp_path)
+    assert (found.rows, found.unreadable, found.damaged) == (3, 1, 0)
+
+
 def test_only_the_partitions_of_the_version_and_of_the_hours_asked_for_are_opened(
     connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
 ) -> None:
