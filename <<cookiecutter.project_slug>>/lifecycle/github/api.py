@@ -73,6 +73,12 @@ def root() -> str:
     return f"repos/{repository()}"
 
 
+def issues(label: str, state: str) -> list[dict[str, Any]]:
+    """The issues with a label that a bot opened: a person's are not ours to change."""
+    found = listed(f"{root()}/issues?state={state}&labels={label}&per_page=100")
+    return [one for one in found if one["user"]["type"] == "Bot"]
+
+
 def event() -> dict[str, Any]:
     """The event that started the run; empty on a laptop."""
     path = os.environ.get("GITHUB_EVENT_PATH")

@@ -51,11 +51,7 @@ def run() -> str:
     if not payload:
         return "no monitor raised an alert"
     environment, alert = str(payload.get("environment", ""))[:40], Raised.of(payload)
-    issues = [
-        one
-        for one in api.listed(f"{api.root()}/issues?state=all&labels=monitor&per_page=100")
-        if environment in {label["name"] for label in one["labels"]} and one["user"]["type"] == "Bot"
-    ]
+    issues = [one for one in api.issues("monitor", "all") if environment in {label["name"] for label in one["labels"]}]
     if told := next((one for one in issues if alert.told(one)), None):
         first = os.environ.get("GITHUB_RUN_ATTEMPT", "1") == "1"  # a run that is run again does what it could not
         api.say("GITHUB_OUTPUT", f"known={str(first).lower()}")

@@ -1,7 +1,6 @@
 """Keeps one issue about locked packages with a known vulnerability, and closes it when there is none."""
 
 from pathlib import Path
-from typing import Any
 
 from lifecycle.documents import limits
 from lifecycle.documents import vulnerabilities as documents
@@ -19,8 +18,7 @@ ADVICE = (
 def run(build: Path) -> str:
     """Open, update or close the issue, as `make vulnerabilities` found."""
     found = documents.read(build / "vulnerabilities.json")
-    issues = api.listed(f"{api.root()}/issues?state=open&labels={LABEL}&per_page=100")
-    issue: dict[str, Any] | None = next((one for one in issues if one["user"]["type"] == "Bot"), None)
+    issue = next(iter(api.issues(LABEL, "open")), None)
     if not found.vulnerabilities:
         return "there is nothing to tell" if issue is None else _closed(issue["number"])
     rows = [_row(one) for one in found.vulnerabilities]
