@@ -170,6 +170,13 @@ def unrendered(*environments: str) -> Path:
     return ROOT / PROJECT
 
 
+def library_types(folder: Path) -> None:
+    """Copy here what `scripts/check` left of the libraries' types: mypy takes half a minute less, and writes to it."""
+    kept = ROOT / PROJECT / ".mypy_cache"
+    if kept.is_dir():
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+
+
 def made_smaller(repository: Path) -> None:
     """Let the pipeline of a fresh repository take seconds."""
     text = (repository / "config.yaml").read_text()

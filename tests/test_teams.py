@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, made_smaller, run, unrendered
+from conftest import library_types, made_smaller, run, unrendered
 
 Baked = Callable[..., Path]
 Team = Callable[[dict[str, Any]], tuple[str, str]]
@@ -173,9 +173,7 @@ def green(repository: Path) -> None:
 
 
 def checked(repository: Path) -> None:
-    types = ROOT / PROJECT / ".mypy_cache"
-    if types.is_dir():  # what it holds of the libraries stays true
-        shutil.copytree(types, repository / ".mypy_cache")
+    library_types(repository / ".mypy_cache")
     make(repository, "check")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from conftest import IDENTITY, PROJECT, ROOT, cookiecutter, run, unrendered
+from conftest import IDENTITY, PROJECT, ROOT, cookiecutter, library_types, run, unrendered
 
 # The first commit with a whole upgrade verb, one in between, and the last one before the machinery left `model/`.
 EARLY, MIDDLE, LAST = "c25fac7", "4919a23", "05a8805"
@@ -120,9 +120,10 @@ class Repository:
         environments, named = unrendered("dev", "train", "upgrade"), self.home / "environments"
         if not named.exists():
             named.symlink_to(environments / ".venv")  # without the signs that mean something to a shell
+            library_types(self.home / "types")
         for lock in (self.folder / "locks").glob("*.txt"):
             os.utime(lock, (0, 0))
-        places = {"VENV": str(named), "MYPY_CACHE_DIR": str(environments / ".mypy_cache")}
+        places = {"VENV": str(named), "MYPY_CACHE_DIR": str(self.home / "types")}
         return run(["make", *words], self.folder, HOME=str(self.home), **places)
 
     def upgrade(self, template: Path) -> None:
