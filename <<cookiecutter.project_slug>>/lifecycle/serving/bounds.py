@@ -4,6 +4,8 @@
 HEAD, HEADERS = 32_000, 100
 HEAD_SECONDS, BODY_SECONDS, ANSWER_SECONDS = 10, 30, 30  # the body: 8 MB at 2 Mbit/s; the answer: to be taken
 
+PAUSE = 0.25  # seconds until the refusal of a head or a large body: who sends them without end takes little
+
 # All connections: a gateway needs one for each request in flight, and one may take 300 kB before it is judged.
 CONNECTIONS = 250
 WAITING = 1_000  # requests sent ahead of their answers, 3 kB each

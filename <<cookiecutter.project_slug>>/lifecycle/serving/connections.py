@@ -85,7 +85,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(**given)
         self._crowd = crowd
         self.due = math.inf  # when the present step has to be done, in the loop's time
-        self._idle, self._head, self._trailing = False, True, False
+        self._idle, self._head, self._trailing, self._refused = False, True, False, False
         self._unread = 0  # bytes of a head or trailer that has not come to its end, which the parser keeps
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -112,12 +112,12 @@ class Protocol(HttpToolsProtocol):
         """Ignore protocol upgrades, which Java's HTTP client offers: uvicorn would lose the body."""
         if self._idle:
             self._idle, self.due = False, self.loop.time() + bounds.HEAD_SECONDS
-        while data:
+        while data and not self._refused:
             self._received, self._again = data, b""
             super().data_received(data)
             if self._head or self._trailing:
                 self._unread += len(data)
-                if self._unread > bounds.HEAD or len(self.headers or ()) > bounds.HEADERS:
+                if self._unread > bounds.HEAD:
                     self._refuse_head()
             data = self._again
 
@@ -125,12 +125,18 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._head, self._unread = True, 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        if len(self.headers) > bounds.HEADERS:  # a trailer's, too; at once, as thousands may come together
+            self._refuse_head()
+            raise Refused
+
     def on_headers_complete(self) -> None:
-        if len(self.headers) > bounds.HEADERS or self._unread + len(self._received) > bounds.HEAD < self._size():
+        if self._unread + len(self._received) > bounds.HEAD < self._size():
             self._refuse_head()
             raise Refused
         if self._crowd.waiting >= bounds.WAITING:
-            self.refuse("connections", 503, "Too many requests wait for their answers; await some of them first.")
+            self._later("connections", 503, "Too many requests wait for their answers; await some of them first.")
             raise Refused
         self._head, self.due = False, self.loop.time() + bounds.BODY_SECONDS
         before = len(self.pipeline)
@@ -147,9 +153,6 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._trailing = False
-        if len(self.headers) > bounds.HEADERS:  # trailers are among them
-            self._refuse_head()
-            raise Refused
         self.due = self.loop.time() + bounds.ANSWER_SECONDS
         super().on_message_complete()
 
@@ -165,22 +168,32 @@ class Protocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _refuse_head(self) -> None:
-        self.refuse("head", 431, f"The head has over {bounds.HEAD} bytes or {bounds.HEADERS} headers; send fewer.")
+        self._later("head", 431, f"The head has over {bounds.HEAD} bytes or {bounds.HEADERS} headers; send fewer.")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser does not understand, unless it was ended by a refusal."""
+        self._later("head", 400, msg)
+
+    def _later(self, reason: str, status: int, sentence: str) -> None:
+        """Read no more of the connection, and close it with an answer after a pause."""
+        if not self._refused and not self.transport.is_closing():
+            self._refused = True
+            self.transport.pause_reading()
+            self._crowd.count("http", reason, status)
+            self.loop.call_later(bounds.PAUSE, self._send, status, sentence)
 
     def refuse(self, reason: str, status: int, sentence: str) -> None:
-        """Close the connection and count it, with an answer if its caller awaits one."""
-        if self._idle or self.transport.get_write_buffer_size():  # between two requests, or does not take its answer
+        """Close the connection at once and count it, with an answer if its caller awaits one."""
+        # Between two requests, refused before, or it does not take its answer.
+        if self._idle or self._refused or self.transport.get_write_buffer_size():
             self.transport.abort()
         elif not self.transport.is_closing():
             self._crowd.count("http", reason, status)
             self._send(status, sentence)
 
-    def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():  # else it was refused in a callback of the parser
-            self._crowd.count("http", "head", 400)
-            self._send(400, msg)
-
     def _send(self, status: int, sentence: str) -> None:
+        if self.transport.is_closing():
+            return
         length = f"content-length: {len(sentence)}"
         head = ["content-type: text/plain; charset=utf-8", length, "connection: close", "", sentence]
         self.transport.write(STATUS_LINE[status] + "\r\n".join(head).encode())

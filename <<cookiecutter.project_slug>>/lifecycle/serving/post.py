@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import Receive, Scope, Send
 
 from lifecycle.artifact.predictor import RequestError
+from lifecycle.serving import bounds
 from lifecycle.serving.service import Answer, Service
 
 FORM = b"application/x-www-form-urlencoded"  # Seldon's own client sends messages in its field `json`
@@ -25,9 +26,11 @@ class Post:
         self._service, self._protocol, self._answer = service, protocol, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = dict(scope["headers"])
+        head, size = dict(scope["headers"]), 0
         try:
-            answer = self._answer(scope, head, await self._body(head, receive))
+            content = await self._body(head, receive)
+            size, answer = len(content), self._answer(scope, head, content)
+            del content  # before any pause
         except RequestError as error:
             answer = self._service.refuse(error, self._protocol)
         if answer.kept:
@@ -36,6 +39,9 @@ class Post:
         headers = [(b"content-type", kind), (b"content-length", str(len(answer.content)).encode())]
         if answer.header is not None:
             headers.append((b"inference-header-content-length", str(answer.header).encode()))
+        if size > bounds.SMALL and 400 <= answer.status < 500:
+            await asyncio.sleep(bounds.PAUSE)
+            headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.content})
 

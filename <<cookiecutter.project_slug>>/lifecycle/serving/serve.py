@@ -53,7 +53,7 @@ def server(service: Service, environment: Mapping[str, str]) -> uvicorn.Server:
             access_log=False,
             date_header=False,
             http=cast(Any, partial(Protocol, Crowd(service.telemetry.refused))),
-            log_level="warning",
+            log_level="error",  # a warning for each refusal would fill the pod's log; they are counted
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE,

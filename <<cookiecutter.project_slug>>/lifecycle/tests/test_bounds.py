@@ -108,6 +108,44 @@ def test_a_head_without_end_and_a_crowd_of_heads_are_refused(sent: bytes, status
     assert process.get("/live")
 
 
+def test_thousands_of_headers_that_come_together_are_not_read(process: Process) -> None:
+    used = cpu(process)
+    for _ in range(30):
+        with calling(process) as (caller, file):
+            caller.sendall(HEAD + b"a: b\r\n" * 40_000)
+            with contextlib.suppress(ConnectionError):
+                file.read()
+    assert cpu(process) - used < 0.12
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (post(URL, json.dumps({"jsonData": [{f"c{row}": 1} for row in range(8000)]}).encode()), 413),
+        (post(INFER, b" " * 40_000), 400),
+        (HEAD + b"a: b\r\n" * 101, 431),
+        (b"nonsense\r\n\r\n", 400),
+    ],
+)
+def test_who_sends_what_is_refused_without_end_takes_little(sent: bytes, status: int, process: Process) -> None:
+    with calling(process) as (caller, file):
+        begin = time.monotonic()
+        caller.sendall(sent)
+        answer = file.read()
+        assert time.monotonic() - begin > bounds.PAUSE / 2
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_a_small_mistake_is_answered_at_once_and_keeps_the_connection(process: Process) -> None:
+    with calling(process) as (caller, file):
+        begin = time.monotonic()
+        for _ in range(4):
+            caller.sendall(post(URL, b"{}"))
+            assert got(file)[0] == 400
+        assert time.monotonic() - begin < 2 * bounds.PAUSE
+
+
 def test_a_trailer_without_end_is_refused(process: Process) -> None:
     with calling(process) as (caller, _), contextlib.suppress(ConnectionError):
         caller.sendall(chunked(b"[").removesuffix(b"\r\n"))
