@@ -72,6 +72,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((rank for rank, start in enumerate(SLOW) if start in item.nodeid), len(SLOW)))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors, as many a test waits for a server."""
+    return (os.cpu_count() or 1) + 1
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """A folder's files, without git's."""
     paths = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts)
