@@ -143,8 +143,8 @@ def jobs(found: list[Object]) -> list[str]:
     return told
 
 
-def _services(found: list[Object]) -> dict[str, int]:
-    """The Services that Seldon creates, with the HTTP port: the executor's, else the container's."""
+def services(found: list[Object]) -> dict[str, int]:
+    """The Services that Seldon creates, with the HTTP port: a container's own, a predictor's the executor's, if any."""
     made = {}
     for part in (one for one in found if one["kind"] == "SeldonDeployment"):
         for predictor in part["spec"]["predictors"]:
@@ -155,9 +155,8 @@ def _services(found: list[Object]) -> dict[str, int]:
                 for port in one.get("ports", [])
                 if port["name"] == "http"
             ]
-            made[f"{part['metadata']['name']}-{predictor['name']}"] = (
-                8000 if engine(predictor) else next(iter(ports), 9000)
-            )
+            name, port = f"{part['metadata']['name']}-{predictor['name']}", next(iter(ports), 9000)
+            made |= {f"{name}-{predictor['graph']['name']}": port, name: 8000 if engine(predictor) else port}
     return made
 
 
@@ -208,7 +207,7 @@ def references(found: list[Object], given: frozenset[tuple[str, str]] = frozense
     for part in found:
         claims = part.get("spec", {}).get("volumeClaimTemplates", [])
         there |= {("PersistentVolumeClaim", claim["metadata"]["name"]) for claim in claims}
-    made = _services(found)
+    made = services(found)
     told = [
         f"{name} names the {kind} {one}, which is not there"
         for name, _, spec in pods(found)
@@ -247,7 +246,7 @@ def _dangling(part: Object, found: list[Object], there: set[tuple[str, str]], ma
 def network(found: list[Object]) -> list[str]:
     """Connections that are allowed but not needed, or needed but not allowed."""
     roles = {labels[ROLE] for _, labels, _ in pods(found)}
-    made = _services(found)
+    made = services(found)
     ports = {9000, *made.values()} if made else set()
     wanted = {(source, f"serve:{port}") for source in ("outside", "Prometheus") for port in ports}
     wanted |= {("Prometheus", f"{role}:9091") for role in roles & {"pushgateway"}}

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from checks import CHECKS, outdated, problems
+from checks import CHECKS, outdated, problems, services
 from conftest import PROJECT, ROOT, TASKS, render, run, unrendered
 from folders import built, changed, only
 from network import ENTERING, ROLE, flows, selects
@@ -207,12 +207,16 @@ BREAKS: list[Break] = [
         "names the Secret y",
     ),
     ("references", lambda all_: container(all_)["volumeMounts"].append({"name": "x", "mountPath": "/x"}), "no volume"),
-    ("references", lambda all_: predictor(all_).update(name="other"), "my-model-main:9000, where nothing listens"),
+    (
+        "references",
+        lambda all_: predictor(all_).update(name="other"),
+        "my-model-main-model:9000, where nothing listens",
+    ),
     ("references", lambda all_: job(all_, "smoke")["containers"][0]["args"].append("http://a:1"), "smoke asks a:1"),
     (
         "references",
         lambda all_: only(all_, "HTTPRoute")["spec"]["rules"][0]["backendRefs"][0].update(port=8000),
-        "leads to my-model-main:8000, where nothing listens",
+        "leads to my-model-main-model:8000, where nothing listens",
     ),
     (
         "references",
@@ -540,6 +544,19 @@ def test_a_canary_goes_the_way_that_the_release_goes(released: Path) -> None:
     ]
     assert main.get("annotations") == canary.get("annotations")
     assert "seldon.io/no-engine" not in main.get("annotations", {})
+
+
+@pytest.mark.parametrize("share", [0, 30])
+def test_the_executor_is_switched_on_and_off_without_an_outage(share: int, released: Path) -> None:
+    """Seldon's Services change at once, the pods later; so a route may only lead to what is there before and after."""
+    before = objects(shared(released, share) if share else released, "production")
+    after = objects(switched_on(released, "executor"), "production")
+    route, later = only(before, "HTTPRoute"), only(after, "HTTPRoute")
+    for to in route["spec"]["rules"][0]["backendRefs"]:
+        assert services(before)[to["name"]] == services(after)[to["name"]] == to["port"]
+    assert all(to["port"] == 8000 for to in later["spec"]["rules"][0]["backendRefs"])
+    assert later["metadata"]["annotations"] == {"argocd.argoproj.io/sync-wave": "1"}  # when the pods are ready
+    assert "sync-wave" not in str(only(before, "SeldonDeployment")["metadata"])
 
 
 def test_the_smoke_test_proves_the_digest_of_the_candidate_too(released: Path) -> None:
