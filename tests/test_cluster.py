@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from argo import generated
 from conftest import PROJECT, ROOT, SMALL, run, unrendered
-from folders import built
+from faults import __main__ as faults
+from faults import repository, stands, table, trial
+from faults.cluster import Cluster
+from faults.stage import Stage
 
 TOOLS = ("bash", "cat", "cp", "dirname", "git", "grep", "mkdir", "mv", "rm", "sed", "tail", "tr", "wc")
 DOCKER = '[ "$1 $#" != "info 3" ] || echo 4 16000000000'
@@ -160,55 +162,70 @@ def test_another_word_shows_the_usage(scripts: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "usage: scripts/cluster up | down | status\n")
 
 
-# A cluster that follows git at once, and a gateway that answers from the image in git.
+# A cluster that follows git at once: its own git is a folder, and GitHub hears of each commit to production.
 CLUSTER = {
     "docker": """case "$1 $2" in
   "image inspect")
     image=${*: -1}
-    commit=$(git -C "$REPOSITORY" rev-parse HEAD)
+    commit=$(git rev-parse HEAD)
     echo "${image%:*}@sha256:$(sha256sum <<<"$image $commit" | cut -c1-64)" ;;
 esac""",
-    "kind": "echo models",
     "kubectl": """echo "$*" >>"$STATE/asked"
+within() { git -C "$STATE/data/acme/my-model.git" "$@"; }
+pods='{"items": [{"metadata": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}]}'
 case "$*" in
-  "get application --"*) echo "$(git -C "$STATE/git/my-model.git" rev-parse main) Succeeded Synced Healthy" ;;
-  "get service "*) echo service/envoy ;;
-  "port-forward "*) exec sleep 60 ;;
-  "apply "*) cat >>"$STATE/applied" ;;
+  *" -- git init "*) git init --quiet --bare --initial-branch main "$STATE${*: -1}" ;;
+  *" -- git-receive-pack "*) git-receive-pack "$STATE${*: -1}" ;;
+  exec*) seq 999 | sed 's/.*/"&"/' | paste -sd, | sed 's/.*/[&]/' ;;
+  "get application models "*) echo '{"spec": {"source": {"repoURL": "git://platform", "targetRevision": "main"}}}' ;;
+  "get application "*)
+    revision=$(within rev-parse main)
+    echo '{"status": {"operationState": {"phase": "Succeeded", "syncResult": {"revision": "'"$revision"'"}},'
+    echo '"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}}' ;;
+  "get configmap "*) echo '{"data": {"service.github": "enterpriseBaseURL: http://hub.e2e"}}' ;;
+  "get deployment "*) echo '{"spec": {"template": {"spec": {"containers": [{"image": "registry/it:v1"}]}}}}' ;;
+  "get pods "*) echo "$pods" ;;
+  "get service "*) echo '{"items": [{"metadata": {"name": "envoy", "namespace": "gateways"}}]}' ;;
+  *proxy/words*)
+    word='tformat:{"event": "verified", "environment": "production", "taken": true}'
+    within log --format="$word" main -- manifests/overlays/production/release |
+    paste -sd, | sed 's/.*/[&]/' ;;
+  *proxy/calls*) seq "$(wc -l <"$STATE/asked")" | sed 's/.*/[0, 200, "&"]/' | paste -sd, | sed 's/.*/[&]/' ;;
+  "apply "*) cat >>"$STATE/applied"; echo >>"$STATE/applied" ;;
+  version*) echo '{"serverVersion": {"gitVersion": "v1"}}' ;;
 esac""",
-    "curl": """cat >/dev/null
-environment=$(sed 's#.*/my-model-\\([a-z]*\\)/.*#\\1#' <<<"${*: -1}")
-git -C "$STATE/git/my-model.git" show "main:manifests/overlays/$environment/release/kustomization.yaml" """,
-    "sleep": """exec /bin/sleep "$([ "$1" = 60 ] && echo 60 || echo 0.1)" """,
+    "openssl": "echo key",
 }
 
 
-def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Path) -> None:
-    """Without a git identity, in a copy that has an environment installed."""
+def test_the_life_on_a_cluster_is_played_to_its_end(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a git identity; with the real verbs and git, and a fault that is a candidate that is dropped."""
     environments = unrendered("train", "github", "serve", "monitor") / ".venv"
     run([str(environments / "train/bin/python"), "-c", SMALL], checkout / PROJECT)
-    (checkout / PROJECT / ".venv").mkdir()
-    (checkout / PROJECT / ".venv/page.html").write_text("<< no template >>")
     (tmp_path / "bin").mkdir()
     for name, script in CLUSTER.items():
         written(tmp_path / "bin" / name, script)
-    state = checkout / ".tools/cluster"
-    (state / "git").mkdir(parents=True)
-    environment = {
-        **os.environ,
-        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+    state = tmp_path / "cluster"
+    state.mkdir()
+    given = {
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
         "OMP_NUM_THREADS": "1",
         "STATE": str(state),
-        "REPOSITORY": str(state / "my-model"),
-        "VENV": str(tmp_path / "environments"),
     }
-    (tmp_path / "environments").symlink_to(environments)
-    done = subprocess.run([str(checkout / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "environments").symlink_to(environments)  # make cannot read the folder's own name
+    given |= {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "VENV": str(tmp_path / "environments")}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(trial, "QUIET", 0.0)
+    monkeypatch.setattr(repository, "ROOT", checkout)
+    stage = Stage(Cluster(), repository.Repository(Cluster(), tmp_path / "e2e", "localhost:5001"))
+    (dropped,) = (fault for fault in table.FAULTS if fault.name == "dropped")
+    assert faults.run(stage, [dropped], tmp_path / "page") == 0, (tmp_path / "page/e2e.json").read_text()
     published = ["git", "log", "--reverse", "--format=%s", "main"]
-    assert run(published, state / "git/my-model.git").splitlines() == [
+    assert run(published, state / "data/acme/my-model.git").splitlines() == [
         "Start from the template",
         "One node",
         "Release to dev",
@@ -218,28 +235,13 @@ def test_the_life_on_a_cluster_is_played_to_its_end(checkout: Path, tmp_path: Pa
         "Release to dev",
         "Promote to staging",
         "Promote to 10% of production",
-        "Promote to production",
         "Roll production back",
     ]
-    applied = yaml.safe_load((state / "applied").read_text())
-    assert applied["metadata"].pop("namespace") == "argocd"
-    wanted = json.dumps(generated(built("models"), "my-model"))
-    assert applied == json.loads(
-        wanted.replace("https://github.com/acme", "git://models-git").replace("my-model.git", "my-model")
-    )
+    applied = [json.loads(line) for line in (state / "applied").read_text().splitlines() if line]
+    kinds = {(part["kind"], part["metadata"]["name"]) for listed in applied for part in listed["items"]}
+    assert kinds >= {("ApplicationSet", "e2e"), ("Pod", "git"), ("Pod", "hub"), ("Pod", "caller")}
     asked = (state / "asked").read_text()
     assert "create job --namespace my-model-dev --from cronjob/monitor" in asked
-    assert asked.count("port-forward") == 3
-
-
-def test_without_a_cluster_nothing_is_played(checkout: Path, tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    for name in ("docker", "kind"):
-        written(tmp_path / "bin" / name, "true")
-    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
-    done = subprocess.run([str(checkout / "scripts/e2e")], env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "e2e: There is no cluster models; create it with scripts/cluster up.\n"
 
 
 def test_the_cluster_changes_what_the_platform_has(tmp_path: Path) -> None:
@@ -248,7 +250,8 @@ def test_the_cluster_changes_what_the_platform_has(tmp_path: Path) -> None:
     assert not any("github.com/acme" in text.replace("https://github.com/acme", "") for text in texts)
     script = (ROOT / "scripts/cluster").read_text()
     assert "s#https://github.com/acme#git://$NAME-git#" in script
-    assert "NAME=models\n" in script  # scripts/e2e repeats the address
+    assert f"enterpriseBaseURL: {stands.HUB}" in script
+    assert "  service.github: |\n" in (ROOT / "manifests/argocd/notifications.yaml").read_text()
     assert re.search(r"path: manifests/mlflow$", (ROOT / "manifests/applications/mlflow.yaml").read_text(), flags=re.M)
     assert (ROOT / "manifests/mlflow/embedded/kustomization.yaml").is_file()
     assert r"s#ghcr\[.\]io/acme/#localhost:$REGISTRY/acme/#" in script

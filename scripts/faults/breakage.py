@@ -1,0 +1,124 @@
+"""What may happen to the cluster and around it: things deleted, killed, or out of reach."""
+
+import shutil
+import subprocess
+
+from faults.cluster import ARGOCD
+from faults.fault import Untried
+from faults.releases import changed
+from faults.repository import URL
+from faults.stage import SERVE, SPACE, Stage
+from faults.stands import GIT
+
+REGISTRY = "models-registry"  # the container of scripts/cluster
+
+
+def claim(stage: Stage) -> None:
+    """Delete the log's claim and, since it stays until nobody uses it, the pods."""
+    stage.cluster.kubectl("delete", "pvc", "predictions", "--namespace", SPACE, "--wait=false")
+    stage.cluster.kubectl("delete", "pods", *SERVE, "--wait=false")
+    stage.cluster.pause(20)
+
+
+def namespace(stage: Stage) -> None:
+    stage.cluster.kubectl("delete", "namespace", SPACE, "--timeout", "300s")
+
+
+def killed(stage: Stage) -> None:
+    """Kill Seldon's operator and Argo CD's controller while production gets new pods."""
+    before = stage.cluster.found("pods", *SERVE)["items"]
+    names = {pod["metadata"]["name"] for pod in before}
+    changed(stage)
+    stage.cluster.refresh(SPACE)
+
+    def begun() -> bool:
+        return any(pod["metadata"]["name"] not in names for pod in stage.cluster.found("pods", *SERVE)["items"])
+
+    stage.cluster.until("A new pod", 300, begun)
+    now = ("--grace-period", "0", "--force")
+    stage.cluster.kubectl(
+        "delete", "pods", *now, *ARGOCD, "--selector", "app.kubernetes.io/name=argocd-application-controller"
+    )
+    stage.cluster.kubectl(
+        "delete", "pods", *now, "--namespace", "seldon-system", "--selector", "control-plane=seldon-controller-manager"
+    )
+    stage.runs("production")
+
+
+def drained(stage: Stage) -> None:
+    nodes = [node for node in stage.cluster.found("nodes")["items"] if not node["spec"].get("unschedulable")]
+    if len(nodes) < 2:
+        raise Untried("The cluster has one node.")
+    if stage.cluster.found("pvc", "predictions", "--namespace", SPACE)["spec"]["accessModes"] != ["ReadWriteMany"]:
+        raise Untried("The log's volume belongs to one node.")
+    node = stage.cluster.found("pods", *SERVE)["items"][0]["spec"]["nodeName"]
+    given = ("--pod-selector", "app.kubernetes.io/component=serve", "--delete-emptydir-data", "--timeout", "300s")
+    stage.cluster.kubectl("drain", node, *given)
+    stage.settles()
+
+
+def usable(stage: Stage) -> None:
+    """Let pods onto every node again."""
+    for node in stage.cluster.found("nodes")["items"]:
+        if node["spec"].get("unschedulable"):
+            stage.cluster.kubectl("uncordon", node["metadata"]["name"])
+
+
+def speechless(stage: Stage) -> None:
+    """Change production while GitHub answers 502, until it was asked in vain."""
+    stage.cluster.served("hub", "away", True)
+    changed(stage)
+    stage.runs("production")
+
+    def refused() -> bool:
+        return any(not one["taken"] for one in stage.cluster.served("hub", "words"))
+
+    stage.cluster.until("A word that GitHub refuses", 300, refused)
+
+
+def back(stage: Stage) -> None:
+    stage.cluster.served("hub", "away", False)
+    stage.cluster.refresh(SPACE)
+
+
+def _registry(verb: str) -> None:
+    there = (
+        shutil.which("docker")
+        and not subprocess.run(["docker", verb, REGISTRY], capture_output=True, check=False).returncode
+    )
+    if not there:
+        raise Untried(f"Here is no registry {REGISTRY} that can be stopped.")
+
+
+def unreachable(stage: Stage) -> None:
+    """Delete one of production's pods while the registry is away."""
+    _registry("stop")
+    stage.cluster.kubectl(
+        "delete",
+        "--wait=false",
+        stage.cluster.kubectl("get", "pods", *SERVE, "--output", "name").split()[0],
+        "--namespace",
+        SPACE,
+    )
+    stage.cluster.pause(30)
+
+
+def reachable(stage: Stage) -> None:
+    _registry("start")
+    stage.settles()
+
+
+def doubled(stage: Stage) -> None:
+    """A second repository of the same name, which somebody else owns."""
+    stage.find(URL, f"{GIT}/other/{URL.rpartition('/')[2]}")
+
+    def refused() -> bool:
+        conditions = stage.cluster.found("applicationset", "e2e", *ARGOCD).get("status", {}).get("conditions", [])
+        return any(one["type"] == "ErrorOccurred" and one["status"] == "True" for one in conditions)
+
+    stage.cluster.until("The ApplicationSet's word that two have one name", 300, refused)
+
+
+def single(stage: Stage) -> None:
+    stage.find()
+    stage.settles()

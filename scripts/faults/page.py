@@ -1,0 +1,60 @@
+"""Writes what was seen, for people (HTML) and for machines (JSON)."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from faults.fault import Fault, Outcome
+
+DOCS = "https://github.com/{repository}/blob/{branch}/%3C%3Ccookiecutter.project_slug%3E%3E/docs/"
+
+
+def document(outcomes: Sequence[Outcome], versions: dict[str, str], problem: str = "") -> dict[str, Any]:
+    """Everything that the page says; `problem` is why no fault could be tried."""
+    return {
+        "good": not problem and all(not one.wrong() for one in outcomes),
+        "problem": problem,
+        "versions": versions,
+        "faults": [_row(one) for one in outcomes],
+    }
+
+
+def _row(one: Outcome) -> dict[str, Any]:
+    return {
+        "name": one.fault.name,
+        "done": one.fault.done,
+        "good": not one.wrong(),
+        "wrong": one.wrong(),
+        "untried": one.untried,
+        "seconds": round(one.seconds, 1),
+        "requests": one.requests,
+        "failed": one.failed,
+        "may_fail": one.fault.fails,
+        "lost": one.lost,
+        "may_lose": one.fault.loses,
+        "showed": one.showed,
+        "told": list(one.told),
+        "does": one.fault.does,
+        "runbook": one.fault.runbook,
+    }
+
+
+def untried(faults: Sequence[Fault], reason: str) -> list[Outcome]:
+    """Faults that nobody came to, for the page of a run that ended early."""
+    return [Outcome(fault, problem=reason) for fault in faults]
+
+
+def write(folder: Path, found: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "e2e.json").write_text(json.dumps(found, indent=1) + "\n")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    (folder / "index.html").write_text(environment.get_template("page.html").render(found))

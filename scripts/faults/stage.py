@@ -1,0 +1,148 @@
+"""The cluster with one model on it, and what is done to both: releases, promotions, and the wait for what follows."""
+
+import json
+import shutil
+from typing import Any
+
+from faults import Failed
+from faults.cluster import ARGOCD, Cluster
+from faults.repository import URL, Repository
+from faults.stands import HUB, MODEL, caller, git, hub, models, namespace
+
+PATIENCE = 900.0  # seconds until an environment must run git's revision
+SPACE = f"{MODEL}-production"
+SERVE = ("--namespace", SPACE, "--selector", "app.kubernetes.io/component=serve")
+IDENTITIES = (
+    "import glob, json; print(json.dumps(sorted({json.loads(line)['request'] for name in "
+    "glob.glob('/predictions/version=*/hour=*/*.jsonl') for line in open(name) if line.endswith('\\n')})))"
+)
+
+
+class Stage:
+    """All faults are tried on production, under load."""
+
+    def __init__(self, cluster: Cluster, repository: Repository) -> None:
+        self.cluster, self.repository = cluster, repository
+
+    def check(self) -> None:
+        """Raise Failed where the machine or the cluster lacks what is needed."""
+        for tool in ("kubectl", "docker", "make", "openssl"):
+            if not shutil.which(tool):
+                raise Failed(f"{tool} is not installed; install it, then try again.")
+        told = self.cluster.found("configmap", "argocd-notifications-cm", *ARGOCD).get("data", {})
+        if f"enterpriseBaseURL: {HUB}" not in told.get("service.github", ""):
+            raise Failed(
+                f"Argo CD of this cluster does not tell {HUB}; take a cluster for trials, and add "
+                f"`enterpriseBaseURL: {HUB}` below `service.github` in its manifests/argocd/notifications.yaml."
+            )
+
+    def stand(self) -> None:
+        """Put up git and the repository in it."""
+        (server,) = self.cluster.found("deployment", "argocd-repo-server", *ARGOCD)["spec"]["template"]["spec"][
+            "containers"
+        ]
+        self.cluster.apply(namespace())
+        self._up("git", git(server["image"]))
+
+    def _up(self, name: str, parts: list[dict[str, Any]]) -> None:
+        """Put up a pod of ours anew."""
+        self.cluster.kubectl("delete", "pod", "--namespace", "e2e", "--ignore-not-found", name)
+        self.cluster.apply(*parts)
+        self.cluster.kubectl(
+            "wait", "--namespace", "e2e", "--for", "condition=ready", "--timeout", "300s", f"pod/{name}"
+        )
+
+    def find(self, *urls: str) -> None:
+        """Let the platform find the model, as it would on GitHub; two addresses are two repositories of one name."""
+        (source,) = [self.cluster.found("application", "models", *ARGOCD)["spec"]["source"]]
+        self.cluster.apply(models(source["repoURL"], source["targetRevision"], *(urls or (URL,))))
+
+    def listen(self, image: str) -> None:
+        """Stand in GitHub's place, and give Argo CD an App's key if it has none; nobody checks it."""
+        if not self.cluster.found("secret", "argocd-notifications-secret", *ARGOCD):
+            key = self.repository.run("openssl", "genrsa", "-traditional", "2048")
+            given = {"github-app-id": "1", "github-installation-id": "1", "github-private-key": key}
+            about = {"name": "argocd-notifications-secret", "namespace": "argocd"}
+            self.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": about, "stringData": given})
+        self._up("hub", hub(image))
+
+    def call(self, image: str) -> None:
+        """Begin to send requests through the gateway."""
+        chosen = "gateway.envoyproxy.io/owning-gateway-name=models"
+        (way,) = self.cluster.found("service", "--all-namespaces", "--selector", chosen)["items"]
+        host = f"{way['metadata']['name']}.{way['metadata']['namespace']}"
+        self._up(
+            "caller", caller(image, f"http://{host}/seldon/{SPACE}/{MODEL}/api/v1.0/predictions", self.repository.row())
+        )
+
+    def versions(self) -> dict[str, str]:
+        """Of what the cluster runs, for the page."""
+        server = json.loads(self.cluster.kubectl("version", "--output", "json"))["serverVersion"]["gitVersion"]
+        (argo,) = self.cluster.found("deployment", "argocd-server", *ARGOCD)["spec"]["template"]["spec"]["containers"]
+        place = ("deployment", "seldon-controller-manager", "--namespace", "seldon-system")
+        (seldon,) = self.cluster.found(*place)["spec"]["template"]["spec"]["containers"]
+        tags = (one["image"].partition("@")[0].rpartition(":")[2] for one in (argo, seldon))
+        return dict(zip(("Kubernetes", "Argo CD", "Seldon's operator"), (server, *tags), strict=True))
+
+    def calls(self) -> list[Any]:
+        """Each request so far: when, status, identity."""
+        return list(self.cluster.served("caller", "calls"))
+
+    def logged(self) -> set[str]:
+        """The requests in production's prediction log."""
+        place = ("--namespace", SPACE, f"deployment/{MODEL}-main-0-model", "--container", "model")
+        return set(json.loads(self.cluster.kubectl("exec", *place, "--", "python", "-c", IDENTITIES)))
+
+    def words(self) -> list[dict[str, Any]]:
+        """What GitHub took, in order."""
+        return [one for one in self.cluster.served("hub", "words") if one["taken"]]
+
+    def built(self) -> dict[str, str]:
+        """Train what is committed, compare it with production's model, and build its images."""
+        self.repository.champion()
+        for verb in ("data", "train", "evaluate", "gate", "report"):
+            self.repository.make(verb)
+        images = {name.upper(): self.repository.image(name) for name in ("serve", "monitor")}
+        self.repository.keep(images["SERVE"])
+        return images
+
+    def release(self, images: dict[str, str]) -> None:
+        self.repository.make("release", ENV="dev", **images)
+        self.repository.commit("Release to dev")
+        self.runs("dev")
+
+    def promote(self, environment: str, share: str = "") -> None:
+        self.repository.make("promote", ENV=environment, SHARE=share)
+        self.repository.commit(f"Promote to {f'{share}% of ' if share else ''}{environment}")
+        self.runs(environment)
+
+    def runs(self, environment: str, seconds: float = PATIENCE) -> None:
+        """Wait until an environment runs git's revision healthily and has passed its smoke test."""
+        name, wanted = f"{MODEL}-{environment}", (self.repository.head(), "Succeeded", "Synced", "Healthy")
+        self.cluster.until(
+            f"Application {name}", PATIENCE, lambda: bool(self.cluster.found("application", name, *ARGOCD))
+        )
+        self.cluster.refresh(name)
+
+        def there() -> bool:
+            shown = self.cluster.application(name)
+            return (shown["revision"], shown["phase"], shown["sync"], shown["health"]) == wanted
+
+        self.cluster.until(f"{' '.join(wanted[1:])} of {name}", seconds, there)
+
+    def settles(self, seconds: float = PATIENCE) -> None:
+        """Wait until production is synced and healthy, whatever its revision, and all its pods are ready."""
+
+        def there() -> bool:
+            shown = self.cluster.application(SPACE)
+            pods = self.cluster.found("pods", *SERVE).get("items", [])
+            return (shown["sync"], shown["health"]) == ("Synced", "Healthy") and bool(pods) and all(map(ready, pods))
+
+        self.cluster.until(f"Synced Healthy of {SPACE}", seconds, there)
+
+
+def ready(pod: dict[str, Any]) -> bool:
+    """Whether a pod is ready and stays."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    up = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return up and "deletionTimestamp" not in pod["metadata"]
