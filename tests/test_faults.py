@@ -16,7 +16,7 @@ import pytest
 import yaml
 from argo import generated, rendered
 from conftest import PROJECT, ROOT, render
-from faults import Failed, breakage, caller, hub, life, page, stands
+from faults import Failed, breakage, caller, hub, life, page, releases, stands
 from faults import __main__ as command
 from faults.cluster import Cluster
 from faults.fault import Fault, Outcome
