@@ -1,18 +1,13 @@
 """Schemas of a cluster's objects, closed, to find fields that the API server would refuse or silently drop."""
 
-import json
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
-import pytest
+import upstream
 import yaml
-from conftest import ROOT
 
-SCHEMAS = ROOT / os.environ.get("SCHEMAS", "../shared/schemas")
-SELDON = SCHEMAS / "seldondeployment-v1-openapi-1.17.1.json"
 VERSION = "1.35"  # the newest that kubernetes-validate, Argo CD 3.5 and Seldon's operator 1.19 all support
 Object = dict[str, Any]
 
@@ -20,7 +15,7 @@ Object = dict[str, Any]
 def fields(found: list[Object]) -> list[str]:
     """Where objects violate their kind's schema.
 
-    Skips Argo CD's kinds, and SeldonDeployments if SCHEMAS has no schema for them.
+    Leaves out Argo CD's kinds, and SeldonDeployments where their schema cannot be had.
     """
     told = []
     for one in found:
@@ -29,7 +24,8 @@ def fields(found: list[Object]) -> list[str]:
         if one["kind"] in documented():
             told += [f"{name}: {fault}" for fault in faults(one["spec"], documented()[one["kind"]], "/spec")]
         elif one["kind"] == "SeldonDeployment":
-            told += [f"{name}: {fault}" for fault in (faults(one, seldondeployment()) if SELDON.is_file() else [])]
+            known = upstream.found("SeldonDeployment")
+            told += [f"{name}: {fault}" for fault in (faults(one, custom(known)) if known else [])]
         elif group != "argoproj.io":
             told += native([one])
     return told
@@ -46,11 +42,6 @@ def native(found: list[Object]) -> list[str]:
     return told
 
 
-@cache
-def seldondeployment() -> Object:
-    return custom(json.loads(SELDON.read_text()))
-
-
 def custom(schema: Object) -> Object:
     """A custom resource's schema, with Kubernetes' own metadata."""
     return {
@@ -59,14 +50,9 @@ def custom(schema: Object) -> Object:
     }
 
 
-@cache
 def definition(kind: str) -> Object:
-    """The schema of one of Argo CD's kinds; skips the test if there is none."""
-    path = SCHEMAS / f"argocd-v3.5.1-{kind.lower()}-crd.yaml"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there; set SCHEMAS to a folder with Argo CD's definitions")
-    (version,) = yaml.load(path.read_text(), yaml.CSafeLoader)["spec"]["versions"]
-    return custom(version["schema"]["openAPIV3Schema"])
+    """The schema of a custom resource of Argo CD's or Seldon's; skips the test where it cannot be had."""
+    return custom(upstream.schema(kind))
 
 
 def faults(value: Any, schema: Object, path: str = "") -> list[str]:
