@@ -100,6 +100,16 @@ def test_the_token_of_a_run_opens_none_unless_the_repository_lets_it(call: Calle
     assert call("POST", "/pulls", PULL, "app")[0] == 200
 
 
+def test_an_organisation_may_forbid_that_workflows_open_pull_requests(call: Caller) -> None:
+    call.token("owner", all="write")
+    call.state.forbids = True
+    path = "/actions/permissions/workflow"
+    assert call("PUT", path, {"can_approve_pull_request_reviews": True}, "owner")[0] == 409
+    assert call("PUT", path, {"default_workflow_permissions": "read"}, "owner")[0] == 200
+    call.state.forbids = False
+    assert call("PUT", path, {"can_approve_pull_request_reviews": True}, "owner")[0] == 200
+
+
 def test_a_long_list_comes_in_pages(call: Caller) -> None:
     for _ in range(3):
         call("POST", "/issues", {"title": "T", "body": "", "labels": ["monitor"]})

@@ -878,18 +878,21 @@ def test_setting_up_shows_each_call_makes_it_and_then_has_nothing_to_do(fresh: H
     shown = fresh.make("setup-github").stdout
     assert "POST orgs/acme/repos" in shown
     assert fresh.state.repository is None
+    fresh.state.forbids = True
     done = fresh.make("setup-github", "APPLY=yes").stdout
     assert fresh.state.repository
     assert fresh.state.topics == ["mlaas-model"]
     assert set(fresh.state.environments) == {*ENVIRONMENTS, "bot"}
     assert fresh.state.policies == {"bot": [{"name": "main"}]}
     assert {"release", "promote", "rollback", "retrain", "upgrade", "monitor", *ENVIRONMENTS} <= set(fresh.state.labels)
-    assert fresh.state.actions["can_approve_pull_request_reviews"]
+    assert not fresh.state.actions["can_approve_pull_request_reviews"]
+    assert "(HTTP 409) (an owner of the organisation allows it" in done
     assert fresh.state.repository["allow_squash_merge"] is False
     assert "private repositories need GitHub Pro" in done
     assert fresh.state.rulesets == []
-    fresh.state.plan = "team"
+    fresh.state.plan, fresh.state.forbids = "team", False
     fresh.make("setup-github", "APPLY=yes")
+    assert fresh.state.actions["can_approve_pull_request_reviews"]
     (rules,) = fresh.state.rulesets
     assert rules["rules"][-1]["parameters"]["required_status_checks"][0]["context"] == "All green"
     before = len(fresh.state.calls)

@@ -52,6 +52,7 @@ class State:
         self.policies: dict[str, list[dict[str, Any]]] = {}
         self.rulesets: list[dict[str, Any]] = []
         self.actions = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": False}
+        self.forbids = False  # whether the organisation lets no workflow open pull requests, as it does from the start
         self.words: set[str] = set()
         self.osv: dict[str, dict[str, Any]] = {}  # what OSV knows, by id; see `Api.known_to_osv`
         self.count = 0
@@ -140,7 +141,7 @@ class Api:
                 lambda _, name, q, b: state.environments.__setitem__(name, b),
             ),
             ("GET", f"{repo}/actions/permissions/workflow", "administration", lambda *_: state.actions),
-            ("PUT", f"{repo}/actions/permissions/workflow", "administration", lambda _, q, b: state.actions.update(b)),
+            ("PUT", f"{repo}/actions/permissions/workflow", "administration", self.permit),
             ("GET", f"{repo}/actions/(variables|secrets)/(.+)", "administration", self.word),
             ("GET", f"{repo}/rulesets", "", self.rules),
             ("GET", f"{repo}/rulesets/([0-9]+)", "", lambda _, n, *__: state.rulesets[int(n) - 1]),
@@ -365,6 +366,12 @@ class Api:
         if (f"bot/{name}" if kind == "bot/secrets" else name) not in self.state.words:
             raise Refused(404, "Not Found")
         return {"name": name}
+
+    def permit(self, _: str, query: dict[str, str], body: dict[str, Any]) -> None:
+        """Source: GitHub's OpenAPI, actions/set-github-actions-default-workflow-permissions-repository."""
+        if self.state.forbids and body.get("can_approve_pull_request_reviews"):
+            raise Refused(409, "Conflict: this setting is prevented by the owning organization.")
+        self.state.actions.update(body)
 
     def _paid(self) -> None:
         assert self.state.repository is not None

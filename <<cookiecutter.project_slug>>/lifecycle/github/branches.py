@@ -38,6 +38,18 @@ def commit(paths: list[str], message: str) -> str:
     return git.run("commit-tree", tree, "-p", "HEAD", "-m", message, **identity())
 
 
+def send(*arguments: str) -> None:
+    """Push to the remote; a refusal of workflows says how `gh` may push them."""
+    try:
+        git.run(*HELPER, "push", "--quiet", *arguments)
+    except InputError as error:
+        if "`workflow` scope" not in str(error):
+            raise
+        raise InputError(
+            "GitHub lets your sign-in push no workflow; run `gh auth refresh --scopes workflow`, then try again."
+        ) from error
+
+
 def tip(branch: str, kept: str = "refs/heads") -> str:
     """The commit that a branch of the remote points to, or nothing."""
     return git.run(*HELPER, "ls-remote", "origin", f"{kept}/{branch}").partition("\t")[0]
@@ -52,7 +64,7 @@ def _move(branch: str, there: str, made: str) -> None:
     """Point a branch and its record to a commit, or to nothing, unless the branch has moved on from `there`."""
     ref = f"refs/heads/{branch}"
     lease = f"--force-with-lease={ref}:{there}"
-    git.run(*HELPER, "push", "--quiet", "--atomic", lease, "origin", f"{made}:{ref}", f"+{made}:{RECORD}/{branch}")
+    send("--atomic", lease, "origin", f"{made}:{ref}", f"+{made}:{RECORD}/{branch}")
 
 
 def push(made: str, branch: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lifecycle import InputError, files, git
+from lifecycle import InputError, files
 from lifecycle.documents import change as documents
 from lifecycle.documents import limits
 from lifecycle.documents.change import Change
@@ -117,8 +117,7 @@ def run(build: Path, waits: bool) -> str:
     if not made:
         return f"{change.title}: nothing differs from the present commit"
     if change.template:
-        ahead = f"{change.template}:refs/heads/template"
-        git.run(*branches.HELPER, "push", "--quiet", "origin", ahead)
+        branches.send("origin", f"{change.template}:refs/heads/template")
     if not branches.push(made, change.branch):
         return f"{change.branch} has a person's commits, or some that no verb recorded, and was left unchanged"
     differences = build / documents.DIFFERENCES

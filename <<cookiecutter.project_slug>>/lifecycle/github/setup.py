@@ -1,4 +1,4 @@
-"""Sets up the repository on GitHub: repository, branches, topic, labels, environments and rules of the main branch.
+"""Sets up the repository on GitHub: repository, branches, rules of the main branch, topic, labels and environments.
 
 Shows each call where GitHub differs, and makes it only with `--apply`. It is safe to repeat.
 """
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lifecycle import git
 from lifecycle.config import Promote
 from lifecycle.documents.answers import ANSWERS
-from lifecycle.github import api, branches
+from lifecycle.github import api, origin
 from lifecycle.strict import parsed
 
 TOPIC = "mlaas-model"  # Argo CD finds the repository by it
@@ -19,6 +18,7 @@ RULESET = Path(".github/ruleset.json")
 FIRST, BETWEEN, LAST = "0e8a16", "fbca04", "b60205"  # colours of the environments
 MONITOR, KIND = "d93f0b", "1d76db"
 KINDS = ("release", "promote", "rollback", "retrain", "upgrade", "monitor", "vulnerabilities")
+REFUSALS = (403, 404, 409, 422)  # the plan, the sign-in's rights, the organisation, the repository's own state
 SETTINGS = {  # a rollback follows the first parents of main, and an upgrade needs the template's commits in it
     "allow_merge_commit": True,
     "allow_squash_merge": False,
@@ -30,13 +30,13 @@ SETTINGS = {  # a rollback follows the first parents of main, and an upgrade nee
 
 @dataclass(frozen=True)
 class Call:
-    """A call that changes one setting; `plan` names the plans that allow it, if not all do."""
+    """A call that changes one setting; `who` says who may do what a refusal asks for."""
 
     purpose: str
     method: str
     path: str
     body: Any
-    plan: str = ""
+    who: str = "an administrator of the repository may"
 
 
 def holds(wanted: Any, found: Any) -> bool:
@@ -70,30 +70,33 @@ def labels(order: tuple[str, ...]) -> dict[str, str]:
     return kinds | dict.fromkeys(order, BETWEEN) | {order[0]: FIRST, order[-1]: LAST}
 
 
-PAID = "private repositories need GitHub Pro, Team or Enterprise for it"
+PAID = "private repositories need GitHub Pro, Team or Enterprise for it: who pays for the account decides"
+OWNER = (
+    "an owner of the organisation allows it for its repositories under Settings, Actions, General, Workflow "
+    "permissions; until then the workflows push branches, and people open the pull requests, unless an App does"
+)
 BOT = "bot"  # the environment of the workflows that hold the App's key
 # Branches by name, since `protected_branches` knows rules of the older kind only.
 LIMITED = {"deployment_branch_policy": {"protected_branches": False, "custom_branch_policies": True}}
 
 
-def actions(app: bool) -> dict[str, Any]:
-    """What GITHUB_TOKEN may: one setting lets it open pull requests and approve them, so an App turns it off."""
-    return {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": not app}
-
-
 def calls(name: str, order: tuple[str, ...]) -> list[Call]:
-    """The calls for settings that differ on GitHub."""
+    """The calls for settings that differ on GitHub; the rules first, as they protect what follows."""
     root = f"repos/{name}"
-    wanted: list[tuple[Call, Any]] = []
     now = get(root) or {}
-    private = now.get("private", True)
+    wanted = [_rules(root, now.get("private", True))]
     wanted.append((Call("merge commits only, branches deleted", "PATCH", root, SETTINGS), now))
     path = f"{root}/actions/permissions/workflow"
+    permissions = get(path)
+    body: dict[str, Any] = {"default_workflow_permissions": "read"}
+    wanted.append((Call("workflows may read, unless they ask for more", "PUT", path, body, OWNER), permissions))
+    # One setting lets GITHUB_TOKEN open pull requests and approve them, so an App turns it off.
     app = get(f"{root}/actions/variables/BOT_APP_ID") is not None
     purpose = "workflows may not approve pull requests" if app else "workflows may open, and so approve, pull requests"
-    wanted.append((Call(purpose, "PUT", path, actions(app)), get(path)))
+    body = {"can_approve_pull_request_reviews": not app}
+    wanted.append((Call(purpose, "PUT", path, body, OWNER), permissions))
     topics = (get(f"{root}/topics") or {}).get("names", [])
-    body: dict[str, Any] = {"names": [*topics, *([] if TOPIC in topics else [TOPIC])]}
+    body = {"names": [*topics, *([] if TOPIC in topics else [TOPIC])]}
     wanted.append((Call(f"topic {TOPIC}", "PUT", f"{root}/topics", body), {"names": topics}))
     for label, colour in labels(order).items():
         body = {"name": label, "color": colour}
@@ -102,42 +105,41 @@ def calls(name: str, order: tuple[str, ...]) -> list[Call]:
         wanted.append((Call(f"label {label}", method, path, body), there))
     for environment in order:
         path = f"{root}/environments/{environment}"
-        there = get(path)
-        wanted.append((Call(f"environment {environment}", "PUT", path, {}), there))
+        wanted.append((Call(f"environment {environment}", "PUT", path, {}), get(path)))
     path = f"{root}/environments/{BOT}"
     wanted.append((Call(f"environment {BOT}, for the App's key", "PUT", path, LIMITED, PAID), get(path)))
     policies = (get(f"{path}/deployment-branch-policies") or {}).get("branch_policies", [])
-    main = {"name": now.get("default_branch", "main")}
+    main = {"name": origin.MAIN}
     there = next((one for one in policies if holds(main, one)), None)
     wanted.append(
         (Call(f"environment {BOT} of main alone", "POST", f"{path}/deployment-branch-policies", main, PAID), there)
     )
-    rules = json.loads(RULESET.read_text())
-    same = [one for one in get(f"{root}/rulesets") or [] if one["name"] == rules["name"]]
-    path = f"{root}/rulesets/{same[0]['id']}" if same else f"{root}/rulesets"
-    call = Call("rules of the main branch", "PUT" if same else "POST", path, rules, PAID if private else "")
-    wanted.append((call, get(path) if same else None))
     return [call for call, found in wanted if found is None or not holds(call.body, found)]
 
 
+def _rules(root: str, private: bool) -> tuple[Call, Any]:
+    """The call for the rules of the main branch, and those that are there."""
+    rules = json.loads(RULESET.read_text())
+    same = [one for one in get(f"{root}/rulesets") or [] if one["name"] == rules["name"]]
+    path = f"{root}/rulesets/{same[0]['id']}" if same else f"{root}/rulesets"
+    call = Call("rules of the main branch", "PUT" if same else "POST", path, rules, PAID if private else Call.who)
+    return call, get(path) if same else None
+
+
 def run(promotion: Promote, apply: bool) -> str:
-    """Show, or with `apply` make, every call that is needed; reports calls that the plan does not allow."""
+    """Show, or with `apply` make, every call that is needed; one that GitHub refuses does not keep the others."""
     answers = parsed(ANSWERS.read_bytes())
     name = f"{answers['owner']}/{answers['project_slug']}"
-    made = get(f"repos/{name}") is not None
     path = f"orgs/{answers['owner']}/repos" if get(f"orgs/{answers['owner']}") else "user/repos"
-    if not made:
+    if get(f"repos/{name}") is None:
         print(f"  POST {path}  a private repository, to which main and template are pushed")
         if not apply:
-            print("  then the settings, labels, environments and rules of the new repository")
+            print("  then the rules, settings, labels and environments of the new repository")
             return f"{name} does not exist yet; `make setup-github APPLY=yes` creates it"
         api.call("POST", path, {"name": answers["project_slug"], "private": True})
     if apply:
-        if not branches.remote():
-            git.run("remote", "add", "origin", f"https://{api.host()}/{name}.git")
-        for branch in ("main", "template"):
-            if not branches.tip(branch):
-                git.run(*branches.HELPER, "push", "--quiet", "origin", branch)
+        origin.pushed(name)
+    origin.default(name, get(f"repos/{name}") or {})
     refused = 0
     needed = calls(name, promotion.order)
     for call in needed:
@@ -146,12 +148,13 @@ def run(promotion: Promote, apply: bool) -> str:
             if apply:
                 api.call(call.method, call.path, call.body)
         except api.RefusedError as error:
-            if error.status not in (403, 404, 422):
+            if error.status not in REFUSALS:
                 raise
             refused += 1
-            print(f"    not done: {error}" + (f" ({call.plan})" if call.plan else ""))
+            print(f"    not done: {error} ({call.who})")
     if not needed:
         return f"{name} is set up"
     if not apply:
         return f"{len(needed)} calls are needed; `make setup-github APPLY=yes` makes them"
-    return f"{len(needed) - refused} of {len(needed)} calls were made"
+    rest = "; run it again once what refused the others is changed" if refused else ""
+    return f"{len(needed) - refused} of {len(needed)} calls were made{rest}"
