@@ -1,5 +1,6 @@
 """The workflows' text: permissions, pins, and that their linters find mistakes."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 from conftest import PROJECT, ROOT, verbs
-from hub.runner import CODE, actions
+from hub.runner import CODE, actions, evaluated
 
 FOLDER = ROOT / PROJECT / ".github"
 FILES = sorted((FOLDER / "workflows").iterdir())
-LONGEST = 190  # release.yaml, which trains or builds anew, has the most
+LONGEST = 220  # release.yaml, which trains or builds anew, has the most
 # Everything that steps run besides the Makefile's verbs.
 OTHERS = {
     'cosign sign --yes "$SERVE@$SERVE_DIGEST" "$MONITOR@$MONITOR_DIGEST"',
@@ -21,7 +22,10 @@ OTHERS = {
     '"$MONITOR@$MONITOR_DIGEST"',
     'echo "$NUMBER" > build/number',
     'echo "serving=$(make serving)" >> "$GITHUB_OUTPUT"',
-    "exit 1",
+    'echo "::warning title=Not in MLflow::$LATER"',
+    'echo "::error title=Not all green::$RESULTS" && exit 1',
+    'echo "::add-matcher::.github/matchers.json"',
+    'gh api "repos/$GITHUB_REPOSITORY/statuses/$SHA" --silent -f state="$STATE" -f context=Report -f target_url="$RUN"',
 }
 
 
@@ -103,10 +107,82 @@ def test_what_runs_the_code_of_a_pull_request_has_no_secret_but_those_of_the_dat
     assert read(FOLDER / "workflows/upgrade.yaml")["jobs"]["render"]["permissions"] == {"contents": "read"}
 
 
+def test_the_last_job_waits_for_each_other_one_and_fails_when_one_that_was_asked_for_is_not_green() -> None:
+    jobs = read(FOLDER / "workflows/pull-request.yaml")["jobs"]
+    last = jobs.pop("all-green")
+    (step,) = last["steps"]
+    assert last["needs"] == list(jobs)
+    for name, job in jobs.items():
+        asked = set(re.findall(r"needs\.changes\.outputs\.(\w+) == 'true'", job.get("if", "")))
+        assert len(asked) == (name != "changes"), name
+        assert f"{job['name']} ${{{{ needs.{name}.result }}}}" in step["env"]["RESULTS"]
+        for output in asked:
+            assert f"(needs.changes.outputs.{output} != 'false' && needs.{name}.result != 'success')" in step["if"]
+
+
+def test_the_report_takes_nothing_but_the_files_that_it_knows_and_the_images_get_the_model_that_was_measured() -> None:
+    def given(name: str, action: str) -> list[Any]:
+        jobs = read(FOLDER / f"workflows/{name}.yaml")["jobs"].values()
+        steps = [step for job in jobs for step in job["steps"]]
+        return [step["with"] for step in steps if step.get("uses", "").startswith(f"actions/{action}-artifact@")]
+
+    assert [one["pattern"] for one in given("report", "download")] == ["report-*"]
+    uploaded = [one["name"] for one in given("pull-request", "upload")]
+    assert uploaded == ["report-manifests", "report-evaluation", "model"]
+    assert given("pull-request", "download") == [{"name": "model", "path": "build/model"}]
+
+
 def test_the_apps_key_is_read_only_where_main_alone_may_run() -> None:
     for path in FILES:
         for name, job in read(path)["jobs"].items():
             assert ("secrets.BOT_PRIVATE_KEY" in str(job)) == (job.get("environment") == "bot"), (path.stem, name)
+
+
+@pytest.mark.parametrize(
+    ("owner", "said", "found"),
+    [
+        ("mypy", 'lifecycle/files.py:7: error: Name "x" is not defined  [name-defined]', ("lifecycle/files.py", "7")),
+        (
+            "actionlint",
+            ".github/workflows/x.yaml:9:3: unexpected key [syntax-check]",
+            (".github/workflows/x.yaml", "9"),
+        ),
+    ],
+)
+def test_what_a_tool_says_that_knows_no_runner_is_matched(owner: str, said: str, found: tuple[str, str]) -> None:
+    matchers = json.loads((FOLDER / "matchers.json").read_text())["problemMatcher"]
+    ((pattern,),) = [one["pattern"] for one in matchers if one["owner"] == owner]
+    match = re.fullmatch(pattern["regexp"], said)
+    assert match
+    assert (match[pattern["file"]], match[pattern["line"]]) == found
+    assert not any(re.match(one["pattern"][0]["regexp"], "lifecycle/files.py:7: note: See above") for one in matchers)
+
+
+def test_an_image_says_where_it_comes_from() -> None:
+    steps = [step for job in read(FOLDER / "workflows/release.yaml")["jobs"].values() for step in job["steps"]]
+    labels = [step["with"]["labels"] for step in steps if step.get("uses", "").startswith("docker/build-push-action@")]
+    assert len(labels) == 2
+    for text in labels:
+        found = dict(line.split("=", 1) for line in text.replace("{ ", "{").replace(" }", "}").split())
+        assert {name.removeprefix("org.opencontainers.image.") for name in found} == {"title", "source", "revision"}
+        assert found["org.opencontainers.image.source"] == "${{github.server_url}}/${{github.repository}}"
+
+
+def test_a_month_without_news_of_the_template_ends_with_the_job_that_asked() -> None:
+    jobs = read(FOLDER / "workflows/upgrade.yaml")["jobs"]
+    assert jobs["offer"]["if"] == "needs.render.outputs.news != ''"
+    assert jobs["render"]["outputs"]["news"] == "${{ steps.upload.outputs.artifact-id }}"
+    assert not any("continue-on-error" in step for step in jobs["offer"]["steps"])
+
+
+def test_mlflow_is_asked_after_the_offer_and_cannot_hold_a_release_up() -> None:
+    jobs = read(FOLDER / "workflows/release.yaml")["jobs"]
+    asking = {name for name, job in jobs.items() if "MLFLOW_" in str(job) or "make register" in str(job)}
+    assert asking == {"register"}
+    assert not any("register" in job.get("needs", []) for job in jobs.values())
+    assert {"model", "offer"} <= set(jobs["register"]["needs"])
+    (step,) = (step for step in jobs["register"]["steps"] if step.get("run") == "make register")
+    assert step["continue-on-error"] == "true"
 
 
 def test_the_data_are_reached_alike_wherever_they_are_read() -> None:
@@ -180,7 +256,37 @@ def test_the_token_is_the_apps_or_else_that_of_the_run() -> None:
     """Read, not run: act passes an inner action's outputs to the outer one unconditionally."""
     action = read(FOLDER / "actions/bot/action.yaml")
     assert action["outputs"]["token"]["value"] == "${{ steps.app.outputs.token || github.token }}"
-    (step,) = action["runs"]["steps"]
-    assert (step["id"], step["if"]) == ("app", "inputs.app != ''")
+    assert action["outputs"]["app"]["value"] == "${{ inputs.key != '' && inputs.app || '' }}"
+    step, warning = action["runs"]["steps"]
+    assert (step["id"], step["if"]) == ("app", "inputs.app != '' && inputs.key != ''")
+    assert warning["if"] == "inputs.app != '' && inputs.key == ''"
+    assert warning["run"].startswith('echo "::warning title=The App has no key::Store BOT_PRIVATE_KEY')
+    offering = [
+        step["env"]
+        for path in FILES
+        for job in read(path)["jobs"].values()
+        for step in job["steps"]
+        if "APP" in step.get("env", {})
+    ]
+    assert {one["APP"] for one in offering} == {"${{ steps.bot.outputs.app }}"}
     rights = {name.removeprefix("permission-") for name in step["with"] if name.startswith("permission-")}
     assert rights == {"contents", "issues", "pull-requests", "workflows"}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "one", "other"),
+    [
+        ("promote", {"environment": "dev", "digest": "sha256:a"}, {"environment": "dev", "digest": "sha256:b"}),
+        ("promote", {"environment": "dev", "digest": "sha256:a"}, {"environment": "staging", "digest": "sha256:a"}),
+        ("rollback", {"environment": "dev", "digest": "sha256:a"}, {"environment": "dev", "digest": "sha256:b"}),
+        ("rollback", {"environment": "dev", "revision": "1"}, {"environment": "dev", "revision": "2"}),
+    ],
+)
+def test_a_report_of_the_cluster_that_waits_is_cancelled_by_none_of_another_release(
+    workflow: str, one: dict[str, str], other: dict[str, str]
+) -> None:
+    group = read(FOLDER / f"workflows/{workflow}.yaml")["concurrency"]["group"]
+    groups = [evaluated(group, {"client_payload": payload}) for payload in (one, other)]
+    assert groups[0] != groups[1]
+    assert groups[0] == evaluated(group, {"client_payload": {**one, "report": "again"}})
+    assert evaluated(group, {"inputs": {"environment": "dev", "share": 10}}) not in groups

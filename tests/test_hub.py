@@ -1,5 +1,6 @@
 """The fake GitHub refuses the same calls as GitHub."""
 
+import functools
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from conftest import IDENTITY, run
 from hub import server
+from hub.runner import Hub, evaluated
 
 REPOSITORY = "http://api.github.localhost/repos/acme/my-model"
 
@@ -130,6 +132,21 @@ def test_gh_reads_all_pages(call: Caller) -> None:
         timeout=30,
     )
     assert [len(page) for page in json.loads(done.stdout)] == [2, 2, 1]
+
+
+def test_of_the_runs_of_a_group_that_wait_the_last_one_remains() -> None:
+    hub = Hub.__new__(Hub)  # one that serves nothing
+    done: list[str] = []
+    hub.waiting = [(name[0], functools.partial(done.append, name)) for name in ("a1", "b1", "a2")]  # type: ignore[misc]
+    hub.let()
+    assert sorted(done) == ["a2", "b1"]
+
+
+def test_a_group_is_named_by_the_event_or_its_inputs() -> None:
+    group = "promote-${{ github.event.client_payload.environment || inputs.environment || 'merged' }}"
+    assert evaluated(group, {"before": "0"}) == "promote-merged"
+    assert evaluated(group, {"inputs": {"environment": "dev"}}) == "promote-dev"
+    assert evaluated(group, {"client_payload": {"environment": "staging"}}) == "promote-staging"
 
 
 def test_an_organisation_is_no_code_owner(call: Caller, tmp_path: Path) -> None:

@@ -295,9 +295,12 @@ def test_a_good_pull_request_gets_a_comment_and_its_merge_releases_what_was_revi
     assert hub.state.pulls[number]["head"]["sha"][:12] in comment["body"]
     assert "Summary - <!-- model report" in base.reports[-1].log
     assert len(comment["body"]) <= 65_000
+    hub.variables["MLFLOW_TRACKING_URI"] = "nowhere://"  # it is down
     runs = hub.merge(number)
     assert [one.conclusion for one in runs] == ["success"], runs[0].log
     assert "metrics match the review" in runs[0].log
+    assert "MLflow at nowhere:// cannot be used" in runs[0].log
+    assert "The release goes on without it. Later: gh run download" in runs[0].log
     assert len(opened(hub, "release/dev/")) == 1
 
 
@@ -426,20 +429,23 @@ def test_a_tampered_artefact_is_refused_and_nothing_is_posted(base: Base, fork: 
         change()
         return fork.report(number, done)
 
-    record = kept / "evaluation/decision.json"
+    record = kept / "report-evaluation/decision.json"
     for change, told in [
-        (lambda: (kept / "manifests/number").write_text("1"), "but belongs to #"),
-        (lambda: (kept / "evaluation/$(touch pwned).md").write_text("x"), "which is not a file of its workflow"),
+        (lambda: (kept / "report-manifests/number").write_text("1"), "but belongs to #"),
+        (lambda: (kept / "report-evaluation/$(touch pwned).md").write_text("x"), "which is not a file of its workflow"),
         (lambda: record.write_text(record.read_text() + " " * 10_000_000), "more than 2,000,000"),
         (lambda: record.write_text(record.read_text().replace('"passed"', '"past"')), "is damaged or foreign"),
-        (lambda: (kept / "manifests/diff.json").write_text('["<script>"]'), "a diff.json that is not valid"),
+        (lambda: (kept / "report-manifests/diff.json").write_text('["<script>"]'), "a diff.json that is not valid"),
         (lambda: linked(record), "which is not a file of its workflow"),
     ]:
         said = with_(change)
         assert said.conclusion == "failure"
         assert told in said.log
     assert comments(fork, number) == []
+    shown = fork.state.statuses[fork.state.pulls[number]["head"]["sha"]]
+    assert shown == {"Report": "failure"}
     assert with_(lambda: None).conclusion == "success"
+    assert shown == {"Report": "success"}
     assert len(comments(fork, number)) == 1
 
 
@@ -505,6 +511,21 @@ def test_two_promotions_at_once_do_not_double(offered: Hub) -> None:
     assert opened(hub, "promote/") == [pull]
     assert hub.by_hand("promote.yaml", environment="dev").conclusion == "success"
     assert opened(hub, "promote/") == [pull]
+
+
+def test_a_promotion_whose_run_was_cancelled_by_a_later_push_is_offered_by_that(staged: Hub) -> None:
+    hub = staged
+    (offered,) = opened(hub, "promote/production/")
+    del hub.state.pulls[offered]
+    hub.waiting = []  # the run of an earlier push is busy; that of staging's merge waits
+    hub.run("promote.yaml", "push", {"before": hub.state.git("rev-parse", "refs/heads/main^")}, hub.main())
+    before = hub.main()
+    path = f"{RELEASE.format('dev')}kustomization.yaml"
+    hub.edit("main", {path: (hub.work / path).read_text() + "# dev alone\n"}, "Explain")
+    assert [one.workflow for one in hub.pushed(before)] == ["promote.yaml"]
+    (done,) = hub.let()
+    assert done.conclusion == "success", done.log
+    assert len(opened(hub, "promote/production/")) == 1
 
 
 def test_a_record_that_the_release_workflow_did_not_attest_is_not_promoted(offered: Hub) -> None:

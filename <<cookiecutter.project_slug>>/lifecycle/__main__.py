@@ -60,9 +60,12 @@ def _gate(options: argparse.Namespace) -> str:
 
 
 def _report(options: argparse.Namespace) -> str:
+    from lifecycle.github import api
     from lifecycle.reporting import report
 
-    return report.run(options.build)
+    said = report.run(options.build)
+    api.say("GITHUB_STEP_SUMMARY", (options.build / "report.md").read_text())
+    return said
 
 
 def _register(options: argparse.Namespace) -> str:
@@ -85,13 +88,22 @@ def _pin(options: argparse.Namespace) -> str:
 
 def _release(options: argparse.Namespace) -> str:
     from lifecycle.documents import record
+    from lifecycle.github import api
     from lifecycle.releasing import release
 
     _begun(options.build)
     images = {"serve": options.serve, "monitor": options.monitor}
     promotion = config.load(options.config).promote
     decision = record.decision(options.build / "decision.json")
+    built = "\n".join(f"- {name}: `{image}`" for name, image in images.items())
+    api.say("GITHUB_STEP_SUMMARY", f"Built from {decision.version}:\n\n{built}\n")
     return _prepared(release.run(decision, images, options.environment, promotion), options.build)
+
+
+def _images(options: argparse.Namespace) -> str:
+    from lifecycle.releasing import images
+
+    return images.run(options.serving)
 
 
 def _rebuild(options: argparse.Namespace) -> str:
@@ -105,13 +117,8 @@ def _promote(options: argparse.Namespace) -> str:
 
     _begun(options.build)
     promotion, today = config.load(options.config).promote, datetime.now(UTC).date()
-    share = _percent(options.share) if options.share else None
-    verified = options.verified or (promote.changed(options.since, promotion) if options.since else "")
-    if verified:
-        return _prepared(promote.after(verified, options.digest, promotion, today, share), options.build)
-    if options.since:
-        return _prepared("no environment has a new release that could be promoted", options.build)
-    return _prepared(promote.run(options.environment, promotion, today, share or 100), options.build)
+    share = _percent(options.share) if options.share else 100
+    return _prepared(promote.run(options.environment, promotion, today, share), options.build)
 
 
 def _percent(share: str) -> int:
@@ -201,11 +208,25 @@ def _changes(options: argparse.Namespace) -> str:
     return changes.run(config.load(options.config).promote, options.config, options.base)
 
 
+def _due(options: argparse.Namespace) -> str:
+    from lifecycle.github import due
+
+    _begun(options.build)
+    promotion, today = config.load(options.config).promote, datetime.now(UTC).date()
+    share = _percent(options.share) if options.share else None
+    return due.run(options.build, promotion, today, options.verified, options.digest, share, _waits())
+
+
+def _waits() -> bool:
+    """Whether a pull request would be GITHUB_TOKEN's, whose checks wait for a person."""
+    return bool(os.environ.get("GITHUB_ACTIONS")) and not os.environ.get("APP")
+
+
 def _offer(options: argparse.Namespace) -> str:
     from lifecycle.github import offer, upgrade
 
     upgrade.unpack(options.build, os.environ.get("TEMPLATE", ""))
-    return offer.run(options.build, bool(os.environ.get("GITHUB_ACTIONS")) and not os.environ.get("APP"))
+    return offer.run(options.build, _waits())
 
 
 def _comment(options: argparse.Namespace) -> str:
@@ -305,17 +326,18 @@ def parser() -> argparse.ArgumentParser:
     own["evaluate"].add_argument("--champion", type=Path, help="model directory of the model in production")
     for name in ("release", "promote", "rollback", "verify", "render", "degraded"):
         own[name].add_argument("--environment", required=True)
-    for name in ("promote", "rollback"):
+    for name in ("due", "rollback"):
         own[name].add_argument("--digest", default="", help="nothing is done unless an image with this digest runs")
     own["rollback"].add_argument(
         "--revision", default="", help="nothing is done unless it runs what it ran at this commit"
     )
-    own["promote"].add_argument("--verified", default="", help="promote from this environment, where it is due")
-    own["promote"].add_argument("--since", default="", help="promote what was released since this commit")
-    own["promote"].add_argument("--share", default="", help="percent of the requests; default: all")
+    own["due"].add_argument("--verified", required=True, help="promote from this environment; from each with *")
+    for name in ("promote", "due"):
+        own[name].add_argument("--share", default="", help="percent of the requests; default: all")
     own["audit"].add_argument("--base", default="", help="also check what changed since this commit")
     for name in ("diff", "changes"):
         own[name].add_argument("--base", required=True, help="the commit to compare with")
+    own["images"].add_argument("--serving", required=True, help="the lock file of the environment that serves")
     own["release"].add_argument("--serve", required=True, help="image as registry/name@sha256:<digest>")
     own["release"].add_argument("--monitor", required=True, help="image as registry/name@sha256:<digest>")
     for name in ("serve", "smoke", "monitor"):

@@ -1,5 +1,6 @@
 """Reads `config.yaml`, the settings that a person may change, and refuses unknown keys."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from lifecycle import InputError
 from lifecycle.policy import AnyGate, CalibrationGate, FairnessGate, GapGate, SliceGate
-from lifecycle.strict import OPTION, Strict, parsed, problems
+from lifecycle.strict import OPTION, Strict, parsed, placed, problems
 from lifecycle.tasks import FAIRNESS, METRICS, MONITORED, Task
 
 ERASED = Path("data/erased.jsonl")  # of whom no table may have rows, see privacy/erased.py
@@ -361,10 +362,14 @@ def read(content: str | bytes, path: str) -> Config:
     try:
         document = parsed(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date or number
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}; correct it there.") from error
+        said = " ".join(str(error).split())
+        at = re.search(r"line (\d+)", said)
+        sentence = f"{path} is not valid YAML: {said}; correct it there."
+        raise InputError(sentence, path, (("Not valid YAML", said, int(at[1]) if at else 0),)) from error
     if not isinstance(document, dict):
         raise InputError(f"{path} is empty or holds no keys; restore it with `git checkout -- {path}`.")
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        raise InputError(f"{path}: {problems(error, Config)}.") from error
+        parts = tuple(("Configuration", text, at) for text, at in placed(error, Config, content))
+        raise InputError(f"{path}: {problems(error, Config)}.", path, parts) from error

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle import InputError, config, files, needs
+from lifecycle import InputError, config, files, needs, runner
 
 TRAIN = Path(sys.prefix).with_name("train") / "bin" / "python"
 
@@ -73,6 +73,8 @@ def findings(path: Path, answers: Callable[..., bool] = _answers, python: Path =
     `python` is the interpreter of the environment in which `make data` runs.
     """
     settings, valid = _config(path)
+    if runner.here():
+        return [*(Finding(*one) for one in runner.missing(answers)), valid]
     found = [
         Finding("Python is 3.12", sys.version_info[:2] == (3, 12), "delete .venv, then run `make doctor` again"),
         Finding("git is installed", answers("git", "--version"), "install git"),

@@ -33,7 +33,7 @@ def told(verb: str, build: Path) -> Iterator[Outcome]:
     try:
         yield outcome
     except InputError as error:
-        outcome.code = _say(verb, str(error), 1)
+        outcome.code = _say(verb, str(error), 1, error)
     except KeyboardInterrupt:
         outcome.code = _say(verb, "interrupted; earlier outputs are as they were.", 130)
     except OSError as error:
@@ -43,9 +43,27 @@ def told(verb: str, build: Path) -> Iterator[Outcome]:
     return
 
 
-def _say(verb: str, sentence: str, code: int) -> int:
+def _say(verb: str, sentence: str, code: int, error: InputError | None = None) -> int:
     print(f"{verb}: {sentence}", file=sys.stderr)
+    if os.environ.get("GITHUB_ACTIONS"):
+        parts = (error and error.parts) or ((verb, sentence, 0),)
+        for title, text, line in parts:
+            print(annotation(text, title, error.file if error else "", line), flush=True)
     return code
+
+
+def annotation(text: str, title: str, file: str = "", line: int = 0) -> str:
+    """The line by which a runner shows an error beside the code; nothing in it can begin another command.
+
+    Source: actions/toolkit, packages/core/src/command.ts.
+    """
+
+    def escaped(value: str, signs: str) -> str:
+        return "".join(f"%{ord(sign):02X}" if sign in signs else sign for sign in value)
+
+    about = {"title": title, "file": file, "line": str(line or "")}
+    given = ",".join(f"{name}={escaped(value, '%\r\n:,')}" for name, value in about.items() if value)
+    return f"::error {given}::{escaped(text, '%\r\n')}"
 
 
 def _sentence(error: OSError) -> str:

@@ -63,6 +63,26 @@ def problems(error: ValidationError, kind: type[BaseModel]) -> str:
     return "; ".join(_problem(problem, kind) for problem in error.errors())
 
 
+def placed(error: ValidationError, kind: type[BaseModel], content: str | bytes) -> list[tuple[str, int]]:
+    """Each problem of a YAML document of this kind, with its line."""
+    return [(_problem(problem, kind), line(content, problem["loc"])) for problem in error.errors()]
+
+
+def line(content: str | bytes, location: tuple[str | int, ...]) -> int:
+    """The line of a key in a valid YAML document, or of the nearest section around it."""
+    node, found = yaml.compose(content, _Loader), 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            inside = {key.value: (key, value) for key, value in node.value}
+        elif isinstance(node, yaml.SequenceNode):
+            inside = {index: (value, value) for index, value in enumerate(node.value)}
+        else:
+            break
+        if part in inside:  # others are of our own making, such as the kind of a gate
+            found, node = inside[part][0].start_mark.line + 1, inside[part][1]
+    return found
+
+
 def _problem(problem: Any, kind: type[BaseModel]) -> str:
     key = ".".join(part for part in map(str, problem["loc"]) if not part.startswith(OPTION)) or "the file"
     if problem["type"] == "extra_forbidden":

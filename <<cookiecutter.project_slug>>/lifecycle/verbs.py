@@ -19,6 +19,7 @@ VERBS = {
     "pin": "move the data pin and the periods to the newest snapshot",
     # What the environments run.
     "release": "write the decision to ENV; SERVE= and MONITOR= are the images by digest",
+    "images": "build both images and start each once: serve answers its golden rows, monitor runs; pushes nothing",
     "rebuild": "(workflow) extract the newest release's model, to rebuild its images",
     "promote": "copy the release of the environment before ENV to it; SHARE=10 sends it a tenth of the requests",
     "rollback": "restore the previous release of ENV",
@@ -34,6 +35,7 @@ VERBS = {
     # GitHub.
     "changes": "(workflow) decide what the changes since the commit BASE need: tests, training, images",
     "offer": "open or update the pull request that an earlier verb prepared",
+    "due": "(workflow) offer to the next environment what is verified, or merged, and was not offered before",
     "comment": "(workflow) post the report of a finished run on its pull request",
     "reviewed": "(workflow) find the metrics shown on this commit's pull request",
     "publish": "(workflow) create the GitHub release",

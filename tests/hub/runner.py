@@ -1,12 +1,14 @@
 """Runs workflows as GitHub would: an event chooses workflow, commit, token and permissions."""
 
 import fnmatch
+import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,7 @@ class Hub:
         self.state = server.State(self.remote, NAME)
         self.state.tokens["person"] = {"user": PERSON, "rights": {"all": "write"}}
         self.state.tokens["app"] = {"user": server.APP, "rights": {"all": "write"}}
+        self.waiting: list[tuple[str, Callable[[], Run]]] | None = None
         self._server = server.serve(self.state)
         self._count = threading.Lock()
 
@@ -259,9 +262,26 @@ class Hub:
         texts = {name: self.state.git("show", f"{sha}:.github/workflows/{name}") for name in names}
         return {name: yaml.load(text, yaml.BaseLoader) for name, text in texts.items()}  # noqa: S506 - keeps `on` a word
 
+    def let(self) -> list[Run]:
+        """Run the last of each group that waited while `waiting` was a list, as behind a run that took its time."""
+        waited, self.waiting = self.waiting or [], None
+        return [start() for start in dict(waited).values()]
+
     def run(
         self, workflow: str, event: str, payload: dict[str, Any], sha: str, actor: str = "ann", fork: bool = False
     ) -> Run:
+        """Run a commit's workflow, or let it wait if others are busy; it cancels one of its group that waits.
+
+        Source: GitHub Docs, Control workflow concurrency: one run and one pending run in a group.
+        """
+        if self.waiting is None:
+            return self._run(workflow, event, payload, sha, actor, fork)
+        concurrency = self.workflows(sha)[workflow]["concurrency"]
+        start = functools.partial(self._run, workflow, event, payload, sha, actor, fork)
+        self.waiting.append((evaluated(concurrency["group"], payload), start))
+        return Run(0, workflow, "pending", {}, "")
+
+    def _run(self, workflow: str, event: str, payload: dict[str, Any], sha: str, actor: str, fork: bool) -> Run:
         """Run a commit's workflow with `act` on this machine; stand-ins replace remote actions."""
         with self._count:
             number = self.state.number()
@@ -288,7 +308,7 @@ class Hub:
         for action in sorted(actions(folder / "copy/.github")):
             name = action.partition("@")[0].rpartition("/")[2]
             command += ["--local-repository", f"{action}={CODE / 'actions' / name}"]
-        for name, value in {"MLFLOW_TRACKING_URI": self.store, **self.variables}.items():
+        for name, value in self.variables.items():
             command += ["--var", f"{name}={value}"]
         # An environment's secrets reach a job that names it, on a branch that it allows. Source: GitHub Docs, Managing
         # environments for deployment.
@@ -321,6 +341,23 @@ class Hub:
             self.runs.append(run)
         shutil.rmtree(folder)
         return run
+
+
+def evaluated(text: str, event: Mapping[str, Any]) -> str:
+    """A text such as a group's, with expressions of words, `||`, and fields of the event and its inputs."""
+
+    def value(term: str) -> str:
+        if term.startswith("'"):
+            return term.strip("'")
+        found: Any = {"github": {"event": event}, "inputs": event.get("inputs") or {}}
+        for name in term.split("."):
+            found = (found or {}).get(name)
+        return str(found or "")
+
+    def chosen(match: re.Match[str]) -> str:
+        return next(filter(None, map(value, map(str.strip, match[1].split("||")))), "")
+
+    return re.sub(r"\$\{\{(.*?)\}\}", chosen, text, flags=re.S)
 
 
 def starts(names: list[str], paths: list[str], ignored: list[str]) -> bool:

@@ -44,6 +44,7 @@ class State:
         self.pulls: dict[int, dict[str, Any]] = {}
         self.issues: dict[int, dict[str, Any]] = {}
         self.comments: dict[int, dict[str, Any]] = {}
+        self.statuses: dict[str, dict[str, str]] = {}
         self.releases: list[dict[str, Any]] = []
         self.labels: dict[str, dict[str, Any]] = {}
         self.topics: list[str] = []
@@ -107,11 +108,13 @@ class Api:
             ("GET", f"{repo}/commits/([^/]+)/pulls", "pull-requests:read", self.brought),
             ("GET", f"{repo}/issues", "issues:read", self.listed),
             ("POST", f"{repo}/issues", "issues", self.issue),
+            ("GET", f"{repo}/issues/([0-9]+)", "issues:read pull-requests:read", self.about),
             ("PATCH", f"{repo}/issues/([0-9]+)", "issues", self.edit),
             ("GET", f"{repo}/issues/([0-9]+)/comments", "issues:read pull-requests:read", self.said),
             ("POST", f"{repo}/issues/([0-9]+)/comments", "issues pull-requests", self.say),
             ("PATCH", f"{repo}/issues/comments/([0-9]+)", "issues pull-requests", self.resay),
             ("POST", f"{repo}/issues/([0-9]+)/labels", "issues pull-requests", self.label),
+            ("POST", f"{repo}/statuses/([0-9a-f]{{40}})", "statuses", self.status),
             ("DELETE", f"{repo}/git/refs/heads/(.+)", "contents", self.delete),
             ("GET", f"{repo}/releases/tags/(.+)", "contents:read", self.release),
             ("GET", f"{repo}/releases", "contents:read", lambda *_: [shown(one) for one in self.state.releases]),
@@ -238,7 +241,13 @@ class Api:
     def update(self, _: str, number: str, query: dict[str, str], body: dict[str, Any]) -> Any:
         longest(body)
         self.state.pulls[int(number)].update(body)
+        if body.get("state") == "closed":
+            self.state.issues[int(number)]["closed_by"] = self.user
         return self.state.head(self.state.pulls[int(number)])
+
+    def about(self, _: str, number: str, query: dict[str, str], body: Any) -> Any:
+        """An issue, or a pull request as one. Source: GitHub's OpenAPI, issues/get."""
+        return {"closed_by": None, **self.state.issues[int(number)], "labels": self.state.issue_labels(int(number))}
 
     def brought(self, _: str, sha: str, query: dict[str, str], body: Any) -> list[Any]:
         return [pull for pull in self.state.pulls.values() if pull["merge_commit_sha"] == sha]
@@ -286,6 +295,10 @@ class Api:
         labelled = self.state.issues[int(number)]["labelled"]
         labelled.extend(name for name in body["labels"] if name not in labelled)
         return self.state.issue_labels(int(number))
+
+    def status(self, _: str, sha: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        self.state.statuses.setdefault(sha, {})[body["context"]] = body["state"]
+        return body
 
     def delete(self, _: str, ref: str, query: dict[str, str], body: Any) -> None:
         self.state.git("update-ref", "-d", f"refs/heads/{ref}")

@@ -193,12 +193,13 @@ def run(settings: config.Config, build: Path) -> str:
     decision = decide(settings, evaluation)
     files.write(build / "decision.json", record.dump(decision))
     failed = [
-        f"{verdict.title} ({'undecided: ' * (verdict.outcome == 'undecided')}{verdict.reason})"
+        (verdict.title, f"{'undecided: ' * (verdict.outcome == 'undecided')}{verdict.reason}", 0)
         for verdict in decision.gates
         if verdict.outcome in record.BLOCKING
     ]
     if failed:
         gates = "1 gate" if len(failed) == 1 else f"{len(failed)} gates"
-        raise InputError(f"{evaluation.origin.version} is refused by {gates}: {'; '.join(failed)}.")
+        told = "; ".join(f"{title} ({reason})" for title, reason, _ in failed)
+        raise InputError(f"{evaluation.origin.version} is refused by {gates}: {told}.", parts=tuple(failed))
     counts = {kind: sum(v.outcome == kind for v in decision.gates) for kind in ("pass", "warn", "skipped")}
     return f"{evaluation.origin.version} passes: " + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)

@@ -37,6 +37,11 @@ IMAGES_FILES = (
     *(f"locks/{name}.txt" for name in ("monitor", "seldon", "serve", "skops")),
 )
 IMAGES_SECTIONS = ("monitor", "serve")
+# A pull request that changes these builds both images and starts each once, as no test here does.
+START_FILES = (
+    *(".dockerignore", ".python-version", "Dockerfile"),
+    *(f"locks/{name}.txt" for name in ("model", "monitor", "seldon", "serve", "skops", "uv")),
+)
 # A change of these runs the team's tests, or the template's.
 TEAM_FILES = ("config.yaml", "data/", "lifecycle/", "locks/", "model/", "pyproject.toml", "tests/")
 LIFECYCLE_FILES = (
@@ -60,6 +65,7 @@ def asked(names: list[str], sections: set[str]) -> dict[str, bool]:
         "train": train,
         "evaluate": train or touches((), EVALUATION, EVALUATION_SECTIONS),
         "images": touches(IMAGES_FILES, IMAGES, IMAGES_SECTIONS),
+        "start": touches(START_FILES),
         "team": touches(TEAM_FILES),
         "lifecycle": touches(LIFECYCLE_FILES),
     }

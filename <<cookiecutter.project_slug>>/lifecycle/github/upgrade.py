@@ -6,6 +6,7 @@ Cookiecutter runs the template's hooks, so this runs without a token, and on a c
 takes nothing but the rendered files from it: branch, commits, title and text are made again from them.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from lifecycle.documents import change as documents
 from lifecycle.documents import limits
 from lifecycle.documents.answers import ANSWERS
 from lifecycle.documents.change import Change
-from lifecycle.github import branches, merge
+from lifecycle.github import api, branches, merge
 from lifecycle.reporting import pages
 from lifecycle.strict import parsed
 
@@ -31,6 +32,24 @@ HASH = re.compile("[0-9a-f]{40}")
 CHANGELOG = Path(".github/CHANGELOG.md")
 
 
+def _token() -> dict[str, str]:
+    """Settings by which git reads a private template on the own host, with the token in TEMPLATE_TOKEN."""
+    if not os.environ.get("TEMPLATE_TOKEN"):
+        return {}
+    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    return {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": f"credential.https://{api.host()}.helper",
+        f"GIT_CONFIG_VALUE_{count}": '!f() { echo username=x-access-token; echo "password=$TEMPLATE_TOKEN"; }; f',
+    }
+
+
+def _private(error: str) -> str:
+    """What to do if git may not read a template."""
+    asked = re.search("Authentication failed|could not read Username|Repository not found", error)
+    return " If the template is private, give a token that may read it as TEMPLATE_TOKEN." if asked else ""
+
+
 def newest(source: str) -> str:
     """The commit that a template's address has now; raises InputError if it cannot be reached."""
     from cookiecutter.config import BUILTIN_ABBREVIATIONS
@@ -38,7 +57,10 @@ def newest(source: str) -> str:
 
     # Cookiecutter knows git by the prefix, git does not.
     address = expand_abbreviations(source, BUILTIN_ABBREVIATIONS).removeprefix("git+")
-    return git.run("ls-remote", "--", address, "HEAD").partition("\t")[0]
+    try:
+        return git.run("ls-remote", "--", address, "HEAD", **_token()).partition("\t")[0]
+    except InputError as error:
+        raise InputError(f"{error}{_private(str(error))}") from error
 
 
 def render(template: str, answers: dict[str, Any], folder: Path, commit: str = "") -> Path:
@@ -46,11 +68,11 @@ def render(template: str, answers: dict[str, Any], folder: Path, commit: str = "
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(folder), template]
     command[4:4] = ["--checkout", commit] if commit else []
     known = [f"{name}={value}" for name, value in answers.items() if not name.startswith("_")]
-    done = subprocess.run([*command, *known], capture_output=True, text=True, check=False)  # noqa: S603
+    given = {**os.environ, **_token()}
+    done = subprocess.run([*command, *known], env=given, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise InputError(
-            f"The template {template} cannot be rendered: {' '.join((done.stdout + done.stderr).split())[-600:]}"
-        )
+        said = " ".join((done.stdout + done.stderr).split())[-600:]
+        raise InputError(f"The template {template} cannot be rendered: {said}{_private(said)}")
     made = folder / str(answers["project_slug"])
     shutil.rmtree(made / ".git", ignore_errors=True)
     return made

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from lifecycle import InputError, git
+from lifecycle import InputError
 from lifecycle.config import Promote
 from lifecycle.documents.change import Change
 from lifecycle.documents.environments import (
@@ -14,7 +14,6 @@ from lifecycle.documents.environments import (
     frozen,
     place,
     repeat,
-    touched,
     writable,
 )
 from lifecycle.releasing import component, evidence, provenance, succession
@@ -90,13 +89,3 @@ def after(verified: str, digest: str, promotion: Promote, today: date, share: in
         return run(environment, promotion, today, 100 if share is None else share)
     except InputError as error:
         return str(error)
-
-
-def changed(since: str, promotion: Promote) -> str:
-    """The environment whose release changed between a commit and HEAD, or nothing.
-
-    Of several, the last one counts; the others can still be promoted. A branch's first push compares with the commit
-    of zeros: then no environment has a release yet.
-    """
-    found = git.changed(since) if since.strip("0") else []
-    return next(reversed(touched(found, promotion.order[:-1])), "")

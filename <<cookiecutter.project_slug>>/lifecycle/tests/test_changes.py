@@ -12,7 +12,7 @@ from lifecycle.documents import record
 from lifecycle.github import changes
 from lifecycle.releasing import release
 
-NOTHING = dict.fromkeys(("train", "evaluate", "images", "team", "lifecycle"), False)
+NOTHING = dict.fromkeys(("train", "evaluate", "images", "start", "team", "lifecycle"), False)
 
 
 def asked(*names: str, sections: set[str] | None = None) -> set[str]:
@@ -26,12 +26,14 @@ def asked(*names: str, sections: set[str] | None = None) -> set[str]:
         ("model/estimator.py", {"train", "evaluate", "team"}),
         ("model/words.txt", {"train", "evaluate", "team"}),
         ("model/pyproject.toml", {"train", "evaluate", "team"}),
-        ("locks/model.txt", {"train", "evaluate", "team"}),
+        ("locks/model.txt", {"train", "evaluate", "start", "team"}),
         ("locks/train.txt", {"train", "evaluate", "team", "lifecycle"}),
-        ("locks/serve.txt", {"images", "team", "lifecycle"}),
-        ("locks/monitor.txt", {"images", "team", "lifecycle"}),
+        ("locks/serve.txt", {"images", "start", "team", "lifecycle"}),
+        ("locks/monitor.txt", {"images", "start", "team", "lifecycle"}),
+        ("locks/uv.txt", {"start", "team", "lifecycle"}),
+        (".python-version", {"train", "evaluate", "start"}),
         ("locks/dev.txt", {"team", "lifecycle"}),
-        ("Dockerfile", {"images"}),
+        ("Dockerfile", {"images", "start"}),
         ("lifecycle/training/train.py", {"train", "evaluate", "team", "lifecycle"}),
         ("lifecycle/rows/pin.py", {"team", "lifecycle"}),
         ("lifecycle/artifact/predictor.py", {"train", "evaluate", "images", "team", "lifecycle"}),
@@ -133,16 +135,16 @@ def test_images_are_built_around_a_released_model_or_one_is_trained(
         repository.commit("Change")
         return base
 
-    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "train", "evaluate"}
+    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "train", "evaluate", "start"}
     release.run(version(decision, "2020.02.01-aaaaaaa", repository("rev-parse", "HEAD")), IMAGES, "dev", SETTINGS)
     repository.commit("Release")
-    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "images"}
+    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "images", "start"}
     # A model that was merged and is not released yet is not left behind.
     assert outputs(merged("model/estimator.py"), binary, monkeypatch, tmp_path) >= {"train"}
-    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "train", "evaluate"}
+    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "train", "evaluate", "start"}
     release.run(version(decision, "2020.02.02-bbbbbbb", "e" * 40), IMAGES, "dev", SETTINGS)
     repository.commit("Release what was trained elsewhere")
-    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "train", "evaluate"}
+    assert outputs(merged("Dockerfile"), binary, monkeypatch, tmp_path) == {"check", "train", "evaluate", "start"}
 
 
 def test_before_the_first_push_everything_is_new(

@@ -4,9 +4,14 @@ from typing import Any
 
 import pytest
 import yaml
-from tiny import Trained
+from tiny import ROOT, Trained
 
 from lifecycle import InputError, doctor
+
+
+@pytest.fixture(autouse=True)
+def _laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
 
 
 def written(binary: Trained, folder: Path) -> Path:
@@ -136,3 +141,13 @@ def test_what_a_component_needs_is_looked_for_in_the_cluster(
 def test_something_required_that_is_missing_fails_the_step(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"checks fail \(.*config\.yaml is valid"):
         doctor.run(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("lacking", ["git", "docker", "gh", ""])
+def test_on_a_runner_it_looks_for_what_the_jobs_need(
+    lacking: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    found = doctor.findings(ROOT / "config.yaml", lambda name, *_: name != lacking)
+    assert [one.name for one in found if not one.holds] == ([f"{lacking} answers"] if lacking else [])
+    assert all(one.required for one in found)

@@ -159,16 +159,35 @@ def test_a_champion_is_logged_beside_the_candidate(binary: Trained, tmp_path: Pa
     assert found["difference/roc_auc"] == 0
 
 
-def test_a_run_or_a_report_that_is_not_there_is_named(binary: Trained, tmp_path: Path) -> None:
+def test_what_was_trained_away_from_mlflow_gets_a_run_of_its_own_and_only_one(binary: Trained, tmp_path: Path) -> None:
+    build = binary.copy(tmp_path)
+    text = (build / "decision.json").read_text()
+    decision = record.decision(build / "decision.json")
+    other = json.loads(text)
+    other["evaluation"]["origin"]["run"], other["evaluation"]["name"] = "0" * 32, "away"
+    (build / "decision.json").write_text(json.dumps(other))
+    said = register.run(build)
+    assert said.endswith("version 1 of away in the registry") is decision.passed
+    experiment = mlflow.get_experiment_by_name("away")
+    assert experiment
+    (run,) = mlflow.MlflowClient().search_runs([experiment.experiment_id])
+    assert run.data.tags["trained as"] == "0" * 32
+    origin = decision.evaluation.origin
+    assert run.data.params == {name: str(value) for name, value in origin.parameters.items()}
+    kept = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="model")
+    assert Predictor(Path(kept)).model.sha256 == origin.model
+    assert register.run(build) == said
+    assert len(mlflow.MlflowClient().search_runs([experiment.experiment_id])) == 1
+    other["evaluation"]["origin"]["model"] = "0" * 64
+    (build / "decision.json").write_text(json.dumps(other))
+    with pytest.raises(InputError, match=r"is not the model of .*decision\.json; run `make pipeline`"):
+        register.run(build)
+
+
+def test_a_report_that_is_not_there_is_named(binary: Trained, tmp_path: Path) -> None:
     build = binary.copy(tmp_path)
     (build / "report.md").unlink()
     with pytest.raises(InputError, match=r"report\.md does not exist; run `make report` first"):
-        register.run(build)
-    (build / "report.md").write_text("")
-    other = json.loads((build / "decision.json").read_text())
-    other["evaluation"]["origin"]["run"] = "0" * 32
-    (build / "decision.json").write_text(json.dumps(other))
-    with pytest.raises(InputError, match=r"MLflow at sqlite:///.*\.db cannot be used \(.*not found"):
         register.run(build)
 
 

@@ -324,21 +324,6 @@ def test_only_what_an_environment_still_runs_is_promoted_or_rolled_back(
     assert running("staging") == "2020.02.01-aaaaaaa"
 
 
-def test_what_was_merged_is_offered_to_the_next_environment(decision: record.Decision, repository: Git) -> None:
-    start = repository("rev-parse", "HEAD")
-    assert promote.changed(start, SETTINGS) == ""
-    assert promote.changed("0" * 40, SETTINGS) == ""
-    release.run(decision, IMAGES, "dev", SETTINGS)
-    repository.commit("Release")
-    assert promote.changed(start, SETTINGS) == "dev"
-    between = repository("rev-parse", "HEAD")
-    promote.run("staging", SETTINGS, TODAY)
-    repository.commit("Promote")
-    assert promote.changed(between, SETTINGS) == "staging"
-    with pytest.raises(InputError, match="git does not know the commit 'nowhere'"):
-        promote.changed("nowhere", SETTINGS)
-
-
 def test_a_pull_request_says_when_production_runs_another_than_the_measured_champion(
     decision: record.Decision, repository: Git
 ) -> None:

@@ -1,6 +1,8 @@
 """A newer template, merged with what a team changed and without writing what the team owns."""
 
 import json
+import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -272,3 +274,29 @@ def test_the_job_that_offers_takes_nothing_but_the_rendered_files(
     (tmp_path / "build/upgrade/change.json").write_text(json.dumps(honest | {"branch": "main", "title": "@all"}))
     upgrade.unpack(tmp_path / "build", "gh:acme/template")
     assert json.loads((tmp_path / "build/change.json").read_text()) == honest
+
+
+def filled(host: str, given: dict[str, str]) -> str:
+    """What git would sign in with at a host."""
+    variables = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "GIT_CONFIG_GLOBAL": os.devnull, **given}
+    asked = f"protocol=https\nhost={host}\n\n"
+    done = subprocess.run(["git", "credential", "fill"], input=asked, env=variables, capture_output=True, text=True)
+    return done.stdout
+
+
+def test_the_token_of_a_private_template_is_given_to_the_own_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert upgrade._token() == {}
+    monkeypatch.setenv("TEMPLATE_TOKEN", "secret")
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
+    given = upgrade._token()
+    assert "username=x-access-token\npassword=secret\n" in filled("github.com", given)
+    assert "secret" not in filled("example.org", given)
+
+
+def test_a_template_that_may_be_private_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: str, **__: str) -> str:
+        raise InputError("`git ls-remote` failed: fatal: could not read Username for 'https://github.com'")
+
+    monkeypatch.setattr(git, "run", refused)
+    with pytest.raises(InputError, match="give a token that may read it as TEMPLATE_TOKEN"):
+        upgrade.newest("https://github.com/acme/template")

@@ -5,8 +5,10 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 import mlflow
+from mlflow.exceptions import MlflowException
 
 from lifecycle import InputError
+from lifecycle.artifact import directory
 from lifecycle.documents import record
 from lifecycle.documents.record import Decision, Evaluation
 from lifecycle.training import tracking
@@ -28,7 +30,7 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
 def log(decision: Decision, documents: list[Path], build: Path) -> str:
     """Add metrics, verdict and documents to the model's run; an accepted model becomes a version in the registry.
 
-    Repeating it changes nothing. Returns the registered version as text; raises InputError if the run does not exist.
+    Repeating it changes nothing. Returns the registered version as text.
     """
     evaluation, origin = decision.evaluation, decision.evaluation.origin
     tags = {
@@ -40,8 +42,9 @@ def log(decision: Decision, documents: list[Path], build: Path) -> str:
         "lock": origin.lock,
         "model": origin.model,
     }
-    with tracking.server(build):
-        with mlflow.start_run(run_id=origin.run):
+    with tracking.server(build) as uri:
+        run = _run(decision, uri, build)
+        with mlflow.start_run(run_id=run):
             mlflow.log_metrics(_metrics(evaluation))
             mlflow.set_tags(tags)
             for document in documents:
@@ -53,12 +56,34 @@ def log(decision: Decision, documents: list[Path], build: Path) -> str:
         same = [version for version in known if version.tags.get("model") == origin.model]
         tags |= {name: f"{measure.value:.4g}" for name, measure in evaluation.metrics.items()}
         with redirect_stderr(io.StringIO()):  # its message duplicates ours
-            found = same[0] if same else mlflow.register_model(f"runs:/{origin.run}/model", evaluation.name, tags=tags)
+            found = same[0] if same else mlflow.register_model(f"runs:/{run}/model", evaluation.name, tags=tags)
         return f"version {found.version} of {evaluation.name} in the registry"
 
 
+def _run(decision: Decision, uri: str, build: Path) -> str:
+    """The id of the training's run; where MLflow has none, of one made now: a release trains without it."""
+    origin, client = decision.evaluation.origin, mlflow.MlflowClient()
+    try:
+        client.get_run(origin.run)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    else:
+        return origin.run
+    belongs = tracking.experiment(decision.evaluation.name, uri, build)
+    if found := client.search_runs([belongs], f"tags.model = '{origin.model}'"):
+        return str(found[0].info.run_id)
+    if directory.load(build / "model").sha256 != origin.model:
+        raise InputError(f"{build / 'model'} is not the model of {build / 'decision.json'}; run `make pipeline`.")
+    with mlflow.start_run(run_name=origin.version) as made:
+        mlflow.log_params(origin.parameters)
+        mlflow.log_artifacts(str(build / "model"), "model")
+        mlflow.set_tags({"model": origin.model, "trained as": origin.run})  # last: without it the next try begins anew
+    return str(made.info.run_id)
+
+
 def run(build: Path) -> str:
-    """Log the decision record and its reports; raises InputError if one is missing or MLflow has no such run."""
+    """Log the decision record and its reports; raises InputError if one is missing or the model is another."""
     decision = record.decision(build / "decision.json")
     documents = [build / name for name in ("decision.json", "report.md", "report.html")]
     if missing := [str(path) for path in documents if not path.is_file()]:

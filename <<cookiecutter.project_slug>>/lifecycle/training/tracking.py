@@ -69,12 +69,18 @@ def _sentence(uri: str, reason: str) -> str:
 def run(settings: Config, version: str, build: Path) -> Iterator[str]:
     """Log the block as one run, marked as failed if it raises; yields the run's id."""
     with server(build) as uri:
-        if mlflow.get_experiment_by_name(settings.name) is None:
-            artifacts = (build / "mlflow").resolve().as_uri() if uri.startswith("sqlite:") else None
-            mlflow.create_experiment(settings.name, artifact_location=artifacts)
-        mlflow.set_experiment(settings.name)
+        experiment(settings.name, uri, build)
         with mlflow.start_run(run_name=version) as active:
             yield active.info.run_id
+
+
+def experiment(name: str, uri: str, build: Path) -> str:
+    """Let the runs that follow belong to a model, and return the id of its experiment."""
+    if mlflow.get_experiment_by_name(name) is None:
+        artifacts = (build / "mlflow").resolve().as_uri() if uri.startswith("sqlite:") else None
+        mlflow.create_experiment(name, artifact_location=artifacts)
+    found: str = mlflow.set_experiment(name).experiment_id
+    return found
 
 
 def log(folder: Path, metadata: dict[str, Any], frames: dict[str, pd.DataFrame], source: str) -> None:

@@ -1,4 +1,4 @@
-"""Copies one artifact to a folder, or all to folders named for them; other runs need a token."""
+"""Copies one artifact to a folder, or those of a pattern to folders named for them; other runs need a token."""
 
 import os
 import shutil
@@ -10,5 +10,6 @@ assert run == os.environ["HUB_RUN"] or os.environ["TOKEN"], "the artifacts of an
 source = Path(os.environ["HUB"]) / "artifacts" / run / os.environ["NAME"]
 if os.environ["NAME"] and not source.is_dir():
     sys.exit(f"Unable to find any artifacts with the name {os.environ['NAME']}.")
-if source.is_dir():
-    shutil.copytree(source, os.environ["TARGET"], symlinks=True, dirs_exist_ok=True)
+for found in [source] if os.environ["NAME"] else sorted(source.glob(os.environ["PATTERN"])):
+    target = Path(os.environ["TARGET"]) / ("" if os.environ["NAME"] else found.name)
+    shutil.copytree(found, target, symlinks=True, dirs_exist_ok=True)
