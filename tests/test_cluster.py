@@ -38,7 +38,7 @@ def written(path: Path, script: str) -> None:
     path.chmod(0o755)
 
 
-def cluster(scripts: Path, verb: str, **programs: str) -> subprocess.CompletedProcess[str]:
+def cluster(scripts: Path, *words: str, **programs: str) -> subprocess.CompletedProcess[str]:
     """Run scripts/cluster with a PATH of a few tools and the given programs."""
     folder = scripts.parent / "bin"
     folder.mkdir()
@@ -49,7 +49,7 @@ def cluster(scripts: Path, verb: str, **programs: str) -> subprocess.CompletedPr
     for name, script in programs.items():
         written(folder / name, script)
     environment = {"PATH": str(folder), "HOME": str(scripts.parent)}
-    command = [str(scripts / "cluster"), verb]
+    command = [str(scripts / "cluster"), *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
 
 
@@ -157,9 +157,16 @@ def test_the_server_of_git_answers_as_the_platform_is_told(scripts: Path) -> Non
         server.wait()
 
 
+@pytest.mark.parametrize(("words", "asked"), [(["check"], "kind-models mine"), (["check", "theirs"], "theirs none")])
+def test_any_cluster_can_be_checked(words: list[str], asked: str, scripts: Path) -> None:
+    """The local one by its own configuration, another by that of kubectl."""
+    done = cluster(scripts, *words, python='echo "$2 $([ -z "$KUBECONFIG" ] && echo none || echo mine)"; exit 1')
+    assert (done.returncode, done.stdout) == (1, f"{asked}\n")
+
+
 def test_another_word_shows_the_usage(scripts: Path) -> None:
     done = cluster(scripts, "start")
-    assert (done.returncode, done.stderr) == (2, "usage: scripts/cluster up | down | status\n")
+    assert (done.returncode, done.stderr) == (2, "usage: scripts/cluster up | down | status | check [CONTEXT]\n")
 
 
 # A cluster that follows git at once: its own git is a folder, and GitHub hears of each commit to production.

@@ -285,10 +285,16 @@ def _setup_github(options: argparse.Namespace) -> str:
 
 def _doctor(options: argparse.Namespace) -> str:
     from lifecycle import doctor
+    from lifecycle.cluster import needs
     from lifecycle.github import missing
 
     doctor.run(options.config)
-    return missing.run(config.load(options.config).promote)
+    settings = config.load(options.config)
+    said = missing.run(settings.promote)
+    if not options.cluster:
+        return said
+    print(f"doctor: {said}")
+    return needs.run(options.cluster, settings)
 
 
 def _begun(build: Path) -> None:
@@ -358,6 +364,7 @@ def parser() -> argparse.ArgumentParser:
     )
     own["upgrade"].add_argument("--template", default="", help="default: the one that made this repository")
     own["upgrade"].add_argument("--commit", default="", help="the template's commit, which you have read")
+    own["doctor"].add_argument("--cluster", default="", help="a context of kubectl, whose cluster is asked too")
     own["setup-github"].add_argument("--apply", action="store_true", help="make the calls, not only show them")
     return root
 

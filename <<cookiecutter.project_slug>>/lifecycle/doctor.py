@@ -1,4 +1,4 @@
-"""Lists what the machine, the repository and the cluster lack, each with the command that fixes it."""
+"""Lists what the machine and the repository lack, each with the command that fixes it."""
 
 import glob
 import shutil
@@ -6,22 +6,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle import InputError, config, files, needs, runner
+from lifecycle import InputError, config, files, runner
+from lifecycle.findings import Finding, missing, shown
 
 TRAIN = Path(sys.prefix).with_name("train") / "bin" / "python"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check; `fix` is what to do when it fails, `required` means that the steps need it."""
-
-    name: str
-    holds: bool
-    fix: str
-    required: bool = True
 
 
 def _answers(*command: str) -> bool:
@@ -110,17 +100,13 @@ def findings(path: Path, answers: Callable[..., bool] = _answers, python: Path =
             "gh is signed in to GitHub", answers("gh", "auth", "status"), "install gh, then run `gh auth login`", False
         ),
     ]
-    return found + [Finding(*one, required=False) for one in needs.missing(answers)]
+    return found
 
 
 def run(path: Path) -> str:
     """Print each finding; raises InputError when something required is missing."""
     found = findings(path)
-    for finding in found:
-        sign = "ok     " if finding.holds else "MISSING" if finding.required else "later  "
-        print(f"  {sign} {finding.name}" + ("" if finding.holds else f": {finding.fix}"))
-    if missing := [finding.name for finding in found if finding.required and not finding.holds]:
-        raise InputError(
-            f"{len(missing)} of {len(found)} checks fail ({', '.join(missing)}); follow the fix beside each."
-        )
+    print(shown(found))
+    if lacks := missing(found):
+        raise InputError(f"{len(lacks)} of {len(found)} checks fail ({', '.join(lacks)}); follow the fix beside each.")
     return f"{sum(finding.holds for finding in found)} of {len(found)} checks pass; nothing required is missing"

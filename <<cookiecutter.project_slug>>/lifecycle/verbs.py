@@ -45,7 +45,7 @@ VERBS = {
     "warn": "(workflow) open, update or close the issue about what `make vulnerabilities` found",
     "upgrade": "prepare the pull request that merges a newer TEMPLATE at COMMIT",
     "setup-github": "show the GitHub settings that the repository needs; APPLY=yes applies them",
-    "doctor": "check what this machine, this repository, its GitHub settings and its components lack",
+    "doctor": "check what this machine, this repository and its GitHub settings lack; CLUSTER=<context of kubectl> too",
 }
 
 # Of what trains: the template's packages, and the team's.

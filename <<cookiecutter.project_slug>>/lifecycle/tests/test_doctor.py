@@ -108,36 +108,6 @@ def _data(folder: Path) -> dict[str, bool]:
     return {finding.name: finding.holds for finding in found if "the data" in finding.name}
 
 
-OVERLAY = (
-    "namespace: tiny-{0}\ncomponents:\n  - release\n  - ../../components/retraining\n  - ../../components/secrets\n"
-)
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_what_a_component_needs_is_looked_for_in_the_cluster(
-    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, text in (("dev", "namespace: tiny-dev\n"), ("production", OVERLAY.format("production")), ("odd", "[a")):
-        (tmp_path / "manifests/overlays" / name).mkdir(parents=True)
-        (tmp_path / "manifests/overlays" / name / "kustomization.yaml").write_text(text)
-    asked: list[tuple[str, ...]] = []
-
-    def answers(*command: str) -> bool:
-        asked.append(command)
-        return there
-
-    monkeypatch.chdir(tmp_path)
-    found = {one.name: one for one in doctor.findings(tmp_path / "config.yaml", answers) if "components/" in one.name}
-    secret, operator = found.values()
-    assert secret.name == "production has secret/github for components/retraining"
-    assert operator.name == "production has crd/externalsecrets.external-secrets.io for components/secrets"
-    assert (secret.holds, operator.holds, secret.required, operator.required) == (there, there, False, False)
-    assert "kubectl create secret generic github -n tiny-production" in secret.fix
-    assert "make the Secret `store` by hand" in operator.fix
-    wanted = ("kubectl", "get", "secret/github", "--namespace", "tiny-production", "--request-timeout", "5s")
-    assert next(command for command in asked if command[0] == "kubectl") == wanted
-
-
 def test_something_required_that_is_missing_fails_the_step(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"checks fail \(.*config\.yaml is valid"):
         doctor.run(tmp_path / "config.yaml")
