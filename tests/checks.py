@@ -56,13 +56,23 @@ def seldon(found: list[Object]) -> list[str]:
     return told
 
 
+def _required(spec: Object) -> bool:
+    """Whether pods must run beside each other."""
+    return "requiredDuringSchedulingIgnoredDuringExecution" in spec.get("affinity", {}).get("podAffinity", {})
+
+
 def operator(found: list[Object]) -> list[str]:
     """Fields that Seldon's operator ignores, overwrites or breaks."""
     told = []
     for part in (one for one in found if one["kind"] == "SeldonDeployment"):
         specs = [spec for predictor in part["spec"]["predictors"] for spec in predictor["componentSpecs"]]
-        if sum("pdbSpec" in spec for spec in specs) != 1:
-            told.append("not one budget of disruptions selects the pods")
+        near = any(
+            _required(spec["spec"]) for spec in specs
+        )  # pods that share a node leave it together, when it is drained
+        if sum("pdbSpec" in spec for spec in specs) != (0 if near else 1):
+            told.append(
+                "a budget keeps pods on a drained node" if near else "not one budget of disruptions selects the pods"
+            )
         for predictor in part["spec"]["predictors"]:
             if "replicas" in predictor and any("hpaSpec" in spec for spec in predictor["componentSpecs"]):
                 told.append("replicas stand beside hpaSpec")

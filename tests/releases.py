@@ -84,12 +84,22 @@ def shared(repository: Path, share: int = 10) -> Path:
 def switched_on(repository: Path, *components: str) -> Path:
     """Production with components."""
     path = repository / "manifests/overlays/production/kustomization.yaml"
-    lines = "".join(f"  - ../../components/{name}\n" for name in components)
-    text = re.sub(r"(  - release .*\n)", rf"\1{lines}", path.read_text())
+    text = path.read_text()
+    lines = "".join(f"  - ../../components/{name}\n" for name in components if f"components/{name} " not in text)
+    text = re.sub(r"(  - release .*\n)", rf"\1{lines}", text)
     literals = "".join(f"      - {name}={value}\n" for name, value in STORE.items())
     if "shipping" in components:
         text += f"configMapGenerator:\n  - name: store\n    literals:\n{literals}"
     path.write_text(text)
+    return repository
+
+
+def spread(repository: Path) -> Path:
+    """Production with a volume that several nodes write."""
+    path = repository / "manifests/overlays/production/kustomization.yaml"
+    before = path.read_text()
+    path.write_text(re.sub(r"  - ../../components/one-node.*\n", "", before))
+    assert path.read_text() != before
     return repository
 
 

@@ -234,7 +234,6 @@ def test_the_life_on_a_cluster_is_played_to_its_end(
     published = ["git", "log", "--reverse", "--format=%s", "main"]
     assert run(published, state / "data/acme/my-model.git").splitlines() == [
         "Start from the template",
-        "One node",
         "Release to dev",
         "Promote to staging",
         "Promote to production",

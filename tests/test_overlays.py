@@ -17,7 +17,7 @@ from conftest import PROJECT, ROOT, TASKS, render, run, unrendered
 from folders import built, changed, only
 from network import ENTERING, ROLE, flows, selects
 from pods import containers, pods
-from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, shared, switched_on
+from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, shared, spread, switched_on
 from schemas import Object, definition
 
 EVERY = [(task, serving) for task in TASKS for serving in ("asgi", "seldon-core")]
@@ -292,7 +292,7 @@ def test_what_is_wrong_is_found(
 ) -> None:
     if (check, change, told) in UNKNOWN:
         definition("SeldonDeployment")
-    found = objects(switched_on(released, "monitoring", "secrets", "shipping"), "production")
+    found = objects(spread(switched_on(released, "monitoring", "secrets", "shipping")), "production")
     assert CHECKS[check](found) == []
     assert any(told in problem for problem in CHECKS[check](broken(found, change)))
 
@@ -516,7 +516,7 @@ def test_the_gateway_bounds_what_the_service_bounds() -> None:
 
 
 def test_a_canary_is_the_model_with_another_image_and_a_share_of_the_requests(released: Path) -> None:
-    found = objects(shared(released, 30), "production")
+    found = objects(spread(shared(released, 30)), "production")
     main, canary = only(found, "SeldonDeployment")["spec"]["predictors"]
     route = only(found, "HTTPRoute")
     assert route["metadata"]["annotations"] == {"argocd.argoproj.io/sync-wave": "1"}  # after the candidate is ready
@@ -586,13 +586,16 @@ def test_production_has_two_pods_and_dev_one(released: Path) -> None:
 
 
 def test_pods_that_share_a_volume_of_one_node_are_on_it(released: Path) -> None:
-    """With ReadWriteMany they are spread instead."""
-    for environment, node in (("dev", True), ("staging", False), ("production", False)):
-        found = objects(released, environment)
-        modes = only(found, "PersistentVolumeClaim")["spec"]["accessModes"]
-        assert (modes == ["ReadWriteOnce"], "affinity" in pod(found)) == (node, node)
-        assert ("topologySpreadConstraints" in pod(found)) == (not node)
-    found = objects(switched_on(shared(released), "shipping", "one-node"), "production")
+    """Every cluster has such a volume. With ReadWriteMany they are spread, and a budget holds evictions back."""
+    for environment in ENVIRONMENTS:
+        assert placed(objects(released, environment)) == (["ReadWriteOnce"], {"affinity"})
+    found = objects(switched_on(shared(released), "shipping"), "production")
+    budget = broken(found, lambda all_: predictor(all_)["componentSpecs"][0].update(pdbSpec={"maxUnavailable": 1}))
+    assert CHECKS["operator"](budget) == ["a budget keeps pods on a drained node"]
+    assert placed(objects(spread(released), "production")) == (
+        ["ReadWriteMany"],
+        {"topologySpreadConstraints", "pdbSpec"},
+    )
     main, canary = only(found, "SeldonDeployment")["spec"]["predictors"]
     assert main["componentSpecs"][0]["spec"]["affinity"] == canary["componentSpecs"][0]["spec"]["affinity"]
     mounting = [(labels, spec) for _, labels, spec in pods(found) if "predictions" in str(spec.get("volumes"))]
@@ -603,6 +606,14 @@ def test_pods_that_share_a_volume_of_one_node_are_on_it(released: Path) -> None:
         followed = [labels[ROLE] for labels, _ in mounting if selects(term["labelSelector"], labels)]
         # Each also matches its own affinity; otherwise the first could not start.
         assert sorted(followed) == ["serve", "serve", "shipper"]
+
+
+def placed(found: list[Object]) -> tuple[list[str], set[str]]:
+    """The modes of the log's volume, and what decides where the service's pods run and when they leave."""
+    (claim,) = (one for one in found if one["kind"] == "PersistentVolumeClaim")
+    component = predictor(found)["componentSpecs"][0]
+    decides = {"affinity", "topologySpreadConstraints", "pdbSpec"}
+    return claim["spec"]["accessModes"], decides & {*component, *component["spec"]}
 
 
 def test_the_shipper_waits_for_the_secret_that_is_brought(released: Path) -> None:

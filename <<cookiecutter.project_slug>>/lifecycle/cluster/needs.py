@@ -42,6 +42,11 @@ SECRETS = {
         "`kubectl create secret generic store -n {} --from-env-file FILE`",
     ),
 }
+LAST = "it does not reach the pods of those below it, which then wait for a volume of another node; move its line down"
+ONE = (
+    "the service is away for minutes when its node is drained or lost; where several nodes may write a volume, take "
+    "components/one-node out of the overlay before its first sync"
+)
 LOG = Need(
     *("log", ("LOG_KEY",), True),
     "the service does not start: `kubectl create secret generic log -n {} --from-literal LOG_KEY=KEY`",
@@ -54,9 +59,9 @@ def documents(folder: Path) -> list[Object]:
     return [one for one in found if isinstance(one, dict) and "kustomize" not in one.get("apiVersion", "kustomize")]
 
 
-def switched_on(overlay: Path) -> set[str]:
-    """The names of the components of an overlay."""
-    return {Path(str(one)).name for one in parsed((overlay / KUSTOMIZATION).read_bytes()).get("components", [])}
+def switched_on(overlay: Path) -> list[str]:
+    """The names of the components of an overlay, in their order."""
+    return [Path(str(one)).name for one in parsed((overlay / KUSTOMIZATION).read_bytes()).get("components", [])]
 
 
 def pods(value: Any) -> Iterator[Object]:
@@ -75,9 +80,13 @@ def environment(cluster: Cluster, name: str, settings: config.Config, most: tupl
         said = f"{namespace} gets its volume {claim['metadata']['name']}"
         yield from told(said, capacity.volume(cluster, namespace, claim))
     components = switched_on(OVERLAYS / name)
+    if "one-node" in components:
+        yield Finding(f"components/one-node is the last of {name}", components[-1] == "one-node", LAST)
+    if "one-node" in components and name == settings.promote.order[-1]:
+        yield Finding(f"{namespace} may run on several nodes", False, ONE, required=False)
     if "secrets" in components:  # which makes that of shipping
-        components.discard("shipping")
-    needs = [SECRETS[one] for one in sorted(components & SECRETS.keys())]
+        components = [one for one in components if one != "shipping"]
+    needs = [SECRETS[one] for one in components if one in SECRETS]
     if any(feature.log == "hash" for feature in settings.data.features.values()):
         needs.append(LOG)
     for need in needs:

@@ -174,7 +174,13 @@ RENDERED = (
     "{kind: PersistentVolumeClaim, metadata: {name: predictions, namespace: tiny-production}, "
     "spec: {accessModes: [ReadWriteOnce]}}"
 )
-OVERLAY = "components: [release, ../../components/retraining, ../../components/secrets, ../../components/shipping]\n"
+OVERLAY = """components:
+  - release
+  - ../../components/one-node
+  - ../../components/shipping
+  - ../../components/secrets
+  - ../../components/retraining
+"""
 
 
 @pytest.fixture
@@ -197,6 +203,8 @@ def test_what_the_overlays_and_their_components_need_is_asked_for(settings: conf
     found = {one.name: one for one in needs.missing(cluster(), settings)}
     assert [name for name, one in found.items() if not one.holds] == [
         "the cluster has the kind ExternalSecret of external-secrets.io/v1",
+        "components/one-node is the last of production",
+        "tiny-production may run on several nodes",
         "tiny-production has the Secret store",
         "tiny-production has the Secret log with LOG_KEY",
     ]
@@ -216,7 +224,7 @@ def test_something_required_that_is_missing_fails_the_verb(
     settings: config.Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("lifecycle.cluster.needs.Cluster", lambda _: cluster())
-    with pytest.raises(InputError, match="The cluster lacks 3 of 16 things that are required"):
+    with pytest.raises(InputError, match="The cluster lacks 4 of 18 things that are required"):
         needs.run("here", settings)
     assert "  MISSING tiny-production has the Secret log with LOG_KEY: the service does not start" in (
         capsys.readouterr().out
