@@ -149,7 +149,9 @@ def expanded(text: str, pattern: str) -> str:
 
 
 def test_without_the_component_nothing_is_shipped(production: Path) -> None:
-    text = render(production, "production").replace("- shipper\n", "")  # beside which the pods must run, if there is one
+    text = render(production, "production").replace(
+        "- shipper\n", ""
+    )  # beside which the pods must run, if there is one
     assert not re.search("ship|vector|s3|store", text)
     assert [container["name"] for container in pod(documents(text)["SeldonDeployment"])["containers"]] == ["model"]
     assert "args" not in pod(documents(text)["CronJob"])["initContainers"][0]
