@@ -155,6 +155,12 @@ def _verify(options: argparse.Namespace) -> str:
     return verify.run(environment, config.load(options.config).promote)
 
 
+def _trace(options: argparse.Namespace) -> str:
+    from lifecycle.tracing import trace
+
+    return trace.run(os.environ.get("REQUEST", ""), options.predictions or ["predictions"])
+
+
 def _render(options: argparse.Namespace) -> str:
     from lifecycle.releasing import render
 
@@ -352,10 +358,11 @@ def parser() -> argparse.ArgumentParser:
     own["smoke"].add_argument("--url", required=True, help="address of the service")
     own["smoke"].add_argument("--image", default="", help="the image that must have answered")
     own["smoke"].add_argument("--seconds", type=float, default=120, help="default: %(default)s")
-    for name in ("monitor", "erase"):
+    for name in ("monitor", "erase", "trace"):
         own[name].add_argument(
             "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"
         )
+    for name in ("monitor", "erase"):
         own[name].add_argument("--labels", help="folder or fsspec URI of what came true, as JSON lines")
     own["erase"].add_argument("--key", default="", help="a column and its value, such as customer=4711")
     own["erase"].add_argument("--apply", action="store_true", help="remove the rows, not only count them")

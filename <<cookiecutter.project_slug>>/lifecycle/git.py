@@ -1,5 +1,6 @@
 """Runs git; every call of git is made here."""
 
+import hashlib
 import io
 import os
 import subprocess
@@ -130,6 +131,29 @@ def known(commit: str) -> str:
     if found.returncode:
         raise InputError(f"git does not know the commit {commit!r}; fetch it, or name another.")
     return found.stdout.decode().strip()
+
+
+def objects(*names: str) -> list[bytes]:
+    """The contents of commits, trees and files, after comparing each with the hash that is its name in git.
+
+    Raises InputError for one that is missing, or whose bytes were changed.
+    """
+    arguments = ("cat-file", "--batch")
+    done = _done(arguments, {}, "".join(f"{name}\n" for name in names).encode())
+    if done.returncode:
+        raise _refusal(arguments, done)
+    found, rest = [], done.stdout
+    for name in names:
+        head, _, rest = rest.partition(b"\n")
+        sha, kind, size = (*head.decode().split(), "", "")[:3]
+        if not size.isdecimal():
+            raise InputError(f"git does not have {name}; fetch it, or compare with another clone.")
+        content, rest = rest[: int(size)], rest[int(size) + 1 :]
+        whole = f"{kind} {size}\0".encode() + content
+        if sha not in (hashlib.sha1(whole).hexdigest(), hashlib.sha256(whole).hexdigest()):  # noqa: S324 - git's own
+            raise InputError(f"git's {kind} {sha} has other bytes than its hash says; restore it from another clone.")
+        found.append(content)
+    return found
 
 
 def is_ancestor(earlier: str, later: str) -> bool:

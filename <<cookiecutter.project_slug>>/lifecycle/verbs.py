@@ -32,6 +32,7 @@ VERBS = {
     "smoke": "check that the service at URL answers as MODEL did at training",
     "monitor": "estimate the performance of MODEL from PREDICTIONS; LABELS= adds the true outcomes",
     "erase": "count the rows of KEY=<column>=<value> in PREDICTIONS and LABELS; APPLY=yes removes them",
+    "trace": "follow REQUEST=, an id, a line of PREDICTIONS or an answer, to its release, reviewers and data",
     # GitHub.
     "changes": "(workflow) decide what the changes since the commit BASE need: tests, training, images",
     "offer": "open or update the pull request that an earlier verb prepared",

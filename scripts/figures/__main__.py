@@ -5,7 +5,20 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from figures import Row, bakes, demo, durable, evaluation, formats, limits, monitoring, rendering, serving, tests
+from figures import (
+    Row,
+    bakes,
+    demo,
+    durable,
+    evaluation,
+    formats,
+    limits,
+    monitoring,
+    rendering,
+    serving,
+    tests,
+    tracing,
+)
 
 FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "bakes": bakes.rows,
@@ -16,6 +29,7 @@ FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "durable": durable.rows,
     "formats": formats.rows,
     "monitoring": monitoring.rows,
+    "tracing": tracing.rows,
     "demo": demo.rows,
     "tests": tests.rows,
 }

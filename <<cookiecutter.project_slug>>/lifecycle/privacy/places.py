@@ -1,5 +1,6 @@
 """The files of the log on this machine or in an object store."""
 
+import gzip
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,19 @@ def read(path: str) -> Iterator[bytes]:
         yield from blanked.read(Path(path))
     except FileNotFoundError:
         return
+
+
+def content(path: str) -> bytes:
+    """A whole file, unpacked; empty if it is gone meanwhile."""
+    if "://" in path:
+        system, name = _system(path)
+        found: bytes = system.cat_file(name)
+    else:
+        try:
+            found = Path(path).read_bytes()
+        except FileNotFoundError:
+            return b""
+    return gzip.decompress(found) if path.endswith(".gz") else found
 
 
 def blank(path: str, wanted: blanked.Wanted) -> None:

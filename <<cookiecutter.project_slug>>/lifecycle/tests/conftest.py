@@ -218,7 +218,12 @@ def genuine(binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A repository with all that a record is checked against."""
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-02-01T12:00:00Z")
     monkeypatch.setattr(render, "manifests", lambda *_: "")  # the tests of `applied` have a renderer
-    made = _repository(tmp_path, monkeypatch)
+    return filled(binary, tmp_path, monkeypatch)
+
+
+def filled(binary: Trained, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    """A repository with the configuration and the lock files of a model."""
+    made = _repository(folder, monkeypatch)
     Path("config.yaml").write_text(yaml.safe_dump(binary.document))
     Path("locks").mkdir()
     Path("locks/train.txt").write_bytes(LOCK.read_bytes())
