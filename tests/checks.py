@@ -266,6 +266,8 @@ def network(found: list[Object]) -> list[str]:
             wanted |= {(role, "DNS"), *((role, f"serve:{port}") for port in ports)}
         if "PUSHGATEWAY" in text:
             wanted |= {(role, "DNS"), (role, "pushgateway:9091")}
+        if "MLFLOW_TRACKING_URI" in text:
+            wanted |= {(role, "DNS"), (role, "MLflow")}
         if "GITHUB_REPOSITORY" in text or "'name': 'store-" in text:  # the latter is an object store
             wanted |= {(role, "DNS"), (role, "HTTPS")}
     allowed = flows(found, roles)

@@ -9,6 +9,7 @@ OUTSIDE = {
     "DNS": ("", [(53, "UDP"), (53, "TCP")]),
     "HTTPS": ("", [(443, "TCP")]),  # GitHub or an object store
     "SSH": ("", [(22, "TCP")]),  # stands for all other ports
+    "MLflow": ("mlflow", [(5000, "TCP")]),
     "another model": ("other-production", [(9000, "TCP")]),
 }
 ENTERING = {

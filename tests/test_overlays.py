@@ -17,7 +17,7 @@ from conftest import PROJECT, ROOT, TASKS, render, run, unrendered
 from folders import built, changed, only
 from network import ENTERING, ROLE, flows, selects
 from pods import containers, pods
-from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, objects, shared, spread, switched_on
+from releases import CANDIDATE, COMPONENTS, ENVIRONMENTS, IMAGES, STORE, objects, shared, spread, switched_on
 from schemas import Object, definition
 
 EVERY = [(task, serving) for task in TASKS for serving in ("asgi", "seldon-core")]
@@ -664,6 +664,15 @@ def test_the_report_is_shown_or_told_once_the_monitor_has_succeeded(released: Pa
     assert values["DEGRADED"].split()[-3:] == ["--build", "/tmp/build", "degraded"]  # noqa: S108
     assert "lifecycle/github/degraded.py" in text
     assert "GITHUB" not in str(monitor)
+
+
+def test_the_monitor_by_hand_finds_the_log_that_the_overlay_ships(released: Path) -> None:
+    code = "import json; from lifecycle.config import Promote; from lifecycle.releasing import shipped; "
+    code += f"print(json.dumps(shipped.log('production', '', Promote(order={ENVIRONMENTS!r}))))"
+    python = str(unrendered("github") / ".venv/github/bin/python")
+    places, values = json.loads(run([python, "-c", code], switched_on(released, "shipping")))
+    assert places == [f"s3://{STORE['BUCKET']}/{STORE['PREFIX']}"]
+    assert values == STORE
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

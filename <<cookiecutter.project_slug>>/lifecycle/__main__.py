@@ -198,7 +198,17 @@ def _monitor(options: argparse.Namespace) -> str:
     from lifecycle.reporting import watch
 
     settings, now, log = config.load(options.config), datetime.now(UTC), options.predictions or ["predictions"]
-    return watch.run(settings, options.build, options.model, log, options.labels, now, options.push)
+    server = os.environ.get("MLFLOW_TRACKING_URI", "") if options.keep else None
+    labels = options.labels
+    if options.environment:
+        from lifecycle.artifact import directory
+        from lifecycle.releasing import shipped
+
+        log, given = shipped.log(options.environment, directory.load(options.model).version, settings.promote)
+        labels = labels or given.get("LABELS")
+        for name, value in given.items():
+            os.environ.setdefault(name, value)  # the store's region and address
+    return watch.run(settings, options.build, options.model, log, labels, now, options.push, server)
 
 
 def _erase(options: argparse.Namespace) -> str:
@@ -363,11 +373,19 @@ def parser() -> argparse.ArgumentParser:
             "--predictions", nargs="+", action="extend", help="folders or fsspec URIs of the log; default: predictions"
         )
     for name in ("monitor", "erase"):
-        own[name].add_argument("--labels", help="folder or fsspec URI of what came true, as JSON lines")
+        own[name].add_argument(
+            "--labels",
+            default=os.environ.get("LABELS") or None,
+            help="folder or fsspec URI of what came true, as JSON lines",
+        )
     own["erase"].add_argument("--key", default="", help="a column and its value, such as customer=4711")
     own["erase"].add_argument("--apply", action="store_true", help="remove the rows, not only count them")
     own["monitor"].add_argument(
         "--push", default=os.environ.get("PUSHGATEWAY"), help="address of a Pushgateway; default: $PUSHGATEWAY"
+    )
+    own["monitor"].add_argument("--environment", default="", help="read the log that this environment ships")
+    own["monitor"].add_argument(
+        "--keep", action="store_true", help="keep the report beside a log in a store, and in MLFLOW_TRACKING_URI"
     )
     own["upgrade"].add_argument("--template", default="", help="default: the one that made this repository")
     own["upgrade"].add_argument("--commit", default="", help="the template's commit, which you have read")

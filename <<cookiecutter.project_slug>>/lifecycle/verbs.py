@@ -30,7 +30,7 @@ VERBS = {
     # Serving and watching.
     "serve": "answer HTTP requests with MODEL and log each prediction",
     "smoke": "check that the service at URL answers as MODEL did at training",
-    "monitor": "estimate the performance of MODEL from PREDICTIONS; LABELS= adds the true outcomes",
+    "monitor": "estimate the performance of MODEL from PREDICTIONS or the log that ENV ships; LABELS= adds outcomes",
     "erase": "count the rows of KEY=<column>=<value> in PREDICTIONS and LABELS; APPLY=yes removes them",
     "trace": "follow REQUEST=, an id, a line of PREDICTIONS or an answer, to its release, reviewers and data",
     # GitHub.

@@ -44,17 +44,11 @@ class Repository:
         return done.stdout
 
     def bake(self) -> None:
-        """A new repository from this template's files, all of whose environments fit one node."""
+        """A new repository from this template's files."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         answers = (f"project_slug={MODEL}", f"owner={OWNER}", f"registry={self._registry}")
         self.run(sys.executable, str(ROOT / "scripts/bake.py"), str(self.path.parent), *answers, folder=ROOT)
-        for name in ("staging", "production"):  # dev has it
-            self.edit(
-                f"manifests/overlays/{name}/kustomization.yaml",
-                r"(  - release.*\n)",
-                r"\1  - ../../components/one-node\n",
-            )
 
     def edit(self, name: str, pattern: str, new: str) -> None:
         """Change the one place of a file that a pattern finds."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 LABELS = "labels"
 FILES = "*.jsonl*"  # a shipper may compress them
 VERSIONS, HOUR = "version=*", "hour=%Y-%m-%dT%H"
+REPORTS = "reports"  # of the monitor, beside the log in a store
 POSITIONS = "shipping/checkpoints.json"  # how far the shipper is; the first part is its source in vector.yaml
 
 
@@ -21,6 +22,11 @@ def version(path: str) -> str:
 def hour(moment: datetime) -> str:
     """The folder of an hour, below a version or the labels; its name sorts by time."""
     return moment.strftime(HOUR)
+
+
+def report(version: str, moment: datetime) -> str:
+    """The folder of a report that the monitor made of a version; its name sorts by time."""
+    return f"{REPORTS}/{moment:%Y-%m-%dT%H-%M-%S}_{version}"
 
 
 def moment(text: str) -> datetime:

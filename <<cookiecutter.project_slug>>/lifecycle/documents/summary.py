@@ -88,3 +88,4 @@ class Summary(Strict):
     alerts: tuple[Alert, ...]
     warnings: tuple[str, ...]
     windows: tuple[Window, ...]
+    kept: Annotated[tuple[str, ...], Field(description="addresses at which this report can be opened")] = ()

@@ -15,6 +15,9 @@ def registry(summary: Summary) -> CollectorRegistry:
     holds = Gauge("model_alert", "1 while the alert rule holds", ("model", "version"), registry=found)
     rows = Gauge("model_logged_rows", "Predictions read from the log", ("model", "version"), registry=found)
     aside = Gauge("model_log_aside", "1 when too much of the log was set aside", ("model", "version"), registry=found)
+    report = Gauge("model_report", "1 for where the report is", ("model", "version", "address"), registry=found)
+    for address in summary.kept[:1]:
+        report.labels(summary.name, summary.version, address).set(1)
     for window in summary.windows:
         if not window.reference and window.value is not None:
             key = (summary.name, summary.version, window.kind, window.metric, window.column or "")

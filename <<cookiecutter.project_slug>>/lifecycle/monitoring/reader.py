@@ -96,7 +96,10 @@ def find(connection: duckdb.DuckDBPyConnection, location: str, pattern: str) -> 
         found = sorted(filesystem.glob(f"{root.rstrip('/')}/{pattern}"))
     except Exception as error:  # each store raises its own exceptions
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{location} cannot be read ({reason}); correct it, or its credentials.") from error
+        lacks = (
+            "" if "credentials" not in reason else ": set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
+        raise InputError(f"{location} cannot be read ({reason}); correct it, or its credentials{lacks}.") from error
     if "://" not in location:
         return found
     if not connection.filesystem_is_registered(filesystem.protocol[0]):

@@ -1,9 +1,7 @@
 """The monitor's report, section by section, as Markdown for an issue and as a page."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from lifecycle import files
 from lifecycle.documents.summary import Kind, Summary, Window
 from lifecycle.reporting import pages, trends
 from lifecycle.reporting.pages import Section, Table
@@ -26,6 +24,7 @@ def setting(summary: Summary) -> list[str]:
     return [
         f"{log.rows:,} predictions were logged, {log.labelled:,} of them have a label.{sampled} An alert is raised "
         f"when {rule.windows} of the last {rule.of} windows are worse than their bound.",
+        *(f"The whole report: {address}" for address in summary.kept),
         *summary.warnings,
     ]
 
@@ -128,15 +127,10 @@ def sections(summary: Summary) -> list[Section]:
 
 def markdown(summary: Summary) -> str:
     """The report for an issue's body."""
-    return pages.markdown(verdict(summary), setting(summary), sections(summary), WHOLE)
+    whole = pages.plain((*summary.kept, WHOLE)[0])
+    return pages.markdown(verdict(summary), setting(summary), sections(summary), whole)
 
 
 def page(summary: Summary) -> str:
     """The report as one self-contained HTML page."""
     return pages.page(verdict(summary), setting(summary), sections(summary), trends.plots(summary), not summary.alert)
-
-
-def write(summary: Summary, folder: Path) -> None:
-    """Write `report.md` and `report.html`."""
-    files.write(folder / "report.md", markdown(summary))
-    files.write(folder / "report.html", page(summary))
