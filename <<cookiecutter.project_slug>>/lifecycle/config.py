@@ -286,7 +286,8 @@ class AlertRule(Strict):
 class Monitor(Strict):
     """The metrics to estimate in each window: a number of rows, or a period in UTC.
 
-    Windows of more than `sample` rows are sampled. Log entries older than `days` days are not read. A row's `time` is
+    Windows of more than `sample` rows are sampled. Log entries older than `days` days are not read. Windows of
+    rows are counted anew every third of `days`, so that their edges stay. A row's `time` is
     that of its answer by the server's clock, or the one that its caller sent: choose `caller` only when you trust all
     of them, for who dates rows decides which window they are in.
     """

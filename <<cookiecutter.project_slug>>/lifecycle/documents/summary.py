@@ -59,6 +59,7 @@ class LogCounts(Strict):
     damaged: Annotated[int, Field(description="files that could not be read to their end")] = 0
     reused: Annotated[int, Field(description="rows under the request id of earlier ones; they count")] = 0
     ahead: Annotated[int, Field(description="rows whose own time is later than their answer, which counts")] = 0
+    late: Annotated[int, Field(description="rows that came after their period was closed; in no window")] = 0
     told: Annotated[int, Field(description="labels of the feedback")] = 0
     odd: Annotated[int, Field(description="labels of the feedback that the model does not have")] = 0
     unmatched: Annotated[int, Field(description="labels for no answer of this version in the log")] = 0
@@ -72,8 +73,8 @@ class LogCounts(Strict):
 
 class Summary(Strict):
     """The monitor's summary. `alert` is true while the rule holds for any series; `raised` is the end of the window of
-    the latest alert. One that was raised at `since` or later is still the same: windows of rows shift a little as the
-    oldest rows are no longer read."""
+    the latest alert. One that was raised at `since` or later is still the same: pauses after alerts are counted from
+    the oldest window, which is no longer read one day."""
 
     schema_version: Literal[1] = VERSION
     name: str

@@ -39,7 +39,8 @@ def _reference(
         rows["time"] = pd.date_range(end=begin, periods=len(rows), freq="s")
     rows["time"] = pd.to_datetime(rows["time"], utc=True)
     count = range(len(rows))
-    connection.register("known", pd.DataFrame({"id": count, "time": rows["time"], "request": "", "row": count}))
+    order = {"id": count, "time": rows["time"], "logged": rows["time"], "request": "", "row": count}
+    connection.register("known", pd.DataFrame(order))
     windows.cut(connection, "known", watching.window, watching.sample)
     places = connection.execute("select id, chunk from cut order by chunk, time, row").df()
     found = rows.iloc[places["id"].to_numpy("int64")].reset_index(drop=True)
@@ -53,12 +54,19 @@ def _warnings(
     reference: int,
     analysis: int,
     watching: Monitor,
+    begin: datetime,
 ) -> list[str]:
     """Caveats to read before the numbers, one sentence each."""
     found, where = [], " and ".join(locations)
     unit = f"{watching.window:,} rows" if isinstance(watching.window, int) else f"a {watching.window}"
     if not counts.rows:
-        found.append(f"No prediction of {model.version} was logged in {where} in the last {watching.days} days.")
+        found.append(f"No prediction of {model.version} was logged in {where} since {begin:%Y-%m-%d %H:%M} UTC.")
+    elif not analysis and isinstance(watching.window, int) and counts.rows >= watching.window:
+        block = windows.block(watching.days) / timedelta(days=1)
+        found.append(
+            f"{counts.rows:,} predictions of {model.version} fill no window of {unit}, as the count begins anew every "
+            f"{block:.3g} days; shorten monitor.window or lengthen monitor.days."
+        )
     elif not analysis:
         found.append(
             f"{counts.rows:,} predictions of {model.version} do not fill a window of {unit} yet; wait for more traffic."
@@ -107,6 +115,8 @@ def _warnings(
 def _aside(log: LogCounts, allowed: float) -> list[str]:
     """What of the log and its feedback was set aside, if any label was, or too much of either."""
     found = []
+    if log.late:
+        found.append(f"{log.late:,} rows came after their period was closed and are in no window.")
     if log.odd:
         found.append(
             f"{log.odd:,} labels of the feedback are none that the model has, such as a former class, and were skipped."
@@ -158,14 +168,16 @@ def _undefined(found: Sequence[Window]) -> list[str]:
 
 def summarise(settings: Config, model: Model, locations: Sequence[str], truth: str | None, now: datetime) -> Summary:
     """Read the log and measure each window; `locations` are folders or fsspec URIs, `truth` is one with labels."""
-    own, begin = settings.monitor, now - timedelta(days=settings.monitor.days)
+    own = settings.monitor
+    begin = windows.begin(own.window, own.days, now)
     unseen = hidden(model, settings.data.features)
     with tempfile.TemporaryDirectory() as folder, reader.connect(Path(folder)) as connection:
         counts = reader.load(connection, locations, model, begin, now, own.time == "caller", unseen)
         told = reader.labels(connection, locations, truth, model, begin)
         counts = replace(counts, damaged=counts.damaged + told.damaged)
         known = _reference(connection, model, unseen, own, begin)
-        windows.cut(connection, "answered", own.window, own.sample)
+        late = windows.settle(connection, own.window)
+        windows.cut(connection, "answered", own.window, own.sample, own.days)
         analysis = reader.rows(connection, model, unseen)
         sampled = reader.count(connection, "select count(*) from cut where size > $1", [own.sample]) > 0
         connection.execute(
@@ -177,9 +189,10 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
             labelled=reader.count(connection, "select count(*) from labelled"),
             told=told.told,
             odd=told.odd,
+            late=late,
             unmatched=reader.count(connection, "select count(*) from labels anti join answered using (request, row)"),
         )
-        windows.cut(connection, "labelled", own.window, own.sample)
+        windows.cut(connection, "labelled", own.window, own.sample, own.days)
         truths = reader.rows(connection, model, unseen)
     found: list[Window] = []
     features = [column.name for column in model.columns if column.name not in unseen]
@@ -196,7 +209,7 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         found += quality.measure(known, analysis, model, settings.data.features, own.alert.quality)
     judged = alerts.judge(found, own.alert)
     latest = max((one for one in judged if one.holds and one.raised), key=lambda one: one.raised or "", default=None)
-    warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own)
+    warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own, begin)
     warnings += _aside(log, own.alert.aside) + _hidden(unseen, model)
     warnings += _unseen(known, analysis, features) if len(analysis) else []
     return Summary(

@@ -149,7 +149,8 @@ def load(
     connection.execute(
         f"""
         create or replace table answered as
-        select id, if(said > logged + $skew, logged, said) as time, request, row, said > logged + $skew as ahead,
+        select id, if(said > logged + $skew, logged, said) as time, logged, request, row,
+        said > logged + $skew as ahead,
         row_number() over (partition by request, row order by logged, id) as turn from (
             select rowid as id, {moment} as said, logged, request, row,
             row_number() over (partition by request, row, logged order by rowid) as copy

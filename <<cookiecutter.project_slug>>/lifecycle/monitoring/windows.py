@@ -1,5 +1,10 @@
-"""Cuts rows, ordered by time, into windows of a fixed number of rows or one period each; only whole windows count."""
+"""Cuts rows into windows of a fixed number of rows or one period each; only whole windows count, and their edges stay.
 
+Rows are counted in the server's order, and anew from each block: a third of the days that are read. Reading begins with
+a block, so what is no longer read takes its own windows with it and moves no other.
+"""
+
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -7,26 +12,68 @@ import pandas as pd
 
 SMALLEST = 100  # fewest rows of a period that is worth measuring
 SEED = 0
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def cut(connection: duckdb.DuckDBPyConnection, table: str, window: int | str, sample: int) -> None:
-    """Fill the table `cut` with the rows of `table` (id, time, request, row) that lie in whole windows.
+def block(days: int) -> timedelta:
+    """How long rows are counted on before the count begins anew."""
+    return timedelta(hours=8 * days)
 
-    It adds `chunk`, the window's number from 0, and `size`, its number of rows. Windows larger than `sample` rows are
-    sampled with a seed. The first and the last period are left out, because they may be partial.
+
+def begin(window: int | str, days: int, now: datetime) -> datetime:
+    """From when the log is read: `days` ago or, for windows of rows, from the first block that begins after that."""
+    earliest = now - timedelta(days=days)
+    if isinstance(window, str):
+        return earliest
+    return EPOCH - (EPOCH - earliest) // block(days) * block(days)
+
+
+def settle(connection: duckdb.DuckDBPyConnection, window: int | str) -> int:
+    """Remove the rows of `answered` that came too late for their period, and return their number.
+
+    A period is closed once a row of the next but one has been logged. Windows of rows take each row as it comes.
     """
     if isinstance(window, int):
-        place = "(row_number() over (order by time, request, row) - 1) // $window"
-        whole = "size = $window"
+        return 0
+    found = connection.execute(
+        f"""
+        delete from answered where id in (
+            with placed as (select id, logged, date_trunc($window, time) as period from answered),
+            begun as (select period, min(logged) as moment from placed group by period),
+            closed as (select period, min(moment) over (order by period range between
+                       interval 2 {window} following and unbounded following) as moment from begun)
+            select id from placed join closed using (period) where logged > moment)
+        """,  # noqa: S608 - hour, day, week or month
+        {"window": window},
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def cut(
+    connection: duckdb.DuckDBPyConnection, table: str, window: int | str, sample: int, days: int | None = None
+) -> None:
+    """Fill the table `cut` with the rows of `table` (id, time, logged, request, row) that lie in whole windows.
+
+    It adds `chunk`, the window's number from 0, and `size`, its number of rows. Windows larger than `sample` rows are
+    sampled with a seed. The first and the last period are left out, because they may be partial. Rows are counted in
+    blocks if `days` is given.
+    """
+    part, whole, order = "0", "size = $window", "logged, request, row"
+    if isinstance(window, int):
+        place = f"(row_number() over (partition by part order by {order}) - 1) // $window"
+        if days is not None:
+            part = f"epoch_us(logged) // {block(days) // timedelta(microseconds=1)}"
     else:
         place = "dense_rank() over (order by date_trunc($window, time)) - 1"
         whole = f"place > 0 and place < (select max(place) from placed) and size >= {SMALLEST}"  # noqa: S608
     connection.execute(
         f"""
         create or replace table cut as
-        with placed as (select *, {place} as place from {table}),
-        sized as (select *, count(*) over (partition by place) as size from placed),
-        kept as (select * exclude (place), dense_rank() over (order by place) - 1 as chunk from sized where {whole})
+        with parted as (select *, {part} as part from {table}),
+        placed as (select *, {place} as place from parted),
+        sized as (select *, count(*) over (partition by part, place) as size from placed),
+        kept as (select * exclude (part, place), dense_rank() over (order by part, place) - 1 as chunk
+                 from sized where {whole})
         select * from kept
         qualify row_number() over (partition by chunk order by hash(request, row, {SEED}), request, row) <= $sample
         """,  # noqa: S608 - our own strings

@@ -1,9 +1,14 @@
+import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lifecycle.monitoring import reader, windows
 
@@ -15,8 +20,8 @@ def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def chunks(connection: duckdb.DuckDBPyConnection, times: list[str], window: int | str, sample: int) -> pd.DataFrame:
-    count = len(times)
-    given = {"id": range(count), "time": pd.to_datetime(times, utc=True), "request": "a", "row": range(count)}
+    moments = pd.to_datetime(times, utc=True)
+    given = {"id": range(len(times)), "time": moments, "logged": moments, "request": "a", "row": range(len(times))}
     connection.register("given", pd.DataFrame(given))
     windows.cut(connection, "given", window, sample)
     return connection.execute("select * from cut order by chunk, time, row").df()
@@ -69,3 +74,90 @@ def test_a_sample_is_seeded_of_the_stated_size_and_from_the_whole_window(connect
 def test_a_window_is_told_by_its_first_and_last_moment(connection: duckdb.DuckDBPyConnection) -> None:
     found = windows.spans(chunks(connection, hourly(20), 10, 1000))
     assert found[1] == {"begin": "2020-01-01T22:00:00+00:00", "end": "2020-01-02T07:00:00+00:00", "rows": 10}
+
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENTS = st.integers(0, 1000).map(lambda seed: np.random.default_rng(seed).integers(0, 40 * 24 * 60, 150).tolist())
+DAYS = st.integers(1, 12)
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[duckdb.DuckDBPyConnection]:
+    with tempfile.TemporaryDirectory() as folder, reader.connect(Path(folder)) as made:
+        yield made
+
+
+def cut(
+    memory: duckdb.DuckDBPyConnection, minutes: list[int], days: int, first: datetime, last: datetime
+) -> dict[tuple[int, ...], int]:
+    """The rows of each window of three, as places in `minutes`, of what was logged between two moments."""
+    moments = [START + timedelta(minutes=minute) for minute in minutes]
+    rows = [(place, moment) for place, moment in enumerate(moments) if first <= moment <= last]
+    times = pd.to_datetime([moment for _, moment in rows], utc=True)
+    names = [place for place, _ in rows]
+    memory.register("part", pd.DataFrame({"id": names, "time": times, "logged": times, "request": "a", "row": names}))
+    windows.cut(memory, "part", 3, 1000, days)
+    found: dict[int, list[int]] = {}
+    for chunk, place in memory.execute("select chunk, id from cut order by chunk, logged, row").fetchall():
+        found.setdefault(chunk, []).append(place)
+    return {tuple(places): chunk for chunk, places in found.items()}
+
+
+@settings(max_examples=20, deadline=None)
+@given(minutes=MOMENTS, days=DAYS, nights=st.lists(st.integers(0, 45 * 24), min_size=2, max_size=2))
+def test_a_window_keeps_its_rows_whatever_leaves_and_whatever_comes(
+    minutes: list[int], days: int, nights: list[int], memory: duckdb.DuckDBPyConnection
+) -> None:
+    """A later night reads a suffix of what an earlier one read, and what came since."""
+    earlier, later = (START + timedelta(hours=hour) for hour in sorted(nights))
+    before = cut(memory, minutes, days, windows.begin(3, days, earlier), earlier)
+    after = cut(memory, minutes, days, windows.begin(3, days, later), later)
+    kept = windows.begin(3, days, later)
+    held = {rows for rows in before if all(START + timedelta(minutes=minutes[row]) >= kept for row in rows)}
+    assert held <= after.keys()
+    assert sorted(held, key=after.__getitem__) == sorted(held, key=before.__getitem__)
+
+
+@settings(max_examples=20, deadline=None)
+@given(minutes=MOMENTS, days=DAYS, hour=st.integers(0, 40 * 24))
+def test_any_part_of_the_log_gives_whole_blocks_the_same_windows(
+    minutes: list[int], days: int, hour: int, memory: duckdb.DuckDBPyConnection
+) -> None:
+    first, last = START + timedelta(hours=hour), START + timedelta(days=50)
+    whole = first + timedelta(days=days)  # the block that `first` cuts has ended by then
+    every, part = (cut(memory, minutes, days, begin, last) for begin in (START, first))
+
+    def late(found: dict[tuple[int, ...], int]) -> set[tuple[int, ...]]:
+        return {rows for rows in found if all(START + timedelta(minutes=minutes[row]) >= whole for row in rows)}
+
+    assert late(every) == late(part)
+
+
+@pytest.mark.parametrize("days", [1, 2, 90])
+def test_reading_begins_with_a_block_and_never_earlier_than_the_log_is_kept(days: int) -> None:
+    for minute in range(0, days * 24 * 60, 7 * days):
+        now = START + timedelta(minutes=minute)
+        begin = windows.begin(100, days, now)
+        assert timedelta(days=days) * 2 / 3 < now - begin <= timedelta(days=days)
+        assert (begin - windows.EPOCH) % windows.block(days) == timedelta(0)
+        assert begin.minute == begin.second == 0  # the log's folders are hours
+    assert windows.begin("day", days, START) == START - timedelta(days=days)
+
+
+def test_a_row_that_comes_after_the_next_period_is_in_no_window(memory: duckdb.DuckDBPyConnection) -> None:
+    """Its caller says the time; the server's clock says when it came."""
+
+    def settled(*rows: tuple[str, str]) -> list[int]:
+        times, logged = (pd.to_datetime(list(part), utc=True) for part in zip(*rows, strict=True))
+        frame = pd.DataFrame({"id": range(len(rows)), "time": times, "logged": logged})  # noqa: F841 - read below
+        memory.execute("create or replace table answered as select * from frame")
+        late = windows.settle(memory, "day")
+        kept = [id_ for (id_,) in memory.execute("select id from answered order by id").fetchall()]
+        assert late == len(rows) - len(kept)
+        return kept
+
+    monday, again = ("2026-01-05", "2026-01-06T09"), ("2026-01-05", "2026-01-07T11")
+    tuesday, wednesday = ("2026-01-06", "2026-01-07T08"), ("2026-01-07", "2026-01-07T10")
+    assert settled(monday, tuesday, again) == [0, 1, 2]
+    assert settled(monday, tuesday, wednesday, again) == [0, 1, 2]
+    assert settled(monday, wednesday, again) == [0, 1]
