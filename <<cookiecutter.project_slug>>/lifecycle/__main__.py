@@ -133,7 +133,7 @@ def _rollback(options: argparse.Namespace) -> str:
     _begun(options.build)
     promotion = config.load(options.config).promote
     if options.digest or options.revision:
-        failed = rollback.failed(options.environment, options.digest, options.revision, promotion)
+        failed = rollback.failed(options.environment, options.digest, options.revision, promotion, options.said)
         return _prepared(failed, options.build)
     return _prepared(rollback.run(options.environment, promotion), options.build)
 
@@ -353,6 +353,7 @@ def parser() -> argparse.ArgumentParser:
     own["rollback"].add_argument(
         "--revision", default="", help="nothing is done unless it runs what it ran at this commit"
     )
+    own["rollback"].add_argument("--said", default="", help="why it failed, in the cluster's words")
     own["due"].add_argument("--verified", required=True, help="promote from this environment; from each with *")
     for name in ("promote", "due"):
         own[name].add_argument("--share", default="", help="percent of the requests; default: all")

@@ -1,5 +1,6 @@
 """Restores an environment's previous release from the history of its folder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from lifecycle import InputError, git
@@ -18,6 +19,7 @@ from lifecycle.documents.environments import (
     writable,
 )
 from lifecycle.releasing import component, evidence
+from lifecycle.reporting import pages
 
 
 def run(environment: str, promotion: Promote) -> Change:
@@ -66,25 +68,31 @@ def _done(target: Path) -> bool:
     return (CANDIDATE in before or content != before.get(RECORD)) and ran(target, content)
 
 
-def failed(environment: str, digest: str, revision: str, promotion: Promote) -> Change | str:
+def failed(environment: str, digest: str, revision: str, promotion: Promote, said: str = "") -> Change | str:
     """Roll back a failed release, or say why there is nothing to roll back.
 
-    The cluster reports the commit it synced and, if a pod ran, its digest. The release is to blame only if the
-    environment still runs the release of that commit, and no other change to its manifests is newer.
+    The cluster reports the commit it synced, which may be a later one of another environment, if a pod ran its digest,
+    and what it said. The release is to blame only if the environment still runs the release of that commit, and no
+    other change to its manifests is newer.
     """
+    heard = f" The cluster says: {' '.join(said.split())}" if said else ""
     target = writable(environment, promotion.order)
     present = current(target)
     if present is None:
-        return f"{environment} has no release; there is nothing to roll back."
+        return f"{environment} has no release; there is nothing to roll back.{heard}"
     if digest and digest not in present.digests:
-        return f"{environment} no longer runs {digest}; there is nothing to roll back."
+        return f"{environment} no longer runs {digest}; there is nothing to roll back.{heard}"
+    release = git.states(target, until=revision or "HEAD")[:1]
     if revision:
         rendered = [OVERLAYS.parent / name for name in ("base", "components", "namespace")] + [OVERLAYS / environment]
-        newest, release = (git.states(*paths, until=revision)[:1] for paths in (rendered, [target]))
+        newest = git.states(*rendered, until=revision)[:1]
         if git.content(revision, target / KUSTOMIZATION) != (target / KUSTOMIZATION).read_text():
-            return f"{environment} no longer runs the release of {revision}; there is nothing to roll back."
+            return f"{environment} no longer runs the release of {revision}; there is nothing to roll back.{heard}"
         if newest != release:
             return (
                 f"{environment} failed after a change to its manifests other than its release; correct or revert that."
+                f"{heard}"
             )
-    return run(environment, promotion)
+    offered = run(environment, promotion)
+    why = f"`{present.version}` failed in `{environment}`, where commit {''.join(release)} released it."
+    return replace(offered, body=f"{why} {pages.plain(heard)}\n\n{offered.body}")

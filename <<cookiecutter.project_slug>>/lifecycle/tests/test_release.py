@@ -447,6 +447,30 @@ def test_a_release_is_not_rolled_back_for_what_another_commit_changed(
     assert isinstance(rollback.failed("staging", "", repository("rev-parse", "HEAD~1"), SETTINGS), Change)
 
 
+def test_a_failure_is_put_down_to_the_commit_that_released_whatever_came_after(
+    decision: record.Decision, repository: Git
+) -> None:
+    """Argo CD syncs the newest commit of the repository, which may be another environment's."""
+    promoted(version(decision, "2020.02.01-aaaaaaa"), repository)
+    promoted(version(decision, "2020.02.02-bbbbbbb"), repository)
+    released = repository("rev-parse", "HEAD")
+    Path("manifests/overlays/dev/other.yaml").write_text("")
+    later = repository.commit("Change dev")
+    said = "pod x: serve: see\n@acme <b> in build/model"
+    change = rollback.failed("production", "", later, SETTINGS, said)
+    assert isinstance(change, Change)
+    assert running("production") == "2020.02.01-aaaaaaa"
+    assert change.body.startswith(
+        f"`2020.02.02-bbbbbbb` failed in `production`, where commit {released} released it. "
+        "The cluster says: pod x: serve: see `@acme` &lt;b&gt; in build/model\n\n"
+    )
+    told = rollback.failed("production", f"sha256:{'0' * 64}", later, SETTINGS, said)
+    assert told == (
+        f"production no longer runs sha256:{'0' * 64}; there is nothing to roll back. "
+        "The cluster says: pod x: serve: see @acme <b> in build/model"
+    )
+
+
 def test_a_revision_that_git_does_not_know_is_no_success(decision: record.Decision, repository: Git) -> None:
     promoted(decision, repository)
     with pytest.raises(InputError, match="git does not know the commit 'none'"):
