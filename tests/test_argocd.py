@@ -11,6 +11,7 @@ from conftest import PROJECT, ROOT
 from folders import MANIFESTS, applications, argocd, built, only, read
 from lupa.lua51 import LuaRuntime
 from schemas import definition
+from test_outcomes import HOOK, application, ran, told
 
 # Health
 
@@ -139,23 +140,37 @@ def test_a_bad_night_of_the_monitor_fails_no_release() -> None:
     assert health_of("batch_CronJob", "nil") == "Healthy"
 
 
-def test_a_sync_ends_and_has_the_time_for_all_its_tries() -> None:
-    data = only(argocd(), "ConfigMap", "argocd-cmd-params-cm")["data"]
-    (smoke,) = re.findall(r"activeDeadlineSeconds: (\d+)", (ROOT / PROJECT / "manifests/base/smoke.yaml").read_text())
-    rollout = 120
+def seconds(name: str, key: str) -> int:
+    (found,) = re.findall(rf"{key}: (\d+)", (ROOT / PROJECT / f"manifests/base/{name}.yaml").read_text())
+    return int(found)
+
+
+def test_the_runbook_says_when_github_is_told_and_when_a_newer_commit_is_taken() -> None:
     for one in ("dev", "staging", "production"):
         retry = only(built("models/repository"), "Application", f"my-model-{one}")["spec"]["syncPolicy"]["retry"]
-        tries = (retry["limit"] + 1) * (int(smoke) + rollout) + retry["limit"] * 20
-        assert tries <= int(data["controller.sync.timeout.seconds"])
-        assert retry["backoff"] == {"duration": "20s"}
-        assert retry["refresh"] is True  # the second try reads git again
+        assert retry == {"limit": 0}  # one try, so a newer commit waits for one only, and the revision is the one tried
+    smoke, start = seconds("smoke", "activeDeadlineSeconds"), seconds("model", "progressDeadlineSeconds")
+    assert only(argocd(), "CronJob", "outcomes")["spec"]["schedule"] == "* * * * *"
+    looked = 60 + 10  # outcomes begins each minute, and its pod takes a moment
+    limit = int(only(argocd(), "ConfigMap", "argocd-cmd-params-cm")["data"]["controller.sync.timeout.seconds"])
+    runbook = " ".join((ROOT / PROJECT / "docs/runbooks.md").read_text().split())
+    for sentence, longest in (
+        ("told of a failed smoke test at most 4 minutes after the pods are ready", smoke + looked),
+        ("of pods that are never ready after at most 6 minutes", start + looked),
+        ("It ends a release that does not come up after at most 7 minutes", start + smoke),
+        ("and any sync after 10 minutes", limit),
+    ):
+        (minutes,) = re.findall(r"(\d+) minutes", sentence)
+        assert sentence in runbook
+        assert longest <= 60 * int(minutes)
+    assert start + smoke < limit
+    assert f"after at most {limit // 60} minutes" in (MANIFESTS / "README.md").read_text()
 
 
 def test_what_argo_cd_heals_by_itself_is_not_told() -> None:
     """A partial sync, which runs no smoke test: the operation lists its resources."""
-    for event in ("verified", "failed"):
-        (trigger,) = settings()[f"trigger.{event}"]
-        assert "len(app.status.operationState.operation.sync?.resources ?? []) == 0" in trigger["when"]
+    (trigger,) = settings()["trigger.verified"]
+    assert "len(app.status.operationState.operation.sync?.resources ?? []) == 0" in trigger["when"]
     known = definition("Application")["properties"]["status"]["properties"]["operationState"]["properties"]
     assert known["operation"]["properties"]["sync"]["properties"]["resources"]["type"] == "array"
 
@@ -208,13 +223,10 @@ def test_a_payload_that_is_no_json_is_found(old: str) -> None:
 
 def test_triggers_ask_for_states_that_argo_cd_has() -> None:
     """The phases and health states in gitops-engine; any other word would never notify."""
-    for event, states in (
-        ("verified", ["Succeeded", "Healthy"]),
-        ("failed", ["Error", "Failed"]),
-    ):
-        (trigger,) = settings()[f"trigger.{event}"]
-        assert re.findall(r"(?:== |\[|, )'(\w+)'", trigger["when"]) == states
-        assert "oncePer" not in trigger  # else a word that GitHub refuses once is never said again
+    (verified,), (failed,) = (settings()[f"trigger.{event}"] for event in ("verified", "failed"))
+    assert re.findall(r"(?:== |\[|, )'(\w+)'", verified["when"]) == ["Succeeded", "Healthy"]
+    assert failed["when"] == "(app.metadata.annotations?.failed ?? '') != ''"  # which outcomes/ writes
+    assert "oncePer" not in {*verified, *failed}  # else a word that GitHub refuses once is never said again
 
 
 @pytest.mark.parametrize(("event", "workflow"), [("verified", "promote"), ("failed", "rollback")])
@@ -223,15 +235,19 @@ def test_a_workflow_gets_the_event_and_the_values_it_reads(event: str, workflow:
     (listens,) = re.findall(r"repository_dispatch:\n\s+types: \[(\w+)\]", text)
     dispatch = settings()[f"template.{event}"]["github"]["repositoryDispatch"]
     assert dispatch["event_type"] == listens == event
-    sent = sends(dispatch["client_payload"])
-    assert sent == {"app", "environment", "digest", "revision"}
+    own, more = "{{ .app.metadata.annotations.failed }}", {"said", "ended"}  # written by outcomes/, as JSON
+    assert (dispatch["client_payload"] == own) == (event == "failed")
+    word = told(ran(application([HOOK]))) or {}
+    sent = sends(dispatch["client_payload"].replace(own, json.dumps(dict.fromkeys(word, "x"))))
+    assert sent == {"app", "environment", "digest", "revision"} | (more if event == "failed" else set())
     assert set(re.findall(r"client_payload\.(\w+)", text)) <= sent
+    used = re.findall(r"fromJson \.app\.metadata\.annotations\.failed\)\.(\w+)", json.dumps(settings()))
+    assert set(used) == {"said", "revision"} <= word.keys()
 
 
-@pytest.mark.parametrize("event", ["verified", "failed"])
-def test_a_digest_is_that_of_an_image_that_the_release_built(event: str) -> None:
+def test_a_digest_is_that_of_an_image_that_the_release_built() -> None:
     found, text = settings(), (ROOT / PROJECT / ".github/workflows/release.yaml").read_text()
-    payload = found[f"template.{event}"]["github"]["repositoryDispatch"]["client_payload"]
+    payload = found["template.verified"]["github"]["repositoryDispatch"]["client_payload"]
     built_images = set(re.findall(r"^ +(?:SERVE|MONITOR): .*>>(-\w+)$", text, re.MULTILINE))
     assert set(re.findall(r'contains "(-\w+)@"', payload)) == built_images == {"-serve", "-monitor"}
     (trigger,) = found["trigger.verified"]
@@ -242,16 +258,10 @@ def test_a_digest_is_that_of_an_image_that_the_release_built(event: str) -> None
     assert len(re.findall(r"\{\{- (?:range|if)\b", payload)) == len(re.findall(r"\{\{- end\b", payload))
 
 
-@pytest.mark.parametrize("event", ["verified", "failed"])
-def test_beside_a_candidate_the_digest_is_the_release_s(event: str) -> None:
-    payload = settings()[f"template.{event}"]["github"]["repositoryDispatch"]["client_payload"]
+def test_beside_a_candidate_the_digest_is_the_release_s() -> None:
+    payload = settings()["template.verified"]["github"]["repositoryDispatch"]["client_payload"]
     assert '{{- if and (contains "-serve@" .) (not $serve) -}}{{- $serve = ' in payload  # the first digest counts
     assert "{{ or $serve $monitor | toJson }}" in payload  # the monitor's only without another
-
-
-def test_a_sync_that_applied_nothing_can_fail_too() -> None:
-    (trigger,) = settings()["trigger.failed"]
-    assert "images" not in trigger["when"]  # a sync does not list resources that the API server rejects
 
 
 def test_a_deployment_never_merges_or_waits_for_checks() -> None:

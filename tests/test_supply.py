@@ -67,7 +67,7 @@ def loose(paths: tuple[Path, ...]) -> dict[str, str]:
     """What some files take by version alone."""
     every: dict[str, str] = {}
     for path in (one for part in paths for one in ([part] if part.is_file() else sorted(part.rglob("*")))):
-        if path.is_file() and path.suffix not in (".md", ".lua", ".json"):
+        if path.is_file() and path.suffix not in (".md", ".lua", ".json", ".pyc"):
             every |= dict(found(path.read_text()))
             if path.suffix == ".yaml" and "manifests" in path.parts:
                 every |= dict(documents(path.read_text()))

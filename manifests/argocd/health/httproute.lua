@@ -1,5 +1,5 @@
 -- The health of an HTTPRoute. Argo CD's built-in check is Degraded while the Service is missing. Seldon creates it a moment after
--- the route, so a first release would lose one of its two tries.
+-- the route, so a first release would fail.
 local health = { status = "Progressing", message = "The gateway has not reported yet" }
 local parents = obj.status ~= nil and obj.status.parents or {}
 for _, parent in ipairs(parents) do
