@@ -59,7 +59,7 @@ def test_each_policy_is_bound_and_denies() -> None:
     names = {one["metadata"]["name"] for one in built("policy") if one["kind"] == "ValidatingAdmissionPolicy"}
     bindings = [one["spec"] for one in built("policy") if one["kind"] == "ValidatingAdmissionPolicyBinding"]
     assert {one["policyName"] for one in bindings} == names
-    assert names == {"model-images", "model-namespaces", *KINDS.values()}
+    assert names == {"model-images", "model-namespaces", "model-verdict", "model-verifier", *KINDS.values()}
     assert {tuple(one["validationActions"]) for one in bindings} == {("Deny",)}
     assert {policy(name)["failurePolicy"] for name in names} == {"Fail"}
 
@@ -485,6 +485,50 @@ def test_a_change_that_leaves_the_pod_alone_asks_no_registry() -> None:
         assert refusals(asks, {"object": made("a")}) == ["asked"]
         assert refusals(asks, {"object": made("b"), "oldObject": made("a")}) == ["asked"]
         assert refusals(asks, {"object": made("a", finalizers=0, replicas=2), "oldObject": made("a")}) == []
+
+
+WEBHOOKS = {  # Kyverno 1.18.1: pkg/config/config.go, pkg/controllers/webhook/validating.go
+    "model-verdict": ("MutatingWebhookConfiguration", "kyverno-resource-mutating-webhook-cfg", "ivpol.mutate"),
+    "model-verifier": ("ValidatingWebhookConfiguration", "kyverno-resource-validating-webhook-cfg", "ivpol.validate"),
+}
+RULE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["pods"]}
+
+
+def webhook(which: str, **changes: Any) -> Object:
+    """A webhook as Kyverno writes it for the policy `signatures`, among another one."""
+    spec = only(built("policy"), "ImageValidatingPolicy")
+    assert spec["spec"]["matchConditions"]  # so that Kyverno calls it finegrained
+    name = f"{which}.kyverno.svc-fail-finegrained-{spec['metadata']['name']}"
+    other = {"name": "vpol.validate.kyverno.svc-fail", "failurePolicy": "Fail", "rules": [RULE]}
+    return {"webhooks": [other, {"name": name, "failurePolicy": "Fail", "rules": [RULE], **changes}]}
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_no_pod_of_a_model_starts_while_kyverno_does_not_verify(name: str) -> None:
+    kind, configuration, which = WEBHOOKS[name]
+    spec = policy(name)
+    binding = only(built("policy"), "ValidatingAdmissionPolicyBinding", name)["spec"]
+    assert binding["paramRef"] == {"name": configuration, "parameterNotFoundAction": "Deny"}  # scaled to 0
+    assert spec["paramKind"] == {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind}
+    assert spec["matchConstraints"]["namespaceSelector"] == {"matchLabels": NAMESPACE}  # no other namespace
+    pod: Object = {"metadata": {"annotations": {"kyverno.io/image-verification-outcomes": "{}"}}, "spec": {"a": 1}}
+
+    def told(params: Object, old: Object | None = None) -> int:
+        return len(refusals(spec, {"object": pod, "oldObject": old, "params": params}))
+
+    assert told(webhook(which)) == 0
+    missing: list[Object] = [
+        {},
+        {"webhooks": []},
+        webhook(which, name="ivpol.other"),
+        webhook(which, failurePolicy="Ignore"),
+        webhook(which, rules=[]),
+        webhook(which, rules=[{**RULE, "resources": ["deployments"]}]),
+        webhook(which, rules=[{**RULE, "operations": ["UPDATE"]}]),
+    ]
+    for params in missing:
+        assert told(params) == 1
+        assert told(params, pod) == 0  # a pod that runs may be labelled and end
 
 
 def test_one_pod_of_kyverno_may_go() -> None:
