@@ -155,7 +155,7 @@ def jobs(found: list[Object]) -> list[str]:
 
 def services(found: list[Object]) -> dict[str, int]:
     """The Services that Seldon creates, with the HTTP port: a container's own, a predictor's the executor's, if any."""
-    made = {}
+    made: dict[str, int] = {}
     for part in (one for one in found if one["kind"] == "SeldonDeployment"):
         for predictor in part["spec"]["predictors"]:
             ports = [

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from apiserver import TOKEN, State, merged, serving
 from argo import repository
 from folders import MANIFESTS, applications, argocd, built, objects, only
+from kubeapi import TOKEN, State, merged, serving
 from schemas import Object, definition, fields
 from test_policy import refusals
 
