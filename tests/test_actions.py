@@ -163,7 +163,7 @@ def test_an_image_says_where_it_comes_from() -> None:
     labels = [step["with"]["labels"] for step in steps if step.get("uses", "").startswith("docker/build-push-action@")]
     assert len(labels) == 2
     for text in labels:
-        found = dict(line.split("=", 1) for line in text.replace("{ ", "{").replace(" }", "}").split())
+        found = dict(line.split("=", 1) for line in re.sub(r"(?<=[{<]) | (?=[}>])", "", text).split())
         assert {name.removeprefix("org.opencontainers.image.") for name in found} == {"title", "source", "revision"}
         assert found["org.opencontainers.image.source"] == "${{github.server_url}}/${{github.repository}}"
 

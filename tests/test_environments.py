@@ -31,7 +31,7 @@ def test_the_workflows_offer_them() -> None:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("monitoring/serving.yaml", 2), ("monitoring/performance.yaml", 3), ("policy/namespaces.yaml", 1)],
+    [("monitoring/serving.yaml", 5), ("monitoring/performance.yaml", 3), ("policy/namespaces.yaml", 1)],
 )
 def test_the_platforms_expressions_name_them(name: str, count: int) -> None:
     found = ALTERNATIVES.findall((ROOT / "manifests" / name).read_text())
