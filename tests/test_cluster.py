@@ -62,6 +62,42 @@ def test_what_the_machine_lacks_is_said_at_once_in_one_sentence_each(scripts: Pa
     ]
 
 
+@pytest.mark.parametrize("architecture", ["aarch64", "arm64"])
+def test_a_processor_that_seldon_has_no_images_for_is_said(architecture: str, scripts: Path) -> None:
+    done = cluster(scripts, "up", docker=DOCKER.replace("16000000000", f"16000000000 {architecture}"), kind="exit 1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"Docker runs on {architecture} and Seldon's images are for amd64 only" in done.stderr
+
+
+def test_podman_is_answered_with_a_sentence(scripts: Path) -> None:
+    done = cluster(scripts, "up", docker="echo podman version 5.7.0", kind="exit 1")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "cluster: docker is Podman, which gives registry and git server no names in kind's network that were tried; "
+        "use Docker.\n"
+    )
+
+
+def test_a_cluster_that_an_interrupted_run_left_is_made_anew(scripts: Path) -> None:
+    """The registry's container fails here, which ends the run."""
+    kind = """echo "$*" >>"$HOME/kind"
+case "$1 $2" in
+  "get clusters") [ -e "$HOME/deleted" ] || echo models ;;
+  "delete cluster") touch "$HOME/deleted" ;;
+esac"""
+    programs = {
+        "docker": f'{DOCKER}; [ "$1" != inspect ]; [ "$1" != run ]',
+        "kubectl": "exit 1",
+        "touch": "exec /bin/touch $*",
+    }
+    done = cluster(scripts, "up", kind=kind, **programs)
+    assert "the cluster of an earlier run does not answer; making it anew" in done.stdout
+    asked = (scripts.parent / "kind").read_text()
+    assert asked.index("delete cluster --name models") < asked.index(
+        "create cluster --name models --image kindest/node"
+    )
+
+
 def test_a_machine_that_is_too_small_is_said_before_anything_is_made(scripts: Path) -> None:
     done = cluster(scripts, "up", docker=DOCKER.replace("4 16", "2 4"), kind="exit 1")
     assert done.returncode == 1
