@@ -62,6 +62,14 @@ def ran(release: Path, content: str, until: str = "HEAD") -> bool:
     return any(git.content(commit, release / RECORD) == content for commit in git.states(release, until=until))
 
 
+def since(release: Path) -> str:
+    """The day on which main got an environment's present record; empty if the last commit has another one."""
+    path = release / RECORD
+    changes = git.states(path)
+    same = path.is_file() and git.content("HEAD", path) == path.read_text()
+    return git.described(changes[0]).date if changes and same else ""
+
+
 def place(contents: dict[str, str], release: Path) -> None:
     """Replace a release with the given files, all or none; `contents` maps names to contents."""
     with files.replaced(release) as part:

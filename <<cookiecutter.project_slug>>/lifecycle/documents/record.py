@@ -71,10 +71,20 @@ class Requests(Strict):
     other: tuple[str, ...] = ()
 
 
+class SlicePart(Strict):
+    """One part of a slice; undefined metrics are left out."""
+
+    column: str
+    part: str
+    rows: int
+    metrics: dict[str, Measure]
+
+
 class Champion(Strict):
     """The model in production on the same test rows; `differences` are candidate minus champion, paired.
 
-    Both are empty if it cannot answer the test rows, and `unanswered` says why.
+    `slices` has the differences of the task's first metric on each part of each slice that has enough rows; their
+    intervals hold for all parts at once. All are empty if it cannot answer the test rows, and `unanswered` says why.
     """
 
     origin: Origin
@@ -83,15 +93,7 @@ class Champion(Strict):
     code: Annotated[Code | None, Field(description="null if git does not have the champion's commit")]
     requests: Requests = Requests()
     unanswered: str = ""
-
-
-class SlicePart(Strict):
-    """One part of a slice; undefined metrics are left out."""
-
-    column: str
-    part: str
-    rows: int
-    metrics: dict[str, Measure]
+    slices: tuple[SlicePart, ...] = ()
 
 
 class Group(Strict):
@@ -315,12 +317,14 @@ class Decision(Strict):
 
 
 def dump(part: Strict) -> str:
-    """As JSON; an empty `built` or `hidden` is left out, because older code refuses that key."""
-    without: dict[str, Any] = {"built": True} if isinstance(part, Decision) and part.built is None else {}
-    if isinstance(part, Decision) and not part.evaluation.hidden:
-        without["evaluation"] = {"hidden"}
-    if isinstance(part, Evaluation) and not part.hidden:
+    """As JSON; an empty `built`, `hidden` or `champion.slices` is left out, because older code refuses that key."""
+    evaluation, without = (part.evaluation if isinstance(part, Decision) else part), dict[str, Any]()
+    if isinstance(evaluation, Evaluation) and not evaluation.hidden:
         without["hidden"] = True
+    if isinstance(evaluation, Evaluation) and evaluation.champion and not evaluation.champion.slices:
+        without["champion"] = {"slices"}
+    if isinstance(part, Decision):
+        without = {"evaluation": without} | ({"built": True} if part.built is None else {})
     return part.model_dump_json(indent=1, exclude=without) + "\n"
 
 

@@ -221,6 +221,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
             code=code(champion.model.metadata["commit"], candidate.model.metadata["commit"]),
             requests=callers.requests(candidate.model, champion.model),
             unanswered=unanswered,
+            slices=tuple(slices.compared(settings, test, truth, served, models["champion"]) if answered else ()),
         )
     importances, dependence = _explained(candidate, rows, truth, settings.evaluate)
     batch, served_as = rows.head(settings.serve.rows), _recorded(build / "model" / "parity.json", Difference)

@@ -12,9 +12,10 @@ from pandas.api.types import is_numeric_dtype
 from lifecycle import InputError, config
 from lifecycle.artifact.predictor import Array, Predictions
 from lifecycle.documents import record
+from lifecycle.evaluation import intervals
 from lifecycle.evaluation.custom import estimates
 from lifecycle.evaluation.intervals import measures
-from lifecycle.tasks import FAIRNESS
+from lifecycle.tasks import FAIRNESS, METRICS
 
 RATES: dict[str, Callable[..., float]] = {
     "selection_rate": selection_rate,
@@ -23,6 +24,7 @@ RATES: dict[str, Callable[..., float]] = {
 }
 
 PARTS = 200  # of one slice at most
+LEAST = 30  # rows of a part from which a difference has an interval that means something
 
 
 def parts(frame: pd.DataFrame, part: config.Slice) -> dict[str, Array]:
@@ -61,15 +63,38 @@ def measure(
     """Every metric with its interval on each part of each slice."""
     for part in settings.evaluate.slices:
         for name, chosen in parts(test, part).items():
-            probabilities = None if served.probabilities is None else served.probabilities[chosen]
-            models = {"candidate": Predictions(served.labels[chosen], probabilities)}
-            found = estimates(settings, truth[chosen], models)["candidate"]
+            found = estimates(settings, truth[chosen], {"candidate": _taken(served, chosen)})["candidate"]
             yield record.SlicePart(
                 column=part.column,
                 part=name,
                 rows=int(chosen.sum()),
                 metrics=measures(found, settings.evaluate.level),
             )
+
+
+def compared(
+    settings: config.Config, test: pd.DataFrame, truth: Array, candidate: Predictions, champion: Predictions
+) -> Iterator[record.SlicePart]:
+    """Candidate minus champion by the task's first metric on each part of each slice with enough rows.
+
+    The intervals are so wide that with their confidence none of all parts is outside (Bonferroni's correction).
+    """
+    every = [
+        (part.column, name, chosen)
+        for part in settings.evaluate.slices
+        for name, chosen in parts(test, part).items()
+        if chosen.sum() >= LEAST
+    ]
+    level = 1 - (1 - settings.evaluate.level) / max(1, len(every))
+    for column, name, chosen in every:
+        models = {"candidate": _taken(candidate, chosen), "champion": _taken(champion, chosen)}
+        found = intervals.estimates(METRICS[settings.task][:1], truth[chosen], models, settings.evaluate)
+        differences = intervals.differences(found["candidate"], found["champion"], level)
+        yield record.SlicePart(column=column, part=name, rows=int(chosen.sum()), metrics=differences)
+
+
+def _taken(served: Predictions, chosen: Array) -> Predictions:
+    return Predictions(served.labels[chosen], None if served.probabilities is None else served.probabilities[chosen])
 
 
 def _views(settings: config.Config, truth: Array, served: Predictions) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -15,7 +15,7 @@ from lifecycle import InputError
 from lifecycle.documents import limits, record
 from lifecycle.github import api
 from lifecycle.releasing import diff
-from lifecycle.reporting import pages, sections
+from lifecycle.reporting import pages, sections, short
 
 MARK = "<!-- model report "
 BOT = "github-actions[bot]"  # whose token report.yaml has
@@ -83,12 +83,12 @@ def text(files: dict[str, Path], run: dict[str, Any]) -> str:
     shown = diff.markdown(_differences(files["diff.json"])) if "diff.json" in files else ""
     metrics: dict[str, float] = {}
     if "decision.json" in files:
-        decision = record.decision(files["decision.json"])
-        if run["conclusion"] == "success":
+        decision, succeeded = record.decision(files["decision.json"]), run["conclusion"] == "success"
+        if succeeded:
             metrics = {name: measure.value for name, measure in decision.evaluation.metrics.items()}
         report = pages.markdown(
             verdict(decision, run["conclusion"]),
-            sections.setting(decision.evaluation),
+            [*sections.setting(decision), *(short.merge(decision) if decision.refused or succeeded else [])],
             sections.of(decision),
             "report.html",
             limits.BODY - len(shown) - limits.FRAME,

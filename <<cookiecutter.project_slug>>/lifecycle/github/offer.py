@@ -13,7 +13,7 @@ from lifecycle.github import api, branches
 from lifecycle.releasing import diff, succession
 from lifecycle.reporting import pages
 
-BRANCH = re.compile(r"(release|promote|rollback)/[a-z0-9-]+/[\w.-]+|retrain/data|upgrade/[0-9a-f]{10}")
+BRANCH = re.compile(r"(release|promote|rollback|retire)/[a-z0-9-]+/[\w.-]+|retrain/data|upgrade/[0-9a-f]{10}")
 VERSION = re.compile(r"(release|promote)/[a-z0-9-]+/(?P<version>[0-9.]+-[0-9a-f]+)(-[0-9]+)?")  # the end is a share
 UNTRUSTED = (
     "> This pull request was opened without an App, so its checks wait: a person with write access starts them with "
@@ -22,12 +22,12 @@ UNTRUSTED = (
 
 
 def _monitor(environment: str) -> str:
-    """A sentence on an environment's open alerts on GitHub."""
+    """A sentence on an environment's open alerts on GitHub, and on those of the others, as of the one before it."""
     alerts = api.listed(f"{api.root()}/issues?state=open&labels=monitor&per_page=100")
     about = [issue for issue in alerts if environment in {label["name"] for label in issue["labels"]}]
-    if not about:
-        return f"Monitor of {environment}: no open alert."
-    return f"Monitor of {environment}: " + ", ".join(f"#{issue['number']} is open" for issue in about) + "."
+    said = ", ".join(f"#{issue['number']} is open" for issue in about) or "no open alert"
+    others = ", ".join(f"#{issue['number']}" for issue in alerts if issue not in about)
+    return f"Monitor of {environment}: {said}." + (f" Alerts of other environments: {others}." if others else "")
 
 
 def body(change: Change, differences: dict[str, str], waits: bool) -> str:

@@ -3,7 +3,7 @@
 from lifecycle.config import Promote
 from lifecycle.documents import limits, record
 from lifecycle.documents.change import Change
-from lifecycle.documents.environments import CANDIDATE, RECORD, current, folder
+from lifecycle.documents.environments import CANDIDATE, RECORD, current, folder, since
 from lifecycle.reporting import pages, sections
 
 SHOWN = ("Gates", "Changes", "Metrics")
@@ -18,6 +18,14 @@ def _compared(decision: record.Decision, promotion: Promote) -> list[str]:
     if runs in (against, decision.evaluation.origin.version):
         return []
     return ["", f"Measured against `{against}`, but `{promotion.order[-1]}` now runs `{runs}`."]
+
+
+def _history(kind: str, environment: str, promotion: Promote) -> list[str]:
+    """Since when the environment runs its present release, and the one before it the release that is promoted."""
+    before = promotion.order[promotion.order.index(environment) - 1]
+    places = {name: folder(name, promotion.order) for name in (environment, *([before] if kind == "promote" else []))}
+    found = ((name, current(place), since(place)) for name, place in places.items())
+    return [f"`{name}` has run `{present.version}` since {day}." for name, present, day in found if present and day]
 
 
 def change(kind: str, decision: record.Decision, environment: str, promotion: Promote, share: int = 100) -> Change:
@@ -45,11 +53,11 @@ def change(kind: str, decision: record.Decision, environment: str, promotion: Pr
         summary += f" The candidate `{candidate.version}` is dropped."
     if decision.built:
         summary += f" Its images were rebuilt around the model `{decision.evaluation.origin.version}`."
-    lines = [summary, ""]
+    lines = [summary, *_history(kind, environment, promotion), ""]
     lines += [f"- {name}: `{image}`" for name, image in images.items()]
     lines += [] if kind == "rollback" else _compared(decision, promotion)
     shown = [section for section in sections.of(decision) if section.title in SHOWN]
-    verdict, setting = sections.verdict(decision), sections.setting(decision.evaluation)
+    verdict, setting = sections.verdict(decision), sections.setting(decision)
     report = pages.markdown(verdict, setting, shown, RECORD, limits.REPORT)
     lines += ["", report.strip(), "", f"{finish}To undo it after the merge: {undo}."]
     return Change(title, "\n".join(lines) + "\n", branch, (target.as_posix(),))

@@ -4,18 +4,18 @@ from pathlib import Path
 
 from lifecycle import files
 from lifecycle.documents import record
-from lifecycle.reporting import pages, plots, sections
+from lifecycle.reporting import pages, plots, sections, short
 
 
 def markdown(decision: record.Decision) -> str:
     """The report for a pull request."""
-    verdict, setting = sections.verdict(decision), sections.setting(decision.evaluation)
+    verdict, setting = sections.verdict(decision), [*sections.setting(decision), *short.merge(decision)]
     return pages.markdown(verdict, setting, sections.of(decision), "build/report.html")
 
 
 def page(decision: record.Decision) -> str:
     """The report as one self-contained HTML page."""
-    verdict, setting = sections.verdict(decision), sections.setting(decision.evaluation)
+    verdict, setting = sections.verdict(decision), [*sections.setting(decision), *short.merge(decision)]
     figures = plots.sections(decision.evaluation)
     return pages.page(verdict, setting, sections.of(decision), figures, decision.passed)
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from lifecycle.documents import record
-from lifecycle.documents.record import Evaluation
-from lifecycle.reporting import measurements
+from lifecycle.reporting import measurements, short
 from lifecycle.reporting.pages import Section, Table
 
 DRAWN = ("The test rows were drawn, not later ones: how the model fares as time goes on was not measured.",)
@@ -18,10 +17,12 @@ def verdict(decision: record.Decision) -> str:
     return f"{sign} {word}: {decision.evaluation.name} {decision.version}"
 
 
-def setting(evaluation: Evaluation) -> list[str]:
-    """What the decision is based on."""
+def setting(decision: record.Decision) -> list[str]:
+    """The decision in plain words, and what it is based on."""
+    evaluation = decision.evaluation
     against = evaluation.champion
     return [
+        *short.lines(decision),
         f"{evaluation.rows:,} test rows, {evaluation.origin.rows('test')}; intervals at {evaluation.level * 100:g} %. "
         + (
             f"The champion is {against.origin.version}, "

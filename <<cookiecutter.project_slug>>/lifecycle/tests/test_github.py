@@ -393,7 +393,8 @@ def test_a_pull_requests_text_has_manifests_monitor_and_limit(monkeypatch: pytes
     assert "Rendered manifests of production: 1 lines differ" in text
     assert "Monitor of production: #7 is open." in text
     assert "without an App" in text
-    assert "no open alert" in offer.body(replace(change, branch="release/dev/1"), {}, waits=False)
+    other = offer.body(replace(change, branch="release/dev/1"), {}, waits=False)
+    assert "Monitor of dev: no open alert. Alerts of other environments: #7." in other
     assert "Monitor" not in offer.body(replace(change, branch="retrain/data"), {}, waits=False)
     assert len(offer.body(replace(change, body="x" * 90_000), {}, waits=True)) == 65_000
 

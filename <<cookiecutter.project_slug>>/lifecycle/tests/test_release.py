@@ -110,6 +110,20 @@ def test_a_promotion_copies_one_directory(decision: record.Decision, repository:
     assert all(name.startswith("manifests/overlays/staging/release/") for name in changed)
 
 
+def test_a_promotion_says_since_when_both_environments_run_what_they_do(
+    decision: record.Decision, repository: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-02-01T12:00:00Z")
+    promoted(decision, repository)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-02-05T12:00:00Z")
+    newer(decision, repository)
+    text = promote.run("production", SETTINGS, TODAY).body
+    assert "`production` has run `2020.02.01-aaaaaaa` since 2020-02-01." in text
+    assert "`staging` has run `2020.02.02-bbbbbbb` since 2020-02-05." in text
+    assert "What it costs: " in text
+    assert "On merge: " not in text  # that is said of what trains
+
+
 def test_a_refused_candidate_is_not_released(decision: record.Decision, repository: Git) -> None:
     before = contents("dev")
     failed = record.Verdict(gate={"kind": "rows"}, outcome="fail", found="few", needed="more")

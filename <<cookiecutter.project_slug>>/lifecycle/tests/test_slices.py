@@ -101,3 +101,29 @@ def test_fairness_of_values_is_the_difference_of_their_mean_errors(models: Calla
     assert found.groups[1].rates == {"mean_error": 2.0}
     (small,) = slices.fairness(marked(trained, 150), TEST, truth, served)
     assert small.differences == {}
+
+
+def test_differences_of_groups_are_paired_and_hold_for_all_of_them_at_once(binary: Trained) -> None:
+    truth = np.tile([0, 1], 105)
+    score = 0.5 + (truth - 0.5) * np.where(TEST.group == "a", 0.8, 0.0)
+    better = Predictions((score >= 0.5).astype(int), np.column_stack([1 - score, score]))
+    ignorant = Predictions(np.zeros(210, int), np.full((210, 2), 0.5))
+    given = marked(binary, 50)
+    found = {one.part: one for one in slices.compared(given, TEST, truth, better, ignorant)}
+    assert set(found) == {"a", "b"}  # the third is too small
+    assert found["a"].metrics["roc_auc"].value == 0.5
+    assert found["b"].metrics["roc_auc"].value == 0
+    noisy = np.random.default_rng(0).random(210)
+    other = Predictions((noisy >= 0.5).astype(int), np.column_stack([1 - noisy, noisy]))
+    both = next(iter(slices.compared(given, TEST, truth, other, ignorant))).metrics["roc_auc"]
+    alone = next(iter(slices.compared(given, TEST[:100], truth[:100], taken(other), taken(ignorant)))).metrics[
+        "roc_auc"
+    ]
+    assert both.value == alone.value
+    assert both.high - both.low > 1.1 * (alone.high - alone.low)
+
+
+def taken(served: Predictions) -> Predictions:
+    """The answers for the first group's rows."""
+    assert served.probabilities is not None
+    return Predictions(served.labels[:100], served.probabilities[:100])

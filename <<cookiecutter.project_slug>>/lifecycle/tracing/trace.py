@@ -10,7 +10,7 @@ from lifecycle.tracing import asked, comparison, history, lines, origin, reviews
 from lifecycle.tracing.asked import Asked
 from lifecycle.tracing.history import Stay
 from lifecycle.tracing.lines import Logged
-from lifecycle.tracing.origin import Finding
+from lifecycle.tracing.origin import Link
 from lifecycle.tracing.proof import Proof
 
 MODEL = "the model in the image, which `make verify` compares with what the release workflow signed"
@@ -21,18 +21,18 @@ def _shown(text: object) -> str:
     return "".join(sign if sign.isprintable() else "·" for sign in str(text))
 
 
-def _answer(given: Asked, own: list[Logged]) -> Iterator[Finding]:
+def _answer(given: Asked, own: list[Logged]) -> Iterator[Link]:
     first, count = own[0], f"{len(own)} {'row' if len(own) == 1 else 'rows'}"
     told = ", ".join(str(one.content["answer"].get("prediction")) for one in own[:3]) + ", …" * (len(own) > 3)
     said = f"{given.request}, {count}, {first.moment.isoformat()}: {told}"
-    yield Finding("answer", said, "; ".join(comparison.compared(given, own)))
-    yield Finding("log", str(first), "; ".join(problem for one in own for problem in one.problems()))
-    yield Finding("version", str(first.content["version"]))
+    yield Link("answer", said, "; ".join(comparison.compared(given, own)))
+    yield Link("log", str(first), "; ".join(problem for one in own for problem in one.problems()))
+    yield Link("version", str(first.content["version"]))
 
 
 def _running(
     given: Asked, own: list[Logged], found: list[tuple[Stay, record.Decision]]
-) -> tuple[list[record.Decision], Finding]:
+) -> tuple[list[record.Decision], Link]:
     """The records that the answer may have come from, from what ran then and the image that it names."""
     moment = own[0].moment
     there = [(stay, decision) for stay, decision in found if stay.holds(moment)]
@@ -43,10 +43,10 @@ def _running(
         known = {name: one for name, one in known.items() if name == given.image} or known
     elif not there:
         wrong = f"git has no environment that had {own[0].content['version']} at {moment.isoformat()}"
-    return list(known.values()), Finding("image", ", ".join(known), wrong)
+    return list(known.values()), Link("image", ", ".join(known), wrong)
 
 
-def _releases(found: Sequence[tuple[Stay, record.Decision]], proof: Proof) -> Iterator[Finding]:
+def _releases(found: Sequence[tuple[Stay, record.Decision]], proof: Proof) -> Iterator[Link]:
     """Each time that an environment had a record, with the commit that brought it, and its people."""
     reachable = True
     for stay, _ in found:
@@ -60,18 +60,18 @@ def _releases(found: Sequence[tuple[Stay, record.Decision]], proof: Proof) -> It
                 said += f"; #{begun.pull} {reviews.people(begun.pull)}"
             except InputError as error:
                 reachable = False
-                yield Finding("github", "", unchecked=f"who reviewed, as GitHub cannot be asked ({error})")
-        yield Finding("release", said, _placed(stay, proof))
+                yield Link("github", "", unchecked=f"who reviewed, as GitHub cannot be asked ({error})")
+        yield Link("release", said, _placed(stay, proof))
 
 
-def _copies(found: Sequence[tuple[Stay, record.Decision]]) -> Iterator[Finding]:
+def _copies(found: Sequence[tuple[Stay, record.Decision]]) -> Iterator[Link]:
     """Where a record has other bytes than in the environment before, though a promotion copies it."""
     first: dict[str, Stay] = {}
     for stay, decision in found:
         known = first.setdefault(decision.version, stay)
         if known.blob != stay.blob:
             wrong = f"{stay.path} at {stay.begun.sha[:12]} differs from that in {known.path.parent}"
-            yield Finding("record", "", wrong)
+            yield Link("record", "", wrong)
 
 
 def _placed(stay: Stay, proof: Proof) -> str:
