@@ -112,7 +112,8 @@ def test_no_one_but_the_team_and_the_tutorial_knows_the_example() -> None:
     """Else a repository with data of its own would speak of flights."""
     own = tuple(f"{PROJECT}/{name}" for name in ("config.yaml", "data/", "tasks/", "docs/own-data-and-model.md"))
     words = re.compile(
-        r"(?<!in )\bflights?\b|flights|carrier|airport|departure|arrival|landing|arrives? late|\bon_time\b", re.IGNORECASE
+        r"(?<!in )\bflights?\b|flights|carrier|airport|departure|arrival|landing|arrives? late|\bon_time\b",
+        re.IGNORECASE,
     )
     found = {
         name: sorted(set(words.findall(text)))

@@ -87,17 +87,20 @@ def _pin(options: argparse.Namespace) -> str:
 
 
 def _release(options: argparse.Namespace) -> str:
-    from lifecycle.documents import record
+    from lifecycle.documents import environments, record
     from lifecycle.github import api
+    from lifecycle.papers import write
     from lifecycle.releasing import release
 
     _begun(options.build)
-    images = {"serve": options.serve, "monitor": options.monitor}
-    promotion = config.load(options.config).promote
+    images, settings = {"serve": options.serve, "monitor": options.monitor}, config.load(options.config)
     decision = record.decision(options.build / "decision.json")
     built = "\n".join(f"- {name}: `{image}`" for name, image in images.items())
     api.say("GITHUB_STEP_SUMMARY", f"Built from {decision.version}:\n\n{built}\n")
-    return _prepared(release.run(decision, images, options.environment, promotion), options.build)
+    change = release.run(decision, images, options.environment, settings.promote)
+    released = environments.current(environments.folder(options.environment, settings.promote.order))
+    write.run(released or decision, settings.card, options.build)
+    return _prepared(change, options.build)
 
 
 def _images(options: argparse.Namespace) -> str:

@@ -300,6 +300,21 @@ class Monitor(Strict):
     alert: AlertRule
 
 
+class Card(Strict):
+    """What only a person can say in the papers of a release; what is left out is a marked blank there."""
+
+    description: str = ""
+    developers: str = ""
+    license: str = ""
+    language: str = ""
+    users: str = ""
+    direct_use: str = ""
+    out_of_scope_use: str = ""
+    limitations: str = ""
+    environment: str = ""
+    contact: str = ""
+
+
 class Config(Strict):
     """A candidate fails unless it answers all that production's callers send, or `schema` is `breaking`."""
 
@@ -315,6 +330,7 @@ class Config(Strict):
     promote: Promote
     serve: Serve
     monitor: Monitor
+    card: Annotated[Card, Field(default_factory=Card)]
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

@@ -1,4 +1,4 @@
-"""Creates a model's GitHub release: version as tag, report as text, report and record as files.
+"""Creates a model's GitHub release: version as tag, report as text; report, record and papers as files.
 
 It is a draft until it has its files: a run that is cut off can be run again, and an immutable release takes no more.
 """
@@ -10,8 +10,9 @@ from typing import Any
 from lifecycle import files
 from lifecycle.documents import record
 from lifecycle.github import api
+from lifecycle.papers import write
 
-NAMES = ("report.md", "report.html", "decision.json")
+NAMES = ("report.md", "report.html", "decision.json", *write.NAMES)
 
 
 def _draft(version: str, build: Path) -> dict[str, Any]:

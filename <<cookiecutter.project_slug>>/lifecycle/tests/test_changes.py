@@ -85,7 +85,7 @@ def test_a_section_of_the_configuration_asks_for_what_reads_it(
 def test_every_section_is_known_to_ask_for_something_or_nothing(binary: Trained) -> None:
     listed = {*changes.TRAINING_SECTIONS, *changes.EVALUATION_SECTIONS, *changes.IMAGES_SECTIONS}
     known = {field.alias or name for name, field in type(binary.settings).model_fields.items()}
-    assert known - listed == {"promote", "reproduce"}
+    assert known - listed == {"card", "promote", "reproduce"}
 
 
 def outputs(base: str, binary: Trained, monkeypatch: pytest.MonkeyPatch, folder: Path) -> set[str]:

@@ -60,7 +60,7 @@ def default(name: str, node: Node, model: Node) -> str:
     if name in model.get("required", []):
         return "required"
     value = node.get("default")
-    return "none" if value in (None, [], ()) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return "none" if value in (None, "", [], ()) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def references(node: Node, path: str) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""Makes a release's papers from its record alone: model card, bill of materials, lineage."""
