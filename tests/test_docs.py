@@ -30,7 +30,7 @@ MARKS = {"", "cluster", "github", "slow"}
 LIVES = {
     "the example": (
         *("README.md", "docs/reading-a-report.md", "docs/serving.md", "docs/monitoring.md"),
-        *("docs/releasing-and-rolling-back.md", "docs/runbooks.md"),
+        *("docs/releasing-and-rolling-back.md", "docs/runbooks.md", "docs/moving.md"),
     ),
     "the tutorial": ("docs/own-data-and-model.md",),
 }

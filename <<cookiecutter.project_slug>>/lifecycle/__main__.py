@@ -141,6 +141,13 @@ def _rollback(options: argparse.Namespace) -> str:
     return _prepared(rollback.run(options.environment, promotion), options.build)
 
 
+def _retire(options: argparse.Namespace) -> str:
+    from lifecycle.releasing import retire
+
+    _begun(options.build)
+    return _prepared(retire.run(config.load(options.config).promote), options.build)
+
+
 def _audit(options: argparse.Namespace) -> str:
     from lifecycle.releasing import audit
 

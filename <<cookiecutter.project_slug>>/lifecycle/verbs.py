@@ -23,6 +23,7 @@ VERBS = {
     "rebuild": "(workflow) extract the newest release's model, to rebuild its images",
     "promote": "copy the release of the environment before ENV to it; SHARE=10 sends it a tenth of the requests",
     "rollback": "restore the previous release of ENV",
+    "retire": "take the service out of the last environment that has a release; its log and records stay",
     "audit": "check how every release got here",
     "verify": "check with cosign that the release workflow attested record and images of ENV, or of the offered change",
     "render": "print the manifests that the cluster would get for ENV",

@@ -30,7 +30,7 @@ class Change:
     def environment(self) -> str:
         """The environment that it changes, or nothing."""
         kind, *rest = self.branch.split("/")
-        return rest[0] if kind in ("release", "promote", "rollback") else ""
+        return rest[0] if kind in ("release", "promote", "rollback", "retire") else ""
 
     def write(self, build: Path) -> Path:
         """Write `change.json`, and the text for a person who opens the pull request by hand; returns its path."""

@@ -17,7 +17,7 @@ TOPIC = "mlaas-model"  # Argo CD finds the repository by it
 RULESET = Path(".github/ruleset.json")
 FIRST, BETWEEN, LAST = "0e8a16", "fbca04", "b60205"  # colours of the environments
 MONITOR, KIND = "d93f0b", "1d76db"
-KINDS = ("release", "promote", "rollback", "retrain", "upgrade", "monitor", "vulnerabilities")
+KINDS = ("release", "promote", "rollback", "retire", "retrain", "upgrade", "monitor", "vulnerabilities")
 REFUSALS = (403, 404, 409, 422)  # the plan, the sign-in's rights, the organisation, the repository's own state
 SETTINGS = {  # a rollback follows the first parents of main, and an upgrade needs the template's commits in it
     "allow_merge_commit": True,

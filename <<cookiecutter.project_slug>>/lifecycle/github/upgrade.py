@@ -144,6 +144,12 @@ def _parent() -> str:
     return parent
 
 
+def _answered_anew(answers: dict[str, Any], parent: str) -> bool:
+    """Whether somebody changed an answer since the template was rendered last."""
+    before = parsed(merge.answers(parent)) or {}
+    return any(answers[name] != before.get(name) for name in answers if not name.startswith("_"))
+
+
 def prepare(build: Path, commit: str, source: str, answers: dict[str, Any]) -> str:
     """Write `change.json` for a commit on top of the branch `template`, unless that has nothing new for HEAD."""
     made, conflicts = merge.merged(commit, TITLE) if commit else ("HEAD", [])
@@ -169,10 +175,11 @@ def run(build: Path, template: str, commit: str) -> str:
     address = ":" in source  # a URL or an abbreviation such as gh:acme/template
     if not template and not address:
         return f"the template {source!r} is a folder of one machine; name its repository as TEMPLATE"
-    known = str(answers.get("_commit", ""))
+    known, parent = str(answers.get("_commit", "")), _parent()
+    same = not _answered_anew(answers, parent)
     if address and not commit:
         found = newest(source)
-        if found == known:
+        if found == known and same:
             return f"{source} has nothing new"
         return (
             f"{source} is at {found}, and was at {known or 'an unknown commit'} here: read what changed, then confirm "
@@ -180,9 +187,8 @@ def run(build: Path, template: str, commit: str) -> str:
         )
     if address and not HASH.fullmatch(commit):
         raise InputError(f"COMMIT is {commit!r}; give all 40 digits of the template's commit, which no one can move.")
-    if address and commit == known:
+    if address and commit == known and same:
         return f"{source} has nothing new"
-    parent = _parent()
     with tempfile.TemporaryDirectory() as folder:
         made = rendered(render(source, answers, Path(folder), commit if address else ""), parent, f"Render {source}")
     if not made:

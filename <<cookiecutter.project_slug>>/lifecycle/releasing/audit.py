@@ -39,10 +39,9 @@ def _problem(environment: str, promotion: Promote) -> str:
 def _foreign(environment: str, base: str, promotion: Promote) -> str:
     """What is wrong with how a release got here since the commit `base`, or nothing."""
     target = folder(environment, promotion.order)
-    path = target / RECORD
+    path, index = target / RECORD, promotion.order.index(environment)
     if not path.is_file():
-        return f"{target} lost its release; `make rollback ENV={environment}` restores an earlier one"
-    index = promotion.order.index(environment)
+        return _emptied(environment, promotion.order[index + 1 :], promotion)
     records = [one.read_text() for one in (path, target / CANDIDATE) if one.is_file()]
     if len(records) > 1 and (not index or git.content(base, path) != records[0] or ran(target, records[1], base)):
         return f"{target} has a candidate that `make promote` would not place beside its release"
@@ -50,6 +49,15 @@ def _foreign(environment: str, base: str, promotion: Promote) -> str:
     if index and not all(ran(target, one, base) or ran(before, one, base) for one in records):
         return f"{target} has a release that {promotion.order[index - 1]} never ran"
     return ""
+
+
+def _emptied(environment: str, later: tuple[str, ...], promotion: Promote) -> str:
+    """What is wrong with an environment that has no release any more: only `make retire` empties it, the last first."""
+    target = folder(environment, promotion.order)
+    if (target / KUSTOMIZATION).read_text() != component.RETIRED:
+        return f"{target} lost its release; `make rollback ENV={environment}` restores an earlier one"
+    running = [one for one in later if current(folder(one, promotion.order))]
+    return f"{target} is empty, but {running[-1]} still runs a release; retire that first" if running else ""
 
 
 def _older(environment: str, base: str, promotion: Promote) -> str:

@@ -33,6 +33,15 @@ COMMANDS = (
 NEWEST = len(COMMANDS) - 1
 
 
+# Of an environment that a service was taken out of: it brings nothing, like one that never had a release.
+RETIRED = """apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+labels:
+- pairs:
+    app.kubernetes.io/version: retired
+"""
+
+
 @dataclass(frozen=True)
 class Placed:
     """A release's place in an environment: its and its candidate's index in COMMANDS, and the candidate's percent."""

@@ -221,6 +221,28 @@ def test_the_pull_request_says_which_versions_and_what_changed_between(
     assert "- Makefile\n" in body
 
 
+def test_a_changed_answer_is_rendered_though_the_template_is_the_same(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/moving.md does it; the commit is the one that made this repository."""
+    known = team.answers("2026.01.01") + f"_commit: {'c' * 40}\n"
+    start = {".cookiecutter.yaml": known, "Makefile": "tiny\n"}
+    team.edit(start)
+    team.run("branch", "--force", "template", "HEAD")
+    assert run(team, tmp_path, monkeypatch) == "gh:acme/template has nothing new"
+    renamed = known.replace('"tiny"', '"large"')
+    team.edit({".cookiecutter.yaml": renamed})
+    monkeypatch.setattr(upgrade, "newest", lambda _: "c" * 40)
+    assert "read what changed, then confirm" in upgrade.run(tmp_path / "build", "gh:acme/template", "")
+    for name, text in (OLD | {".cookiecutter.yaml": renamed, "Makefile": "large\n"}).items():
+        (team.template / name).parent.mkdir(parents=True, exist_ok=True)
+        (team.template / name).write_text(text)
+    assert run(team, tmp_path, monkeypatch) == "Upgrade to the newest template"
+    made = json.loads((tmp_path / "build/change.json").read_text())["commit"]
+    assert team.file(made, "Makefile") == "large\n"
+    assert team.file(made, ".cookiecutter.yaml") == renamed
+
+
 def test_a_repository_older_than_versions_is_told_as_such() -> None:
     assert "From version (none) to 2026.11.27" in upgrade.description("gh:acme/nowhere", "", "2026.11.27", "")
 
