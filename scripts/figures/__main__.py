@@ -11,6 +11,7 @@ from figures import (
     demo,
     durable,
     evaluation,
+    fleet,
     formats,
     limits,
     monitoring,
@@ -30,6 +31,7 @@ FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "formats": formats.rows,
     "monitoring": monitoring.rows,
     "tracing": tracing.rows,
+    "fleet": fleet.rows,
     "demo": demo.rows,
     "tests": tests.rows,
 }
