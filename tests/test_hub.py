@@ -74,7 +74,7 @@ def test_a_token_does_only_what_it_may(call: Caller) -> None:
 
 def test_a_pull_request_is_opened_once_and_only_where_something_differs(call: Caller) -> None:
     status, made = call("POST", "/pulls", PULL)
-    assert (status, made["user"]["login"]) == (200, "github-actions[bot]")
+    assert (status, made["user"]["login"]) == (201, "github-actions[bot]")
     assert call("POST", "/pulls", PULL) == (
         422,
         "Validation Failed: A pull request already exists for acme:change.",
@@ -85,7 +85,7 @@ def test_a_pull_request_is_opened_once_and_only_where_something_differs(call: Ca
 
 def test_a_text_has_at_most_65536_characters(call: Caller) -> None:
     status, made = call("POST", "/pulls", {**PULL, "body": "x" * 65_536})
-    assert status == 200
+    assert status == 201
     for method, path, body in [
         ("PATCH", f"/pulls/{made['number']}", {"body": "x" * 65_537}),
         ("POST", f"/issues/{made['number']}/comments", {"body": "x" * 65_537}),
@@ -99,7 +99,7 @@ def test_the_token_of_a_run_opens_none_unless_the_repository_lets_it(call: Calle
     call.state.may_open = False
     call.token("app", server.APP, pull_requests="write")
     assert call("POST", "/pulls", PULL)[1] == "GitHub Actions is not permitted to create or approve pull requests."
-    assert call("POST", "/pulls", PULL, "app")[0] == 200
+    assert call("POST", "/pulls", PULL, "app")[0] == 201
 
 
 def test_an_organisation_may_forbid_that_workflows_open_pull_requests(call: Caller) -> None:
@@ -107,9 +107,9 @@ def test_an_organisation_may_forbid_that_workflows_open_pull_requests(call: Call
     call.state.forbids = True
     path = "/actions/permissions/workflow"
     assert call("PUT", path, {"can_approve_pull_request_reviews": True}, "owner")[0] == 409
-    assert call("PUT", path, {"default_workflow_permissions": "read"}, "owner")[0] == 200
+    assert call("PUT", path, {"default_workflow_permissions": "read"}, "owner")[0] == 204
     call.state.forbids = False
-    assert call("PUT", path, {"can_approve_pull_request_reviews": True}, "owner")[0] == 200
+    assert call("PUT", path, {"can_approve_pull_request_reviews": True}, "owner")[0] == 204
 
 
 def test_a_long_list_comes_in_pages(call: Caller) -> None:
@@ -166,4 +166,21 @@ def test_a_private_repository_on_a_free_plan_has_no_rules(call: Caller) -> None:
     call.token("owner", all="write")
     assert call("POST", "/rulesets", {"name": "main"}, "owner")[0] == 403
     call.state.plan = "team"
-    assert call("POST", "/rulesets", {"name": "main"}, "owner")[0] == 200
+    assert call("POST", "/rulesets", {"name": "main"}, "owner")[0] == 201
+
+
+def test_a_payload_has_at_most_ten_fields_and_64_kilobytes(call: Caller) -> None:
+    def sent(payload: dict[str, str]) -> int:
+        return call("POST", "/dispatches", {"event_type": "verified", "client_payload": payload})[0]
+
+    assert sent({str(number): "" for number in range(10)}) == 204
+    assert sent({str(number): "" for number in range(11)}) == 422
+    assert sent({"report": "x" * 65_536}) == 422
+
+
+def test_files_are_added_to_a_draft_alone(call: Caller) -> None:
+    draft = {"tag_name": "1", "name": "1", "body": "", "draft": True}
+    number = call("POST", "/releases", draft)[1]["id"]
+    assert call("POST", f"/releases/{number}/assets?name=a", {})[0] == 201
+    assert call("PATCH", f"/releases/{number}", {"draft": False})[0] == 200
+    assert call("POST", f"/releases/{number}/assets?name=b", {})[0] == 422

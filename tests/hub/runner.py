@@ -194,6 +194,14 @@ class Hub:
             self.report(number, done)
         return done
 
+    def unapproved(self, number: int) -> Run:
+        """The checks of a pull request that GITHUB_TOKEN or a newcomer opened: they wait for a person, and no job runs.
+
+        Source: GitHub Docs, Approving workflow runs from forks; the run's conclusion is action_required.
+        """
+        self.state.pulls[number]["checks"] = (self.state.head(self.state.pulls[number])["head"]["sha"], None)
+        return Run(self.state.number(), "pull-request.yaml", "action_required", {}, "")
+
     def report(self, number: int, done: Run) -> Run:
         """Run report.yaml after a run of a pull request's checks."""
         pull = self.state.head(self.state.pulls[number])
@@ -242,6 +250,7 @@ class Hub:
 
     def dispatch(self, kind: str, payload: Mapping[str, Any]) -> list[Run]:
         """Run the workflows for a repository_dispatch, as Argo CD or the monitor sends it."""
+        server.bounded(dict(payload))
         event = {"action": kind, "client_payload": dict(payload)}
         return [
             self.run(name, "repository_dispatch", event, self.main())
@@ -308,7 +317,7 @@ class Hub:
         for action in sorted(actions(folder / "copy/.github")):
             name = action.partition("@")[0].rpartition("/")[2]
             command += ["--local-repository", f"{action}={CODE / 'actions' / name}"]
-        for name, value in self.variables.items():
+        for name, value in ({} if fork else self.variables).items():
             command += ["--var", f"{name}={value}"]
         # An environment's secrets reach a job that names it, on a branch that it allows. Source: GitHub Docs, Managing
         # environments for deployment.

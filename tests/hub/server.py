@@ -15,6 +15,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 LONGEST = 65_536
+PRIVATE = {"labelled", "pull", "of", "edits", "checks"}  # what the fake keeps beside GitHub's fields
+UNSAID = {"/actions/permissions/workflow", "/dispatches"}  # what GitHub does without a word
+FOUND = ("/labels", "/deployment-branch-policies")  # of an issue, and of an environment: GitHub answers 200 to a POST
 BOT = {"login": "github-actions[bot]", "type": "Bot"}
 APP = {"login": "acme-bot[bot]", "type": "Bot"}
 
@@ -58,6 +61,7 @@ class State:
         self.osv: dict[str, dict[str, Any]] = {}  # what OSV knows, by id; see `Api.known_to_osv`
         self.count = 0
         self.calls: list[str] = []
+        self.seen: list[tuple[str, str, Any, int, Any]] | None = None  # calls with their answers, for a test that asks
 
     def git(self, *arguments: str) -> str:
         command = ["git", "--git-dir", str(self.remote), *arguments]
@@ -83,6 +87,34 @@ class State:
 def shown(release: dict[str, Any]) -> dict[str, Any]:
     """A release as GitHub returns it; the fake's ids of files are made of the release's and the name."""
     return {**release, "assets": [{"id": f"{release['id']}-{name}", "name": name} for name in release["assets"]]}
+
+
+def bounded(payload: dict[str, Any]) -> None:
+    """Refuse a payload that GitHub refuses. Source: GitHub's OpenAPI, repos/create-dispatch-event."""
+    if len(payload) > 10:
+        raise Refused(422, "Invalid request. No more than 10 properties are allowed.")
+    if len(json.dumps(payload)) >= 65_536:
+        raise Refused(422, "client_payload is too large.")
+
+
+def public(answer: Any) -> Any:
+    """An answer as GitHub gives it, without what the fake keeps beside it."""
+    if isinstance(answer, list):
+        return [public(one) for one in answer]
+    if isinstance(answer, dict):
+        return {name: part for name, part in answer.items() if name not in PRIVATE}
+    return answer
+
+
+def succeeded(method: str, path: str) -> int:
+    """The status of a call that succeeded. Source: GitHub's OpenAPI; tests/test_openapi.py compares them."""
+    if method == "DELETE" or (method in ("PUT", "POST") and any(path.endswith(one) for one in UNSAID)):
+        return 204
+    return (
+        201
+        if method == "POST" and ("/issues/" not in path or not path.endswith(FOUND[0])) and not path.endswith(FOUND[1])
+        else 200
+    )
 
 
 def longest(body: dict[str, Any]) -> None:
@@ -115,6 +147,7 @@ class Api:
             ("PATCH", f"{repo}/issues/comments/([0-9]+)", "issues pull-requests", self.resay),
             ("POST", f"{repo}/issues/([0-9]+)/labels", "issues pull-requests", self.label),
             ("POST", f"{repo}/statuses/([0-9a-f]{{40}})", "statuses", self.status),
+            ("POST", f"{repo}/dispatches", "contents", self.dispatch),
             ("DELETE", f"{repo}/git/refs/heads/(.+)", "contents", self.delete),
             ("GET", f"{repo}/releases/tags/(.+)", "contents:read", self.release),
             ("GET", f"{repo}/releases", "contents:read", lambda *_: [shown(one) for one in self.state.releases]),
@@ -125,13 +158,13 @@ class Api:
             ("GET", f"{repo}/codeowners/errors", "contents:read", self.codeowners),
             ("GET", f"{repo}/labels/(.+)", "issues:read", self.known),
             ("POST", f"{repo}/labels", "issues", lambda _, q, b: state.labels.setdefault(b["name"], b)),
-            ("PATCH", f"{repo}/labels/(.+)", "issues", lambda _, name, q, b: state.labels[name].update(b)),
+            ("PATCH", f"{repo}/labels/(.+)", "issues", self.recolour),
             ("GET", f"{repo}/topics", "", lambda *_: {"names": state.topics}),
             (
                 "PUT",
                 f"{repo}/topics",
                 "administration",
-                lambda _, q, b: state.topics.__setitem__(slice(None), b["names"]),
+                self.tag,
             ),
             ("GET", f"{repo}/environments/([^/]+/secrets)/(.+)", "administration", self.word),
             ("GET", f"{repo}/environments/([^/]+)/deployment-branch-policies", "", self.policies),
@@ -141,7 +174,7 @@ class Api:
                 "PUT",
                 f"{repo}/environments/([^/]+)",
                 "administration",
-                lambda _, name, q, b: state.environments.__setitem__(name, b),
+                self.arrange,
             ),
             ("GET", f"{repo}/actions/permissions/workflow", "administration", lambda *_: state.actions),
             ("PUT", f"{repo}/actions/permissions/workflow", "administration", self.permit),
@@ -153,7 +186,7 @@ class Api:
                 "PUT",
                 f"{repo}/rulesets/([0-9]+)",
                 "administration",
-                lambda _, n, q, b: state.rulesets[int(n) - 1].update(b),
+                self.rewrite,
             ),
         ]
 
@@ -300,6 +333,9 @@ class Api:
         self.state.statuses.setdefault(sha, {})[body["context"]] = body["state"]
         return body
 
+    def dispatch(self, _: str, query: dict[str, str], body: dict[str, Any]) -> None:
+        bounded(body["client_payload"])
+
     def delete(self, _: str, ref: str, query: dict[str, str], body: Any) -> None:
         self.state.git("update-ref", "-d", f"refs/heads/{ref}")
 
@@ -360,6 +396,22 @@ class Api:
         if name not in self.state.labels:
             raise Refused(404, "Not Found")
         return self.state.labels[name]
+
+    def recolour(self, _: str, name: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        self.state.labels[name].update(body)
+        return self.state.labels[name]
+
+    def tag(self, _: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        self.state.topics[:] = body["names"]
+        return {"names": self.state.topics}
+
+    def arrange(self, _: str, name: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        self.state.environments[name] = body
+        return {"name": name, **body}
+
+    def rewrite(self, _: str, number: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+        self.state.rulesets[int(number) - 1].update(body)
+        return self.state.rulesets[int(number) - 1]
 
     def policies(self, _: str, name: str, query: dict[str, str], body: Any) -> Any:
         return {"branch_policies": self.state.policies.get(name, [])}
@@ -426,7 +478,8 @@ class Handler(BaseHTTPRequestHandler):
                 if address.netloc.startswith("osv."):
                     status, answer = 200, self.api.known_to_osv(address.path, body)
                 else:
-                    status, answer = 200, self.api.answer(self.command, address.path, query, body, token)
+                    answer = self.api.answer(self.command, address.path, query, body, token)
+                    status = succeeded(self.command, address.path)
                 if isinstance(answer, list):
                     page, size = int(query.get("page", 1)), int(query.get("per_page", 30))
                     if len(answer) > page * size:
@@ -436,6 +489,9 @@ class Handler(BaseHTTPRequestHandler):
                     answer = answer[(page - 1) * size : page * size]
             except Refused as refused:
                 status, answer = refused.status, {"message": refused.message}
+            answer = public(answer)
+            if self.api.state.seen is not None:
+                self.api.state.seen.append((self.command, address.path, body, status, answer))
             sent = b"" if answer is None else json.dumps(answer, default=str).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
