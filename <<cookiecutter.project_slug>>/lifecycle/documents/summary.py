@@ -59,6 +59,7 @@ class LogCounts(Strict):
     damaged: Annotated[int, Field(description="files that could not be read to their end")] = 0
     reused: Annotated[int, Field(description="rows under the request id of earlier ones; they count")] = 0
     ahead: Annotated[int, Field(description="rows whose own time is later than their answer, which counts")] = 0
+    impossible: Annotated[int, Field(description="rows with an answer that the model cannot give")] = 0
     late: Annotated[int, Field(description="rows that came after their period was closed; in no window")] = 0
     told: Annotated[int, Field(description="labels of the feedback")] = 0
     odd: Annotated[int, Field(description="labels of the feedback that the model does not have")] = 0
@@ -67,7 +68,7 @@ class LogCounts(Strict):
     @property
     def aside(self) -> float:
         """The share of the rows, or of the feedback's labels if larger, that was set aside."""
-        rows = self.unreadable + self.future
+        rows = self.unreadable + self.future + self.impossible
         return max(rows / max(1, self.rows + rows), self.odd / max(1, self.told))
 
 

@@ -1,7 +1,7 @@
 """Measures whether the released model still performs: estimated without labels, realised with them."""
 
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from lifecycle.artifact import directory, frames
 from lifecycle.artifact.directory import Model
 from lifecycle.config import Config, Monitor
 from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCounts, Summary, Window
-from lifecycle.monitoring import alerts, nannyml, quality, reader, windows
+from lifecycle.monitoring import alerts, nannyml, quality, reader, sound, windows
 from lifecycle.privacy.hidden import hidden
 
 
@@ -77,6 +77,11 @@ def _warnings(
         )
     if counts.unreadable:
         found.append(f"{counts.unreadable:,} lines of the log are torn or malformed and were skipped.")
+    if counts.impossible:
+        found.append(
+            f"{counts.impossible:,} rows have an answer that the model cannot give, such as another class or a "
+            "probability outside 0 to 1, and were skipped; find what writes them."
+        )
     if counts.damaged:
         found.append(
             f"{counts.damaged:,} files of the log are damaged, closed to the monitor or gone; what was read counts."
@@ -166,14 +171,26 @@ def _undefined(found: Sequence[Window]) -> list[str]:
     ]
 
 
-def summarise(settings: Config, model: Model, locations: Sequence[str], truth: str | None, now: datetime) -> Summary:
-    """Read the log and measure each window; `locations` are folders or fsspec URIs, `truth` is one with labels."""
+def summarise(
+    settings: Config, model: Model, locations: Sequence[str], truth: str | None, now: datetime, alone: bool = False
+) -> Summary:
+    """Read the log and measure each window; `locations` are folders or fsspec URIs, `truth` is one with labels.
+
+    Labels that cannot be read are a warning if the monitor runs `alone`, with no one there to correct them.
+    """
     own = settings.monitor
     begin = windows.begin(own.window, own.days, now)
     unseen = hidden(model, settings.data.features)
     with tempfile.TemporaryDirectory() as folder, reader.connect(Path(folder)) as connection:
         counts = reader.load(connection, locations, model, begin, now, own.time == "caller", unseen)
-        told = reader.labels(connection, locations, truth, model, begin)
+        failed: list[str] = []
+        try:
+            told = reader.labels(connection, locations, truth, model, begin)
+        except InputError as error:
+            if truth is None or not alone:
+                raise
+            failed.append(f"The labels in {truth} were left out. {error}")
+            told = reader.labels(connection, locations, None, model, begin)
         counts = replace(counts, damaged=counts.damaged + told.damaged)
         known = _reference(connection, model, unseen, own, begin)
         late = windows.settle(connection, own.window)
@@ -197,14 +214,23 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
     found: list[Window] = []
     features = [column.name for column in model.columns if column.name not in unseen]
     outputs = [f"probability_{name}" for name in model.classes] or ["prediction"]
+
+    def measure(name: str, call: Callable[[], list[Window]]) -> None:
+        windows, told = sound.attempted(name, call)
+        found.extend(windows)
+        failed.extend(told)
+
     if len(known) and len(analysis):
-        found += nannyml.estimated(known, analysis, model.task, model.classes, own.metrics, features)
+        about = (model.task, model.classes, own.metrics)
+        measure("Estimated performance", lambda: nannyml.estimated(known, analysis, *about, features))
         if len(truths):
-            found += nannyml.realised(known, truths, model.task, model.classes, own.metrics)
+            measure("Realised performance", lambda: nannyml.realised(known, truths, *about))
         if known["chunk"].nunique() < FEWEST_WINDOWS:  # three standard deviations of so few are no bounds
             unbounded = {"low": None, "high": None, "outside": False}
             found = [window.model_copy(update=unbounded) for window in found]
-        found += nannyml.drift(known, analysis, features, outputs)
+        measure("Drift", lambda: nannyml.drift(known, analysis, features, outputs))
+        found, flat = sound.bounded(found)
+        failed += flat
         found += quality.outputs(known, analysis, outputs)
         found += quality.measure(known, analysis, model, settings.data.features, own.alert.quality)
     judged = alerts.judge(found, own.alert)
@@ -223,19 +249,21 @@ def summarise(settings: Config, model: Model, locations: Sequence[str], truth: s
         log=log,
         sampled=own.sample if sampled else None,
         alerts=tuple(judged),
-        warnings=tuple(warnings + _undefined(found)),
+        warnings=tuple(warnings + failed + _undefined(found)),
         windows=tuple(found),
     )
 
 
-def run(settings: Config, path: Path, locations: Sequence[str], truth: str | None, now: datetime) -> Summary:
+def run(
+    settings: Config, path: Path, locations: Sequence[str], truth: str | None, now: datetime, alone: bool = False
+) -> Summary:
     """Monitor a model directory; raises InputError for unreadable input, never for an alert."""
     model = directory.load(path)
     if model.task != settings.task:
         raise InputError(
             f"{path} is a model of {model.task}, but config.yaml says {settings.task}; name the right model directory."
         )
-    return summarise(settings, model, locations, truth, now)
+    return summarise(settings, model, locations, truth, now, alone)
 
 
 def outcome(summary: Summary) -> str:

@@ -33,7 +33,8 @@ class Counts:
     """What was read: answered rows, unreadable lines, duplicate rows, rows from the future, other versions.
 
     `damaged` is the number of files that could not be read to their end, `reused` that of rows whose request had the
-    identity of an earlier one, `ahead` that of rows whose own time is later than their answer.
+    identity of an earlier one, `ahead` that of rows whose own time is later than their answer, `impossible` that of
+    rows with an answer that the model cannot give.
     """
 
     rows: int
@@ -44,6 +45,7 @@ class Counts:
     damaged: int = 0
     reused: int = 0
     ahead: int = 0
+    impossible: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,15 @@ def _since(paths: Iterable[str], begin: datetime) -> list[str]:
     return [path for path in paths if log.begun(path) >= first]
 
 
+def _possible(model: Model) -> tuple[str, dict[str, str]]:
+    """The condition that a logged answer is one that the model can give, and its parameters."""
+    names = {f"class{place}": name for place, name in enumerate(model.classes)}
+    if not names:
+        return "isfinite(answer.prediction)", {}
+    shares = [f"answer.probabilities[${name}] between 0 and 1" for name in names]
+    return " and ".join([f"answer.prediction in ({', '.join(f'${name}' for name in names)})", *shares]), names
+
+
 def load(
     connection: duckdb.DuckDBPyConnection,
     locations: Sequence[str],
@@ -144,6 +155,7 @@ def load(
         columns["context"] = _struct({model.time: "VARCHAR"})
         moment = f"coalesce(try_cast(context.{quoted(model.time)} as timestamptz), logged)"
     columns |= ({"features": _struct(features)} if features else {}) | {"answer": _struct(answer)}
+    possible, classes = _possible(model)
     damaged = lines.read(connection, "log", _since(files, begin), columns)
     connection.execute("delete from log where starts_with(request, $prefix)", {"prefix": golden.REQUEST})
     connection.execute(
@@ -155,23 +167,25 @@ def load(
             select rowid as id, {moment} as said, logged, request, row,
             row_number() over (partition by request, row, logged order by rowid) as copy
             from log where version = $version and row is not null and logged <= $latest
-            and answer.prediction is not null) where copy = 1
+            and answer.prediction is not null and ({possible}) is true) where copy = 1
         """,  # noqa: S608 - a quoted name
-        {"version": model.version, "latest": now + SKEW, "skew": SKEW},
+        {"version": model.version, "latest": now + SKEW, "skew": SKEW, **classes},
     )
     counted = connection.execute(
-        """
+        f"""
         select (select count(*) from answered), (select count(*) from answered where turn > 1),
         (select count(*) from answered where ahead), count(*),
         count(*) filter (logged > $latest and version = $version),
         count(*) filter (version is distinct from $version or row is null or logged is null
-                         or answer.prediction is null) from log
-        """,
-        {"version": model.version, "latest": now + SKEW},
+                         or answer.prediction is null),
+        count(*) filter (version = $version and row is not null and logged <= $latest
+                         and answer.prediction is not null and ({possible}) is not true) from log
+        """,  # noqa: S608 - our own strings
+        {"version": model.version, "latest": now + SKEW, **classes},
     ).fetchone()
-    rows, reused, ahead, every, future, unreadable = counted or (0, 0, 0, 0, 0, 0)
-    repeated, others = every - rows - future - unreadable, tuple(sorted(versions - {model.version}))
-    return Counts(rows, unreadable, repeated, future, others, len(damaged), reused, ahead)
+    rows, reused, ahead, every, future, unreadable, impossible = counted or (0, 0, 0, 0, 0, 0, 0)
+    repeated, others = every - rows - future - unreadable - impossible, tuple(sorted(versions - {model.version}))
+    return Counts(rows, unreadable, repeated, future, others, len(damaged), reused, ahead, impossible)
 
 
 def labels(

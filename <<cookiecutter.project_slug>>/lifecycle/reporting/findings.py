@@ -102,6 +102,8 @@ def _log(summary: Summary) -> Section:
         f"Doubtful: {log.reused:,} rows under a used request id, {log.ahead:,} with a time after their answer.",
         f"Labels for no answer of this version in this log: {log.unmatched:,}.",
     ]
+    if log.impossible or log.late:
+        lines.append(f"In no window: {log.impossible:,} answers that the model cannot give, {log.late:,} late rows.")
     if log.versions:
         lines.append(f"Other versions in the log: {', '.join(log.versions)}.")
     return Section("Log", lines)

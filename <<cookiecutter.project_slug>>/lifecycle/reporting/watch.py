@@ -25,7 +25,7 @@ def run(
     Unless `server` is None, the report is also kept beside a log in a store, and as a run of MLflow if `server` is one.
     Gauges are also pushed to `address`, if given. Raises InputError when a step fails, never for an alert.
     """
-    summary = monitor.run(settings, model, locations, labels, now)
+    summary = monitor.run(settings, model, locations, labels, now, alone=server is not None)
     with files.replaced(build / "monitor") as folder:
         files.write(folder / "report.html", findings.page(summary))
         files.write(folder / "summary.json", summary.model_dump_json() + "\n")

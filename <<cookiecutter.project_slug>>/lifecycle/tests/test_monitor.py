@@ -330,6 +330,22 @@ def test_labels_of_one_class_leave_undefined_what_needs_two(binary: Trained, tmp
     assert "The realised roc_auc is undefined in 10 windows" in " ".join(found.warnings)
 
 
+def test_a_measure_that_fails_leaves_the_others(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise ValueError("cannot be fitted")
+
+    answered(binary, traffic(), tmp_path)
+    monkeypatch.setattr(nannyml, "drift", fail)
+    monkeypatch.setattr(nannyml, "estimated", fail)
+    found = watched(binary, tmp_path, tmp_path / "build")
+    assert {one.kind for one in found.windows} == {"realised", "output", "quality"}
+    text = (tmp_path / "build/monitor/report.md").read_text()
+    assert "Estimated performance could not be measured on these rows (ValueError: cannot be fitted)" in text
+    assert "Drift could not be measured" in text
+
+
 def test_a_model_of_another_task_is_refused(models: Any, tmp_path: Path) -> None:
     binary, other = models(TASKS[0]), models(TASKS[2])
     with pytest.raises(InputError, match=r"regression, but config\.yaml says binary_classification"):
@@ -344,6 +360,23 @@ def test_a_job_that_fails_keeps_the_report_before(binary: Trained, tmp_path: Pat
     with pytest.raises(InputError, match="have 1 lines that are not JSON objects"):
         watched(binary, tmp_path, tmp_path / "build")
     assert (tmp_path / "build/monitor/summary.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", [None, "broken\n", '{"request": "a", "row": 0, "label": "former"}\n'])
+def test_labels_that_cannot_be_read_do_not_end_the_nightly_run(
+    text: str | None, binary: Trained, tmp_path: Path
+) -> None:
+    """A person is there when it is run by hand, and corrects them."""
+    answered(binary, traffic().head(100), tmp_path)
+    (tmp_path / "labels/one.jsonl").unlink()
+    if text is not None:
+        (tmp_path / "labels/one.jsonl").write_text(text)
+    given = (binary.settings, binary.build / "model", [str(tmp_path / "predictions")], str(tmp_path / "labels"), NOW)
+    found = monitor.run(*given, alone=True)
+    assert (found.log.rows, found.log.labelled) == (100, 0)
+    assert f"The labels in {tmp_path / 'labels'} were left out. " in " ".join(found.warnings)
+    with pytest.raises(InputError):
+        monitor.run(*given)
 
 
 def test_the_summary_keeps_its_published_schema(trained: Trained, quiet: Quiet, request: pytest.FixtureRequest) -> None:

@@ -1,0 +1,34 @@
+"""Keeps a measure that fails, and bounds that say nothing, from taking the rest of the report with them."""
+
+from collections.abc import Callable, Sequence
+
+from lifecycle import InputError
+from lifecycle.documents.summary import Window
+
+SPREAD = 1e-9  # a reference whose values lie closer together does not vary
+
+
+def attempted(name: str, measure: Callable[[], list[Window]]) -> tuple[list[Window], list[str]]:
+    """The windows of a measure or, if it fails on these rows, none and a sentence."""
+    try:
+        return measure(), []
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # NannyML has its own exception for each input that it cannot use
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return [], [f"{name} could not be measured on these rows ({reason}); see what of them is empty or constant."]
+
+
+def bounded(windows: Sequence[Window]) -> tuple[list[Window], list[str]]:
+    """Windows without the bounds of a series whose reference does not vary: every other value would be outside."""
+    values: dict[tuple[str, str, str | None], list[float]] = {}
+    for window in windows:
+        if window.reference and window.value is not None:
+            values.setdefault((window.kind, window.metric, window.column), []).append(window.value)
+    flat = {key for key, own in values.items() if len(own) > 1 and max(own) - min(own) < SPREAD}
+    flat &= {(one.kind, one.metric, one.column) for one in windows if one.low is not None or one.high is not None}
+    none = {"low": None, "high": None, "outside": False}
+    found = [one.model_copy(update=none) if (one.kind, one.metric, one.column) in flat else one for one in windows]
+    named = [f"{kind} {metric}{f' of {column}' if column else ''}" for kind, metric, column in sorted(flat, key=str)]
+    told = [f"In the reference these do not vary, so they have no bounds and raise no alert: {', '.join(named)}."]
+    return found, told if named else []
