@@ -215,7 +215,8 @@ def _monitor(options: argparse.Namespace) -> str:
         from lifecycle.releasing import shipped
 
         log, given = shipped.log(options.environment, directory.load(options.model).version, settings.promote)
-        labels = labels or given.get("LABELS")
+        came = given.pop("LABELS", None)
+        labels = labels or came
         for name, value in given.items():
             os.environ.setdefault(name, value)  # the store's region and address
     return watch.run(settings, options.build, options.model, log, labels, now, options.push, server)

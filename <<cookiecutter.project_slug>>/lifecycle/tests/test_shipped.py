@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def test_the_monitor_by_hand_reads_what_the_one_in_the_cluster_reads(
     binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered(monkeypatch, SHIPPING)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(binary.document))
     asked: list[Any] = []
     monkeypatch.setattr(watch, "run", lambda *given: asked.append(given) or "seen")  # type: ignore[func-returns-value]

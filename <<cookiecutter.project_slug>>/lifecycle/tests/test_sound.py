@@ -39,7 +39,7 @@ def test_a_measure_that_fails_is_told_and_the_others_go_on() -> None:
 @pytest.mark.parametrize("error", [InputError, MemoryError])
 def test_what_a_person_has_to_put_right_still_ends_it(error: type[Exception]) -> None:
     def fail() -> list[Window]:
-        raise error
+        raise error("Correct it.")
 
     with pytest.raises(error):
         sound.attempted("Drift", fail)
