@@ -52,9 +52,10 @@ STEPS = {
     "report": Step("lifecycle.reporting.report", reads=("decision.json",), others=("the templates",), writes=REPORTS),
     "register": Step(
         "lifecycle.training.register",
-        reads=("decision.json", "model", *REPORTS),
+        reads=("decision.json", *REPORTS),
         others=("MLflow",),
         writes=("mlflow.db",),
+        keeps=("model",),
     ),
 }
 
