@@ -153,12 +153,16 @@ def test_the_runbook_says_when_github_is_told_and_when_a_newer_commit_is_taken()
     assert only(argocd(), "CronJob", "outcomes")["spec"]["schedule"] == "* * * * *"
     looked = 60 + 10  # outcomes begins each minute, and its pod takes a moment
     limit = int(only(argocd(), "ConfigMap", "argocd-cmd-params-cm")["data"]["controller.sync.timeout.seconds"])
-    runbook = " ".join((ROOT / PROJECT / "docs/runbooks.md").read_text().split())
+    pages = (ROOT / PROJECT / f"docs/{name}.md" for name in ("runbooks", "releasing-and-rolling-back"))
+    runbook = " ".join(" ".join(page.read_text() for page in pages).split())
     for sentence, longest in (
         ("told of a failed smoke test at most 4 minutes after the pods are ready", smoke + looked),
         ("of pods that are never ready after at most 6 minutes", start + looked),
         ("It ends a release that does not come up after at most 7 minutes", start + smoke),
         ("and any sync after 10 minutes", limit),
+        ("It takes at most 3 minutes", smoke),
+        ("the smoke test takes up to 3 minutes more", smoke),
+        ("It would hold the rollback back, for at most 7 minutes", start + smoke),
     ):
         (minutes,) = re.findall(r"(\d+) minutes", sentence)
         assert sentence in runbook

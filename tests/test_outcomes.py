@@ -300,6 +300,16 @@ def test_an_application_that_changed_meanwhile_is_left_to_the_next_minute() -> N
         assert state.patches == []
 
 
+def test_an_application_that_cannot_be_read_keeps_none_of_the_others() -> None:
+    broken = application([HOOK])
+    broken["metadata"] |= {"name": "a-dev", "annotations": {"failed": "not JSON"}}
+    with serving(State([broken, application([HOOK])], [], allowed)) as state:
+        lines, whole = minute.run(Cluster(state.address, TOKEN), NOW)
+    assert told(state)
+    assert not whole  # the job fails, which Prometheus tells
+    assert lines[0].startswith("a-dev: JSONDecodeError")
+
+
 # Its rights
 
 

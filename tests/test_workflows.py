@@ -586,11 +586,13 @@ def test_a_failed_verification_offers_the_rollback_and_no_promotion_undoes_it(st
         "environment": "production",
         "digest": second["images"]["serve"].partition("@")[2],
         "revision": hub.main(),
+        "said": "pod x: serve: `it` @acme",
     }
     (done,) = hub.dispatch("failed", payload)
     assert done.conclusion == "success", done.log
     (number,) = opened(hub, "rollback/production/")
     pull = hub.state.pulls[number]
+    assert f"commit {hub.main()} released it. The cluster says: pod x: serve: \\`it\\` `@acme`" in pull["body"]
     versions = [record["evaluation"]["origin"]["version"] for record in (first, second)]
     assert pull["title"] == f"Roll production back to {versions[0]} from {versions[1]}"
     hub.dispatch("failed", payload)

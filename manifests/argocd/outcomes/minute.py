@@ -14,25 +14,33 @@ PARTS = ("bootstrap", "platform", "repositories")  # projects of the platform's 
 PAUSE, ASKS = timedelta(seconds=60), 50  # before another try, and how many in one minute
 
 
-def run(cluster: Cluster, now: datetime) -> list[str]:
-    """Look at every Application; returns a line for each thing done."""
-    lines, due, before = [], [], f"{now - PAUSE:%Y-%m-%dT%H:%M:%SZ}"
+def run(cluster: Cluster, now: datetime) -> tuple[list[str], bool]:
+    """Look at every Application; returns a line for each thing done, and whether all could be looked at."""
+    lines: list[str] = []
+    due, whole, before = [], True, f"{now - PAUSE:%Y-%m-%dT%H:%M:%SZ}"
     for one in cluster.every(APPLICATIONS):
-        found, model = outcome.of(one), "environment" in (one["metadata"].get("labels") or {})
-        if model:
-            found = found and heard(cluster, one, found)
-            lines += word(cluster, one, found)
-        failed = found and (found.blame == outcome.PLATFORM or (not model and one["spec"]["project"] in PARTS))
-        if failed and found and "operation" not in one and found.ended <= before and _automated(one):
+        try:
+            found, told = looked(cluster, one)
+        except (OSError, ValueError, KeyError, TypeError) as error:  # one that cannot be read keeps none of the others
+            lines, whole = [*lines, f"{one['metadata']['name']}: {pod.plain(repr(error))}"], False
+            continue
+        lines += told
+        if found and "operation" not in one and found.ended <= before:
             due.append((found.ended, one["metadata"]["name"], one, found.said))
     for _, name, one, said in sorted(due, key=lambda each: each[:2])[:ASKS]:
         if cluster.change(one, {"operation": operation(one["spec"]["syncPolicy"])}):
             lines.append(f"{name}: asked for a sync again; {pod.plain(said)}")
-    return lines
+    return lines, whole
 
 
-def _automated(one: Object) -> bool:
-    return bool((one["spec"].get("syncPolicy") or {}).get("automated"))
+def looked(cluster: Cluster, one: Object) -> tuple[outcome.Outcome | None, list[str]]:
+    """The outcome of a sync to ask for again, if it is one, and a line if a word was written or taken back."""
+    found, model, lines = outcome.of(one), "environment" in (one["metadata"].get("labels") or {}), list[str]()
+    if model:
+        found = found and heard(cluster, one, found)
+        lines = word(cluster, one, found)
+    again = found and (found.blame == outcome.PLATFORM or (not model and one["spec"]["project"] in PARTS))
+    return found if again and (one["spec"].get("syncPolicy") or {}).get("automated") else None, lines
 
 
 def operation(policy: Object) -> Object:

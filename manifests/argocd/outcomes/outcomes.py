@@ -12,5 +12,6 @@ from minute import run
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 address = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
 trusted = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
-for line in run(Cluster(address, (ACCOUNT / "token").read_text(), trusted), datetime.now(UTC)):
-    sys.stdout.write(f"{line}\n")
+lines, whole = run(Cluster(address, (ACCOUNT / "token").read_text(), trusted), datetime.now(UTC))
+sys.stdout.writelines(f"{line}\n" for line in lines)
+sys.exit(0 if whole else 1)
