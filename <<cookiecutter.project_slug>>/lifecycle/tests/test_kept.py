@@ -126,9 +126,12 @@ def test_a_token_goes_before_a_password(monkeypatch: pytest.MonkeyPatch, mlflow:
 
 def test_issue_and_alert_name_the_address(summary: Summary) -> None:
     address = "https://mlflow.example.org/#/experiments/3/runs/7f"
-    told = summary.model_copy(update={"kept": (address, "s3://acme/x"), "warnings": ()})
+    drift = [one for one in summary.windows if one.kind == "drift" and one.column == "number"]
+    many = [one.model_copy(update={"column": f"c{place}"}) for place in range(40) for one in drift]
+    told = summary.model_copy(update={"kept": (address, "s3://acme/x"), "warnings": (), "windows": tuple(many)})
     text = findings.markdown(told)
     assert f"The whole report: `{address}`" in text
+    assert f"10 more rows are in `{address}`." in text
     assert pages.ours(text)  # else the issue would show it as a block of code
     assert (
         f'model_report{{address="{address}",model="tiny",version="{told.version}"}} 1.0' in gauges.text(told).decode()
