@@ -50,10 +50,10 @@ def test_another_schema_than_the_pinned_one_is_refused(place: Place, tmp_path: P
 
 @pytest.mark.parametrize(("where", "raised"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
 @pytest.mark.usefixtures("place")
-def test_without_a_network_a_test_is_skipped_and_fails_in_ci(
+def test_without_a_network_a_test_is_skipped_and_fails_on_github(
     where: str, raised: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CI", where)
+    monkeypatch.setenv("GITHUB_ACTIONS", where)
     with pytest.raises(raised, match=r"project.yaml is not in .*: name its folder as SCHEMAS"):
         upstream.schema(KIND)
 

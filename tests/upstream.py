@@ -46,7 +46,7 @@ def _pinned(path: str, pattern: str) -> str:
 
 @cache
 def found(kind: str) -> Object | None:
-    """The schema of a kind; none if its maker cannot be reached, which fails in CI."""
+    """The schema of a kind; none if its maker cannot be reached, which fails on GitHub."""
     name, url = names(kind)
     for folder in (SCHEMAS, FETCHED):
         if (folder / name).is_file():
@@ -55,7 +55,7 @@ def found(kind: str) -> Object | None:
         with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - an address of `names`
             text = answer.read().decode()
     except (urllib.error.URLError, TimeoutError) as error:
-        if os.environ.get("CI"):
+        if os.environ.get("GITHUB_ACTIONS"):
             pytest.fail(f"{absent(kind)} {url} cannot be read ({error}).")
         return None
     schema = checked(kind, text, url)
@@ -67,7 +67,7 @@ def found(kind: str) -> Object | None:
 
 
 def schema(kind: str) -> Object:
-    """The schema of a kind; skips the test if its maker cannot be reached, and fails it in CI."""
+    """The schema of a kind; skips the test if its maker cannot be reached, and fails it on GitHub."""
     return found(kind) or pytest.skip(absent(kind))
 
 
