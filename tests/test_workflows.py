@@ -262,7 +262,8 @@ def test_a_release_is_on_github_with_report_and_record(hub: Hub) -> None:
     record = released(hub, "production")
     assert found["tag_name"] == record["evaluation"]["origin"]["version"]
     assert found["body"].startswith("## ✅ Accepted")
-    assert set(found["assets"]) == {"report.md", "report.html", "decision.json"}
+    papers = {"model-card.md", "bom.json", "lineage.jsonl"}
+    assert set(found["assets"]) == {"report.md", "report.html", "decision.json", *papers}
     assert json.loads(found["assets"]["decision.json"])["gates"] == record["gates"]
 
 
