@@ -123,7 +123,7 @@ def test_the_service_is_built_from_the_locks_of_the_environment_that_serves(
     (tmp_path / "uv").write_text('#!/bin/sh\necho "$@"\n')
     (tmp_path / "uv").chmod(0o755)
     said = run(
-        ["sh", "-ec", re.sub(r"RUN|--mount=\S+", "", command)],
+        ["sh", "-ec", re.sub(r"RUN|--mount=\S+|\. /locks/behind.sh &&", "", command)],
         tmp_path,
         PATH=f"{tmp_path}:{os.environ['PATH']}",
         SERVING=serving,
@@ -131,3 +131,41 @@ def test_the_service_is_built_from_the_locks_of_the_environment_that_serves(
     assert re.findall(r"/locks/(\w+)\.txt", said) == locks.split()
     made = run(["make", "--dry-run", "--always-make", f".venv/{serving}"], ROOT / PROJECT)
     assert re.findall(r"locks/(\w+)\.txt", made.partition("installing")[2].partition(">&2")[0]) == locks.split()
+
+
+SETTINGS = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "PIP_CERT", "SSL_CERT_FILE")
+
+
+@pytest.mark.parametrize(
+    ("secrets", "wanted"),
+    [
+        ({}, {}),
+        ({"index": "", "authority": ""}, {}),
+        (
+            {"index": "https://user:word@index.example.org/simple\n"},
+            dict.fromkeys(SETTINGS[:2], "https://user:word@index.example.org/simple"),
+        ),
+        ({"authority": "PEM"}, dict.fromkeys(SETTINGS[2:], "SECRETS/authority")),
+    ],
+)
+def test_a_build_takes_an_index_and_certificates_from_its_secrets(
+    secrets: dict[str, str], wanted: dict[str, str], tmp_path: Path
+) -> None:
+    """And installs nothing that does not look for them; a secret is mounted for one step, so no layer has it."""
+    for name, value in secrets.items():
+        (tmp_path / name).write_text(value)
+    script = (ROOT / PROJECT / "locks/behind.sh").read_text().replace("/run/secrets", str(tmp_path))
+    shown = run(["sh", "-euc", f"unset {' '.join(SETTINGS)}\n{script}env"], tmp_path)
+    found = dict(line.split("=", 1) for line in shown.splitlines() if line.split("=")[0] in SETTINGS)
+    assert found == {name: value.replace("SECRETS", str(tmp_path)) for name, value in wanted.items()}
+
+
+def test_every_step_that_installs_packages_looks_for_them_in_the_secrets() -> None:
+    text = (ROOT / PROJECT / "Dockerfile").read_text().replace("\\\n", " ")
+    steps = [line for line in text.splitlines() if re.search(r"\bpip (install|sync)\b", line)]
+    assert len(steps) == 3
+    for step in steps:
+        assert "--mount=type=secret,id=index --mount=type=secret,id=authority " in step
+        assert re.search(r" \. /locks/behind.sh && (uv )?pip ", step)
+    build = [one for one in text.splitlines() if one.startswith(("ARG", "ENV"))]
+    assert not [one for one in build if re.search("INDEX|CERT", one)]  # which would be in the image
