@@ -105,6 +105,7 @@ class Hub:
             "GIT_CONFIG_SYSTEM": os.devnull,
             "HOME": str(self.folder / "home"),
             "HTTP_PROXY": address,
+            "GH_HOST": HOST,  # a runner of GitHub's needs none
             "HUB": str(self.folder),
             "HUB_CODE": str(CODE),
             "MLFLOW_TRACKING_URI": self.store,
@@ -129,7 +130,7 @@ class Hub:
 
     def make(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """A verb on the person's laptop, signed in to GitHub."""
-        given = self.environment(GH_TOKEN="person", GH_HOST=HOST, **environment)  # noqa: S106
+        given = self.environment(GH_TOKEN="person", **environment)  # noqa: S106
         command = ["make", "--no-print-directory", *words]
         done = subprocess.run(command, cwd=self.work, env=given, capture_output=True, text=True, check=False)
         assert done.returncode == 0 or not check, done.stdout + done.stderr
