@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tiny import ROOT, Trained
+from tiny import Trained
 
 from lifecycle import InputError, doctor
 
@@ -115,9 +115,9 @@ def test_something_required_that_is_missing_fails_the_step(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("lacking", ["git", "docker", "gh", ""])
 def test_on_a_runner_it_looks_for_what_the_jobs_need(
-    lacking: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    lacking: str, binary: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    found = doctor.findings(ROOT / "config.yaml", lambda name, *_: name != lacking)
+    found = doctor.findings(written(binary, tmp_path), lambda name, *_: name != lacking)
     assert [one.name for one in found if not one.holds] == ([f"{lacking} answers"] if lacking else [])
     assert all(one.required for one in found)
