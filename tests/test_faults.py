@@ -111,8 +111,11 @@ class FakeRepository(Repository):
 
     def commit(self, message: str) -> None:
         self.cluster.fails = any(word in message for word in self.bad)
-        if not re.search("dev|staging|Train|One node", message):
+        if not re.search("dev|staging|Train", message):
             self.cluster.words.append(self.cluster.word("failed" if self.cluster.fails else "verified"))
+
+    def publish(self) -> None:
+        pass
 
     def revert(self) -> None:
         self.commit("Revert")

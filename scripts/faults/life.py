@@ -9,7 +9,7 @@ def play(stage: Stage) -> None:
     dev = ("--namespace", f"{MODEL}-dev")
     stage.repository.bake()
     stage.stand()
-    stage.repository.commit("One node")
+    stage.repository.publish()
     stage.find()
     images = stage.built()
     stage.listen(images["SERVE"])
