@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment]  # what `yaml.safe_load` takes; ten times as fast
+yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment,misc]  # what `yaml.safe_load` takes; ten times as fast
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
