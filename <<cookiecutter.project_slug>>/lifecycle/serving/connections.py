@@ -136,7 +136,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse_head()
             raise Refused
         if self._crowd.waiting >= bounds.WAITING:
-            self._later("connections", 503, "Too many requests wait for their answers; await some of them first.")
+            self.refuse("connections", 503, "Too many requests wait for their answers; await some of them first.")
             raise Refused
         self._head, self.due = False, self.loop.time() + bounds.BODY_SECONDS
         before = len(self.pipeline)

@@ -14,6 +14,7 @@ from lifecycle.serving.service import Answer, Service
 FORM = b"application/x-www-form-urlencoded"  # Seldon's own client sends messages in its field `json`
 FIELD = re.compile(rb"(?:^|&)json=([^&]*)")
 TYPES = (b"application/json", b"application/octet-stream", FORM)
+LARGE = ("busy", "size")  # why a body is refused before its end
 STRICT = TYPES[:1]  # of feedback: a page of another site can make its readers' browsers send the others, or none
 
 type Head = Mapping[bytes, bytes]
@@ -26,21 +27,23 @@ class Post:
         self._service, self._protocol, self._answer = service, protocol, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head, size = dict(scope["headers"]), 0
+        head, slow, last = dict(scope["headers"]), False, False
         try:
             content = await self._body(head, receive)
-            size, answer = len(content), self._answer(scope, head, content)
+            answer = self._answer(scope, head, content)
+            slow = last = len(content) > bounds.SMALL and 400 <= answer.status < 500
             del content  # before any pause
         except RequestError as error:
-            answer = self._service.refuse(error, self._protocol)
+            answer, slow = self._service.refuse(error, self._protocol), error.reason in LARGE
         if answer.kept:
             answer = self._service.settled(answer, await asyncio.wrap_future(answer.kept))
         kind = b"application/json" if answer.header is None else b"application/octet-stream"
         headers = [(b"content-type", kind), (b"content-length", str(len(answer.content)).encode())]
         if answer.header is not None:
             headers.append((b"inference-header-content-length", str(answer.header).encode()))
-        if size > bounds.SMALL and 400 <= answer.status < 500:
+        if slow:
             await asyncio.sleep(bounds.PAUSE)
+        if last:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.content})

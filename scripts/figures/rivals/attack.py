@@ -36,9 +36,16 @@ async def held() -> AsyncIterator[bytes]:
     await asyncio.sleep(60)
 
 
-KINDS = {kind.__name__: kind for kind in (drip, heads, held)}
-# A small body whose table would take gigabytes: thousands of rows, each with a column of its own.
+async def wide() -> AsyncIterator[bytes]:
+    """A small body whose table would take gigabytes: thousands of rows, each with a column of its own."""
+    yield f"{HEAD}content-length: {len(WIDE)}\r\n\r\n".encode() + WIDE
+    while True:  # until the refusal has closed the connection
+        yield b""
+        await asyncio.sleep(0.01)
+
+
 WIDE = json.dumps({"jsonData": [{f"c{row}": 1} for row in range(8000)]}).encode()
+KINDS = {kind.__name__: kind for kind in (drip, heads, held, wide)}
 
 
 async def drain(reader: asyncio.StreamReader) -> None:
@@ -74,8 +81,8 @@ async def ask(port: int, body: bytes) -> None:
 
 
 async def main(port: str, count: str, kind: str) -> None:
-    bodies = {"good": sys.stdin.buffer.read(), "wide": WIDE}
-    one = partial(ask, int(port), bodies[kind]) if kind in bodies else partial(attack, int(port), kind)
+    body = sys.stdin.buffer.read()
+    one = partial(ask, int(port), body) if kind == "good" else partial(attack, int(port), kind)
     await asyncio.gather(*(one() for _ in range(int(count))))
 
 
