@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 import bake as bake_script  # noqa: E402
 
+HOME = ROOT / ".tools/home"
 PROJECT = "<<cookiecutter.project_slug>>"
 TASKS = ("binary_classification", "multiclass_classification", "regression")
 IDENTITY = {
@@ -69,6 +70,24 @@ SLOW = (
 )
 pytest_plugins = ["releases"]
 Bake = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all tests one empty home folder, which `pytest_sessionfinish` looks at."""
+    if not hasattr(config, "workerinput"):  # which only a process of xdist has
+        os.environ.setdefault("PYENV_ROOT", str(Path.home() / ".pyenv"))
+        shutil.rmtree(HOME, ignore_errors=True)
+        HOME.mkdir(parents=True)
+        os.environ["HOME"] = str(HOME)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """No verb, script or test writes to the home folder."""
+    if not hasattr(session.config, "workerinput"):
+        left = sorted(str(path.relative_to(HOME)) for path in HOME.rglob("*") if not path.is_dir())
+        shutil.rmtree(HOME)
+        if left:
+            pytest.exit(f"These files were written to the home folder: {', '.join(left)}.", returncode=1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -68,7 +68,7 @@ def test_each_image_has_an_environment_of_its_own() -> None:
         ("monitor", watching, ["mlflow", "skl2onnx", "onnxruntime", "uvicorn"]),
     ]:
         python = str(repository / ".venv" / name / "bin/python")
-        run([python, "-c", f"import {module}"], repository, NML_DISABLE_USAGE_LOGGING="1")
+        run([python, "-c", f"import {module}"], repository)
         assert run([python, "-c", absent.format(names=names)], repository).strip() == "[]"
 
 

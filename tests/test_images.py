@@ -49,7 +49,7 @@ def test_an_image_answers_its_help_with_nothing_else_beside_it(target: str, tmp_
     python = str(project / ".venv" / target / "bin/python")
     assert "usage: python -m lifecycle" in run([python, "-m", "lifecycle", "--help"], tmp_path)
     imported = "; ".join(f"import {module}" for module in ROOMS[target] if not module.endswith("seldon"))
-    run([python, "-c", imported], tmp_path, NML_DISABLE_USAGE_LOGGING="1")
+    run([python, "-c", imported], tmp_path)
 
 
 def test_the_context_of_a_build_holds_what_the_dockerfile_copies() -> None:

@@ -110,7 +110,7 @@ class Base:
     def hub(self, folder: Path) -> Hub:
         folder.mkdir()
         store = f"import mlflow; mlflow.MlflowClient('sqlite:///{folder}/mlflow.db').search_experiments()"
-        run([str(self.venv / "train/bin/python"), "-c", store], folder, MLFLOW_DISABLE_TELEMETRY="true")
+        run([str(self.venv / "train/bin/python"), "-c", store], folder)
         return Hub(folder, self.venv)
 
     def keep(self, hub: Hub, name: str) -> None:

@@ -33,7 +33,7 @@ class Sample:
 def make(folder: Path) -> Sample:
     """Train the example's model below `folder` with the model repository's steps, and copy it for each server."""
     train, build = environments.own("train"), folder / "build"
-    own = {"OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(PROJECT)}
+    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
     seconds(["make", "--silent", "-C", str(PROJECT), "data", "train", f"BUILD={build}"], own)
     seconds([f"{train}/bin/python", str(COPIES), str(PROJECT / "config.yaml"), str(build), str(folder)], own, folder)
     kinds = (("on", "asgi", True), ("durable", "asgi", True), ("off", "asgi", False), ("seldon", "seldon-core", False))

@@ -74,7 +74,6 @@ def servers(folder: Path) -> dict[str, Server]:
             "/invocations",
             sample.split,
             lambda answer: _second(answer["predictions"]),
-            {"MLFLOW_DISABLE_TELEMETRY": "true"},
         ),
         "fastapi": Server(
             "FastAPI, pydantic, ONNX",

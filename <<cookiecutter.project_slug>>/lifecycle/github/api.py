@@ -30,7 +30,7 @@ def gh(*arguments: str, content: str | None = None) -> str:
         done = subprocess.run(  # noqa: S603
             ["gh", *arguments],  # noqa: S607
             input=content,
-            env={**os.environ, "GH_PROMPT_DISABLED": "1", "GH_HOST": host()},
+            env={**os.environ, "GH_PROMPT_DISABLED": "1", "GH_TELEMETRY": "0", "GH_HOST": host()},
             capture_output=True,
             text=True,
             check=False,

@@ -21,8 +21,7 @@ from lifecycle.tasks import Task, sign
 
 # NannyML's name of the period, then the chunk, to begin, end and rows.
 type Spans = dict[str, dict[int, dict[str, Any]]]
-# Disable usage tracking, and reading a .env file.
-os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
+# It would read a .env file.
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
 
 PROBLEMS: dict[Task, str] = {
