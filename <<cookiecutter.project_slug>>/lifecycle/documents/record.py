@@ -18,6 +18,11 @@ VERSION: Literal[2] = 2
 DIGEST = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}"
 
 
+def _empty(value: Any) -> bool:
+    """Whether a key is left out, because older code refuses it."""
+    return value is None or value == ()
+
+
 class Measure(Strict):
     """A metric on the test rows with its interval."""
 
@@ -49,6 +54,7 @@ class Origin(Strict):
     run: str
     parameters: dict[str, float | int | str | bool | None]
     features: tuple[str, ...]
+    seconds: Annotated[float | None, Field(description="how long the estimator took to fit", exclude_if=_empty)] = None
 
     def rows(self, part: Literal["train", "test"]) -> str:
         """In words, which rows it was trained or tested on."""
@@ -93,7 +99,7 @@ class Champion(Strict):
     code: Annotated[Code | None, Field(description="null if git does not have the champion's commit")]
     requests: Requests = Requests()
     unanswered: str = ""
-    slices: tuple[SlicePart, ...] = ()
+    slices: Annotated[tuple[SlicePart, ...], Field(exclude_if=_empty)] = ()
 
 
 class Group(Strict):
@@ -225,7 +231,9 @@ class Evaluation(Strict):
     bytes: Annotated[int, Field(description="size of the served model's file")]
     runtime: Annotated[str, Field(description="onnx or skops")] = ""
     not_onnx: Annotated[str, Field(description="why the model is not served as ONNX")] = ""
-    hidden: Annotated[tuple[str, ...], Field(description="features that the log does not show the monitor")] = ()
+    hidden: Annotated[
+        tuple[str, ...], Field(description="features that the log does not show the monitor", exclude_if=_empty)
+    ] = ()
     directions: Annotated[
         dict[str, Literal["higher", "lower"]],
         Field(default_factory=dict, description="the team's own metrics, and which side is better"),
@@ -293,7 +301,7 @@ class Decision(Strict):
     gates: tuple[Verdict, ...]
     evaluation: Evaluation
     images: Images | None = None
-    built: str | None = None
+    built: Annotated[str | None, Field(exclude_if=_empty)] = None
 
     @property
     def refused(self) -> bool:
@@ -317,15 +325,7 @@ class Decision(Strict):
 
 
 def dump(part: Strict) -> str:
-    """As JSON; an empty `built`, `hidden` or `champion.slices` is left out, because older code refuses that key."""
-    evaluation, without = (part.evaluation if isinstance(part, Decision) else part), dict[str, Any]()
-    if isinstance(evaluation, Evaluation) and not evaluation.hidden:
-        without["hidden"] = True
-    if isinstance(evaluation, Evaluation) and evaluation.champion and not evaluation.champion.slices:
-        without["champion"] = {"slices"}
-    if isinstance(part, Decision):
-        without = {"evaluation": without} | ({"built": True} if part.built is None else {})
-    return part.model_dump_json(indent=1, exclude=without) + "\n"
+    return part.model_dump_json(indent=1) + "\n"
 
 
 def _from_version_1(document: dict[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def origin(model: directory.Model) -> record.Origin:
         test=known["data"]["test"],
         draw=_draw(known["data"].get("draw")),
         run=known["run"],
+        seconds=known.get("seconds"),
         parameters=known["parameters"],
         features=tuple(column.name for column in model.columns),
     )

@@ -175,6 +175,8 @@ def cost(decision: record.Decision) -> Section:
     rows = [("one row", f"{evaluation.latency:.3g} ms")]
     if evaluation.batch:
         rows.append((f"{evaluation.batch.rows:,} rows at once", f"{evaluation.batch.milliseconds:.3g} ms"))
+    if evaluation.origin.seconds is not None:
+        rows.append(("to fit the estimator", f"{evaluation.origin.seconds:.3g} s"))
     rows += [
         ("size of the served model", f"{evaluation.bytes / 1000:,.0f} kB"),
         ("largest difference between the served model and scikit-learn", f"{evaluation.parity:.1e}"),

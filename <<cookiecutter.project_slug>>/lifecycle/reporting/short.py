@@ -13,7 +13,8 @@ def lines(decision: record.Decision) -> list[str]:
     """What changed, whether it is better, for whom, and what it costs."""
     evaluation = decision.evaluation
     champion = evaluation.champion
-    cost = f"What it costs: {evaluation.latency:.3g} ms for one row, {evaluation.bytes:,} bytes to serve."
+    served = f"{evaluation.latency:.3g} ms for one row, {evaluation.bytes:,} bytes to serve"
+    cost = f"What it costs: {_trained(evaluation)}{served}."
     if champion is None:
         return ["What changed: this is the first model, there is none to compare it with.", cost]
     found = [f"What changed: {', '.join(_changed(evaluation.origin, champion)) or 'nothing that the record names'}."]
@@ -56,6 +57,15 @@ def _changed(new: Origin, champion: record.Champion) -> Iterator[str]:
         yield "packages"
     if code and code.changed:
         yield f"code ({code.changed:,} files in {code.commits:,} commits)"
+
+
+def _trained(evaluation: Evaluation) -> str:
+    """How long training took, beside the champion's."""
+    seconds = evaluation.origin.seconds
+    if seconds is None:
+        return ""
+    before = evaluation.champion.origin.seconds if evaluation.champion else None
+    return f"{seconds:.3g} s to train{f' (before: {before:.3g} s)' if before is not None else ''}, "
 
 
 def _compared(decision: record.Decision) -> list[str]:

@@ -75,6 +75,13 @@ def test_a_first_model_and_one_whose_champion_is_silent_say_so() -> None:
     assert len(short.merge(decided(None))) == 2
 
 
+def test_the_time_to_train_is_told_beside_the_champions() -> None:
+    assert "costs: 12.3 s to train, 1 ms" in short.lines(decided(None, seconds=12.34))[-1]
+    champion = against({})
+    slow = champion.model_copy(update={"origin": champion.origin.model_copy(update={"seconds": 0.02})})
+    assert "costs: 12.3 s to train (before: 0.02 s), 1 ms" in short.lines(decided(slow, seconds=12.34))[-1]
+
+
 def numbers(document: Any) -> Iterator[str]:
     """Every number of a record, as the plain words write numbers."""
     if isinstance(document, dict | list):

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import textwrap
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
     test, tested = data.read(build / "data" / "test.parquet", settings)
     commit, locked = git.head(), files.sha256(b"".join(files.read(lock, "lock") for lock in locks))
     weight = train[settings.data.weight] if settings.data.weight else None
+    started = time.monotonic()
     fitted = team.fit(inputs(train, settings), train[frames.LABEL], settings, weight)
+    seconds = round(time.monotonic() - started, 3)
     sent = data.sent_as_booleans(build / "data" / "train.parquet")
     threshold, fitted = team.threshold(fitted, settings), team.answering(fitted)
     with tracking.run(settings, commit.version, build) as run_id, files.replaced(build / "model") as folder:
@@ -50,6 +53,7 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
             "commit": commit.sha,
             "dirty": commit.dirty,
             "run": run_id,
+            "seconds": seconds,
             "task": settings.task,
             "classes": list(settings.data.target.classes),
             "threshold": threshold,
