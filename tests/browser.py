@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -34,27 +35,38 @@ addEventListener("load", () => setTimeout(() => {
 </script>"""
 # A frame can be as narrow as a phone, a window cannot.
 FRAME = """<script>addEventListener("message", event => document.documentElement.dataset.found = event.data)</script>
-<iframe src="page.html" style="width: {width}px; height: 3000px; border: 0"></iframe>"""
+<iframe src="{page}" style="width: {width}px; height: 3000px; border: 0"></iframe>"""
 
 
 def browser() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def opened(page: Path, width: int) -> dict[str, Any]:
-    """A page in a window of this width: script errors, fetched addresses, drawn plots, and its own width."""
+def loaded(page: Path, width: int) -> Any:
+    """What a page in a window of this width posts to its parent, as JSON."""
     command = browser()
     assert command
     with tempfile.TemporaryDirectory() as name:
-        probed = Path(name) / "page.html"
-        probed.write_text(page.read_text().replace("<head>", f"<head>{PROBE}", 1))
         frame = Path(name) / "frame.html"
-        frame.write_text(FRAME.replace("{width}", str(width)))
+        frame.write_text(FRAME.replace("{page}", page.as_uri()).replace("{width}", str(width)))
         flags = [*FLAGS, f"--user-data-dir={name}/profile", "--window-size=1400,3000"]
         dom = subprocess.run(
-            [command, *flags, "--dump-dom", frame.as_uri()], check=True, capture_output=True, text=True, timeout=120
+            [command, *flags, "--dump-dom", frame.as_uri()],
+            env={**os.environ, "HOME": name},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=120,
         ).stdout
     found = re.search(r'data-found="([^"]*)"', dom)
     assert found, f"{page} did not load: {dom[:500]}"
-    measured: dict[str, Any] = json.loads(html.unescape(found[1]))
+    return json.loads(html.unescape(found[1]))
+
+
+def opened(page: Path, width: int) -> dict[str, Any]:
+    """A page in a window of this width: script errors, fetched addresses, drawn plots, and its own width."""
+    with tempfile.TemporaryDirectory() as name:
+        probed = Path(name) / "page.html"
+        probed.write_text(page.read_text().replace("<head>", f"<head>{PROBE}", 1))
+        measured: dict[str, Any] = loaded(probed, width)
     return measured

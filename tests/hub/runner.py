@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,16 @@ class Hub:
         self.state.pulls[number].update(state="closed", merged_at="2026-01-01T00:00:00Z", merge_commit_sha=sha)
         self.state.git("update-ref", "-d", f"refs/heads/{pull['head']['ref']}")
         return self.pushed(before)
+
+    def merged_at_once(self, number: int, done: Run) -> list[Run]:
+        """Merge as soon as the checks `done` are green: the report runs beside what the merge starts.
+
+        Source: GitHub Docs, Automatically merging a pull request: required checks are waited for, a workflow_run is not.
+        """
+        with ThreadPoolExecutor() as pool:
+            started = pool.submit(self.merge, number)
+            report = self.report(number, done)
+            return [report, *started.result()]
 
     def pushed(self, before: str) -> list[Run]:
         """Run the workflows that a push to main starts, by their paths."""
