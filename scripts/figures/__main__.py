@@ -14,6 +14,7 @@ from figures import (
     fleet,
     formats,
     limits,
+    minutes,
     monitoring,
     rendering,
     serving,
@@ -32,6 +33,7 @@ FIGURES: dict[str, Callable[[int], Iterable[Row]]] = {
     "monitoring": monitoring.rows,
     "tracing": tracing.rows,
     "fleet": fleet.rows,
+    "minutes": minutes.rows,
     "demo": demo.rows,
     "tests": tests.rows,
 }
