@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from importlib.resources import files
 from pathlib import Path
 
