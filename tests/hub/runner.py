@@ -240,7 +240,7 @@ class Hub:
     def merged_at_once(self, number: int, done: Run) -> list[Run]:
         """Merge as soon as the checks `done` are green: the report runs beside what the merge starts.
 
-        Source: GitHub Docs, Automatically merging a pull request: required checks are waited for, a workflow_run is not.
+        Source: GitHub Docs, Automatically merging a pull request: it waits for required checks, not for a workflow_run.
         """
         with ThreadPoolExecutor() as pool:
             started = pool.submit(self.merge, number)
