@@ -219,6 +219,8 @@ def _monitor(options: argparse.Namespace) -> str:
         labels = labels or came
         for name, value in given.items():
             os.environ.setdefault(name, value)  # the store's region and address
+    if absent := [one for one in log if "://" not in one and not Path(one).is_dir()]:
+        raise InputError(f"The folder {absent[0]} is not there; name the log's, or send the service a request first.")
     return watch.run(settings, options.build, options.model, log, labels, now, options.push, server)
 
 

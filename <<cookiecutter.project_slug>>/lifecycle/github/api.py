@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,13 @@ def host() -> str:
     return urlsplit(os.environ.get("GITHUB_SERVER_URL", "")).hostname or os.environ.get("GH_HOST") or "github.com"
 
 
+ABSENT = "GitHub's command line, gh, is not installed; install it from https://cli.github.com."
+
+
+def present() -> bool:
+    return shutil.which("gh") is not None
+
+
 def gh(*arguments: str, content: str | None = None) -> str:
     """Run `gh`; raises RefusedError with its message."""
     try:
@@ -36,9 +44,7 @@ def gh(*arguments: str, content: str | None = None) -> str:
             check=False,
         )
     except FileNotFoundError as error:
-        raise RefusedError(
-            0, "GitHub's command line, gh, is not installed; install it from https://cli.github.com."
-        ) from error
+        raise RefusedError(0, ABSENT) from error
     if done.returncode:
         reason = " ".join(done.stderr.split()) or " ".join(done.stdout.split())
         status = re.search(r"\(HTTP (\d{3})\)", reason)

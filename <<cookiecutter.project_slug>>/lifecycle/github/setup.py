@@ -55,7 +55,9 @@ def holds(wanted: Any, found: Any) -> bool:
 
 
 def get(path: str) -> Any:
-    """A document, or None if GitHub has none or hides it on this plan."""
+    """A document, or None if GitHub has none or hides it on this plan, or cannot be asked."""
+    if not api.present():
+        return None
     try:
         return api.call("GET", path)
     except api.RefusedError as refused:
@@ -130,6 +132,13 @@ def run(promotion: Promote, apply: bool) -> str:
     """Show, or with `apply` make, every call that is needed; one that GitHub refuses does not keep the others."""
     answers = parsed(ANSWERS.read_bytes())
     name = f"{answers['owner']}/{answers['project_slug']}"
+    if not apply and not api.present():
+        needed = calls(name, promotion.order)
+        for call in needed:
+            print(f"  {call.method} {call.path}  {call.purpose}: {json.dumps(call.body)[:200]}")
+        return (
+            f"{len(needed)} calls for a repository where nothing is set up yet; what is, only gh can tell: {api.ABSENT}"
+        )
     path = f"orgs/{answers['owner']}/repos" if get(f"orgs/{answers['owner']}") else "user/repos"
     if get(f"repos/{name}") is None:
         print(f"  POST {path}  a private repository, to which main and template are pushed")

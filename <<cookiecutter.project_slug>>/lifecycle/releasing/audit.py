@@ -87,11 +87,11 @@ def _returned(environment: str, base: str, promotion: Promote) -> bool:
 
 def run(promotion: Promote, base: str, today: date) -> str:
     """Check all releases, and how those that differ from the commit `base` got here; `base` may be empty."""
+    found = git.changed(base) if base else []
     problems = [_problem(environment, promotion) for environment in promotion.order]
     problems += applied.problems(promotion.order, answers.read(base or "HEAD").name)
     changed: list[str] = []
     if base:
-        found = git.changed(base)
         changed = touched(found, promotion.order)
         new = [environment for environment in changed if not _returned(environment, base, promotion)]
         problems += [_older(environment, base, promotion) for environment in new]

@@ -22,6 +22,8 @@ def decode(content: bytes, most: int = bounds.VALUES) -> dict[str, Any]:
     """The JSON object in a body; raises RequestError for anything else, or for more than `most` commas and brackets."""
     if len(content) > most and sum(map(content.count, (b",", b"[", b"{"))) > most:
         raise RequestError("size", f"The body has more than {most} values; send fewer rows at a time.")
+    if not content:
+        raise RequestError("json", f"The body is empty; {WANTED}")
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError as error:

@@ -57,10 +57,9 @@ class Post:
         if int(head.get(b"content-length", 0)) > limit:
             raise self._service.too_large()
         content = await self._joined(limit, receive)
-        if kind == FORM:
-            field = FIELD.search(content)
-            content = unquote_to_bytes(field[1].replace(b"+", b" ")) if field else b""
-        return content
+        if kind == FORM and (field := FIELD.search(content)) and not content.lstrip().startswith(b"{"):
+            return unquote_to_bytes(field[1].replace(b"+", b" "))
+        return content  # JSON, also where curl calls it a form
 
     async def _joined(self, limit: int, receive: Receive) -> bytes:
         """The parts of a body; a bytearray grows without a copy for each part that comes in."""

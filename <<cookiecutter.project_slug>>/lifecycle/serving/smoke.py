@@ -4,6 +4,7 @@ Older pods still answer during a rollout, so it asks until several answers in a 
 """
 
 import json
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +18,7 @@ from lifecycle.artifact import directory, golden
 PATH = "/api/v1.0/predictions"
 IN_A_ROW = 5  # right answers, because some requests may still reach older pods; or wrong ones of the release itself
 PAUSE, PATIENCE = 2.0, 10.0  # seconds between attempts, and to wait for an answer
+SIGN = 10.0  # seconds between two lines on why it still asks
 
 
 def ask(url: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def run(
     """Ask until several answers in a row are right or wrong, at most `seconds`; raises InputError with the problem."""
     version = directory.load(model).version
     recorded = json.loads(files.read(model / "golden.json", "train"))
-    until, right, wrong = time.monotonic() + seconds, 0, 0
+    until, said, right, wrong = time.monotonic() + seconds, -SIGN, 0, 0
     while right < IN_A_ROW:
         try:
             check(asked(url, recorded["rows"]), recorded["answers"], image, version)
@@ -74,8 +76,12 @@ def run(
             right, wrong = 0, wrong + 1 if isinstance(error, WrongError) else 0
             if wrong == IN_A_ROW:
                 raise InputError(f"{url} does not answer as released: {error}") from error
-            if time.monotonic() + pause > until:
+            now = time.monotonic()
+            if now + pause > until:
                 raise InputError(f"{url} does not answer as released within {seconds:g} seconds: {error}") from error
+            if now - said >= SIGN:
+                said = now
+                print(f"smoke: asks for {until - now:.0f} seconds more: {error}", file=sys.stderr, flush=True)
             time.sleep(pause)
         else:
             right, wrong = right + 1, 0

@@ -84,6 +84,11 @@ def test_a_damaged_record_is_named_and_stops_a_rollback(
         rollback.run("dev", SETTINGS)
 
 
+def test_a_base_that_is_not_here_is_named_before_what_it_lacks(repository: Git) -> None:
+    with pytest.raises(InputError, match="git does not know the commit 'origin/main'; fetch it"):
+        audit.run(SETTINGS, "origin/main", TODAY)
+
+
 def test_an_environment_gets_only_what_the_one_before_it_ran(decision: record.Decision, repository: Git) -> None:
     promoted(decision, repository)
     base = head(repository)

@@ -38,7 +38,8 @@ def refused(verb: str, capsys: pytest.CaptureFixture[str]) -> str:
 def house(binary: Trained, repository: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """A repository in which every step was done; returns its configuration, to be changed and written."""
     shutil.copytree(binary.build, "build")
-    Path("data").mkdir()
+    for name in ("data", "predictions"):
+        Path(name).mkdir()
     shutil.copy(binary.folder / "tiny.parquet", "data/tiny.parquet")
     Path("config.yaml").write_text(yaml.safe_dump(binary.document))
     monkeypatch.setattr(command, "LOCKS", (LOCK,))
@@ -312,6 +313,10 @@ def test_the_monitor_names_the_damaged_file_of_a_model(
             assert directory.load(Path("build/model")).categories
         return
     assert sentence in refused("monitor", capsys)
+
+
+def test_a_log_that_is_not_there_is_named(house: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "The folder nosuch is not there; name the log's" in refused("monitor --predictions nosuch", capsys)
 
 
 def test_a_line_that_is_too_long_for_the_reader_is_told(

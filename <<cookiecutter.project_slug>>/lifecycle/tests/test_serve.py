@@ -83,6 +83,10 @@ def test_a_form_as_seldons_own_client_sends_it_is_answered(binary: Trained, tmp_
     service = client(binary, tmp_path)
     answer = service.post("/predict", data={"json": json.dumps({"jsonData": ROWS})})
     assert len(answer.json()["jsonData"]) == 2
+    # What curl calls a form, unless it is told otherwise, is JSON.
+    content = json.dumps({"jsonData": ROWS, "meta": {"puid": "a&json=b"}}).encode()
+    answer = service.post(URL, content=content, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert answer.json()["meta"]["puid"] == "a&json=b"
 
 
 def test_requests_without_an_identity_get_one_of_their_own(binary: Trained, tmp_path: Path) -> None:
@@ -217,7 +221,7 @@ def test_what_is_answered_and_refused_is_counted(trained: Trained, tmp_path: Pat
     ("body", "status", "sentence"),
     [
         (b"{", 400, "not valid JSON"),
-        (b"", 400, "not valid JSON"),
+        (b"", 400, "The body is empty; send jsonData"),
         (b"null", 400, "not a JSON object"),
         (b"\xff", 400, "not valid JSON"),
         (b"[" * 50_000, 400, "not valid JSON"),

@@ -32,6 +32,7 @@ class GitHub:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **refused: int) -> None:
         self.refused, self.made, self.default = refused, list[str](), "main"
         monkeypatch.setattr(api, "call", self.call)
+        monkeypatch.setattr(api, "present", lambda: True)
 
     def call(self, method: str, path: str, _: Any = None) -> Any:
         name = path.rpartition("/")[2]
@@ -70,6 +71,19 @@ def test_a_call_that_is_refused_keeps_no_other_from_being_made_and_the_rules_com
     assert said == f"{count} of {count + 2} calls were made; run it again once what refused the others is changed"
     github.refused.clear()
     assert setup.run(settings, apply=True).startswith(f"{count + 2} of {count + 2} calls were made")
+
+
+def test_without_githubs_command_line_the_calls_of_an_empty_repository_are_shown_and_none_is_made(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = setup.run(settings, apply=False)
+    shown = capsys.readouterr().out.splitlines()
+    assert said.startswith(f"{len(shown)} calls for a repository where nothing is set up yet")
+    assert said.endswith(api.ABSENT)
+    assert shown[0].startswith("  POST repos/acme/tiny/rulesets  rules of the main branch")
+    with pytest.raises(api.RefusedError, match="gh, is not installed"):
+        setup.run(settings, apply=True)
 
 
 def test_a_fault_of_github_ends_the_run(remote: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

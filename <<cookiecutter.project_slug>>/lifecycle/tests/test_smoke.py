@@ -27,11 +27,15 @@ def test_a_service_of_the_release_passes(trained: Trained, tmp_path: Path) -> No
     assert said.endswith(f"golden rows as in training, from {IMAGE}")
 
 
-def test_another_image_is_waited_for_and_then_told(binary: Trained, tmp_path: Path) -> None:
+def test_another_image_is_waited_for_and_then_told(
+    binary: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     old = client(binary, tmp_path / "old", {"PREDICTIVE_UNIT_IMAGE": IMAGE.replace("aaa", "bbb")})
     new = client(binary, tmp_path / "new", {"PREDICTIVE_UNIT_IMAGE": IMAGE})
     with pytest.raises(InputError, match=f"within 0.1 seconds: ghcr.io/.*@sha256:b+a? answered, not {IMAGE}"):
         smoke.run("http://model", IMAGE, binary.build / "model", 0.1, asker(old), pause=0.01)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("smoke: asks for 0 seconds more: ghcr.io/")
     services = iter([new, old, new, new, old, *[new] * smoke.IN_A_ROW])
     asked = []
 
