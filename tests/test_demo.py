@@ -35,10 +35,10 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
         *("data", "train", "evaluate", "gate", "report", "register"),
         *("release", "promote", "rollback", "serve", "monitor"),
     }
-    assert re.search(r"make gate +\S+ is refused by 2 gates: champion roc_auc", said)
+    assert re.search(r"make gate +stopped, as it must: \S+ is refused by 2 gates: champion roc_auc", said)
     assert len(re.findall(r"make register +\S+ is version [12] of flight-delay in the registry", said)) == 2
     assert re.search(r"make register +\S+ is not registered, because it was refused", said)
-    assert re.search(r"make monitor +\S+ ALERT on 30,\d+ predictions, 0 of them labelled", said)
+    assert re.search(r"make monitor without labels +\S+ ALERT on 30,\d+ predictions, 0 of them labelled", said)
     assert "the same bytes as before the second release" in said
     assert re.search(r"Total: \d+ s. The page with plots: .*/demo/index.html", said)
 
@@ -53,11 +53,15 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     assert str(checkout) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
-def test_a_command_that_does_not_end_as_expected_fails_with_what_it_said(tmp_path: Path) -> None:
+def test_a_command_that_does_not_end_as_expected_fails_with_what_it_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(console.Failed, match="ended with 3 in .*:\nwhy"):
         console.run("step", ["sh", "-c", "echo why; exit 3"], tmp_path)
     with pytest.raises(console.Failed, match="ended with 0"):
         console.run("step", ["true"], tmp_path, fails=True)
+    console.run("step", ["sh", "-c", "echo gate: refused; exit 1"], tmp_path, fails=True)
+    assert "stopped, as it must: refused" in capsys.readouterr().out
 
 
 def test_long_work_gives_a_sign_of_life(

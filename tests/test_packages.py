@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, ROOT, run
+from conftest import PROJECT, ROOT, run, unrendered
 
 Baked = Callable[..., Path]
 # The newest releases, as it were, of two packages that NannyML limits, replaces or leaves out.
@@ -99,6 +99,21 @@ def test_a_team_whose_lock_is_older_than_the_templates_is_told_to_lock_again(tea
     with pytest.raises(AssertionError, match="Run `make lock GROUPS=model` if two versions of a package disagree"):
         make(team, ".venv/train")
     assert not (team / ".venv/train").exists()
+
+
+def test_what_was_installed_once_is_installed_again_without_a_network(tmp_path: Path) -> None:
+    unrendered("github")  # so the cache has its packages
+    away = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+
+    def install(folder: Path, **environment: str) -> None:
+        command = ["make", "--silent", f"VENV={folder}", str(folder / "github")]
+        run(command, ROOT / PROJECT, **away, **environment)
+
+    install(tmp_path)
+    assert (tmp_path / "github/lock.txt").is_file()
+    with pytest.raises(AssertionError, match="cannot be installed; check the network and the index of packages"):
+        install(tmp_path / "other", UV_CACHE_DIR=str(tmp_path / "empty"), UV_HTTP_RETRIES="0")
+    assert not (tmp_path / "other/github").exists()
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -46,7 +46,9 @@ class Life:
     """The demo's acts, and the evidence that each leaves."""
 
     def __init__(self) -> None:
-        shutil.rmtree(DEMO, ignore_errors=True)
+        if DEMO.exists():
+            print("deleting demo/ of the last time", flush=True)
+            shutil.rmtree(DEMO, ignore_errors=True)
         DEMO.mkdir()
         self.environment = environment()
         self.evidence: dict[str, Any] = {}
@@ -118,7 +120,7 @@ class Life:
         variables["BUILD"] = build
         if labels:
             variables["LABELS"] = str(DEMO / "labels")
-        self.repository.make("monitor", variables)
+        self.repository.make("monitor", variables, shown="with labels" if labels else "without labels")
 
     def play(self) -> None:
         self.begin()

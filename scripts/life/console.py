@@ -36,7 +36,8 @@ def run(
     lines = [line for line in output.strip().splitlines() if not line.startswith("make")]
     if (process.returncode != 0) != fails:
         raise Failed(f"`{' '.join(command)}` ended with {process.returncode} in {folder}:\n{output}")
-    step(name, time.monotonic() - begin, lines[-1].partition(": ")[2] or lines[-1] if lines else "")
+    said = lines[-1].partition(": ")[2] or lines[-1] if lines else ""
+    step(name, time.monotonic() - begin, f"stopped, as it must: {said}" if fails else said)
     return output
 
 

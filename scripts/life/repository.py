@@ -54,11 +54,11 @@ class Repository:
         self.git("remote", "add", "origin", str(self._remote))
         self.git("push", "--quiet", "origin", "main", "template")
 
-    def make(self, verb: str, variables: dict[str, str] | None = None, fails: bool = False) -> str:
-        """Run one of the repository's verbs."""
+    def make(self, verb: str, variables: dict[str, str] | None = None, fails: bool = False, shown: str = "") -> str:
+        """Run one of the repository's verbs; `shown` tells it apart from another that runs at the same time."""
         given = variables or {}
         command = ["make", "--no-print-directory", verb, *(f"{name}={value}" for name, value in given.items())]
-        shown = given.get("ENV", "")
+        shown = shown or given.get("ENV", "")
         return console.run(f"make {verb} {shown}".rstrip(), command, self.path, self._environment, fails)
 
     def branch(self, name: str) -> None:
