@@ -62,7 +62,7 @@ def test_a_report_opens_without_a_network_and_fits(name: str, plots: int, width:
     assert found["wide"] <= width, "nothing makes the page wider than the window"
     assert found["cut"] == 0
     assert found["text"] > 1500
-    assert reports[name].stat().st_size < 6_000_000
+    assert reports[name].stat().st_size < 1_500_000
 
 
 def test_what_is_wrong_with_a_page_is_noticed(reports: dict[str, Path], tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ class Life:
         console.act("Create a model repository from the template")
         repository.make(DEMO, self.environment)
         self.repository = repository.Repository(DEMO, self.environment)
+        # The demo sends months of flights in seconds, so the server's clock says nothing of them.
+        self.repository.edit({"\nmonitor:\n": "\nmonitor:\n  time: caller\n"}, "Watch the flights by their own times")
         self.repository.publish()
         # Install service and monitor during the first training; the import compiles the monitor's packages.
         compiled = ".venv/monitor/bin/python -c 'import nannyml'"

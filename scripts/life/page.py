@@ -5,7 +5,9 @@ from typing import Any
 
 import jinja2
 import plotly.graph_objects as go
+import repository
 
+LIBRARY = repository.ROOT / "<<cookiecutter.project_slug>>/lifecycle/reporting/templates/plotly-basic.min.js"
 BLUE, GREEN, PURPLE, RED, GREY = "#1f6feb", "#1a7f37", "#8250df", "#cf222e", "#8c959f"
 
 
@@ -92,10 +94,8 @@ def fragments(figures: list[go.Figure]) -> list[str]:
         figure.update_layout(template="plotly_white", height=360, margin={"l": 60, "r": 20, "t": 50, "b": 80})
         figure.update_layout(legend={"orientation": "h", "y": -0.2})
     return [
-        figure.to_html(
-            full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displayModeBar": False}
-        )
-        for index, figure in enumerate(figures)
+        figure.to_html(full_html=False, include_plotlyjs=False, config={"responsive": True, "displayModeBar": False})
+        for figure in figures
     ]
 
 
@@ -161,6 +161,6 @@ def write(path: Path, evidence: dict[str, Any], total: float) -> Path:
         lstrip_blocks=True,
     )
     environment.globals.update(shown=shown)
-    page = environment.get_template("page.html").render(**facts(evidence), figures=figures, total=total)
+    page = environment.get_template("page.html").render(**facts(evidence), figures=figures, total=total, library=LIBRARY.read_text())
     path.write_text(page)
     return path

@@ -15,6 +15,7 @@ from lifecycle.documents import limits
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+TEMPLATES = Path(__file__).parent / "templates"
 ROWS, CELL = 30, 300  # limits in Markdown: rows of a table, characters of a cell or line
 
 
@@ -88,7 +89,7 @@ def cut(text: str, longest: int) -> str:
 def _environment() -> jinja2.Environment:
     """What compiles each file of `templates/` once."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -153,19 +154,24 @@ def page(
         verdict=verdict,
         setting=setting,
         sections=sections,
+        library=library() if any(figures.values()) else "",
         plots={title: [next(drawn) for _ in group] for title, group in figures.items()},
     )
 
 
+@cache
+def library() -> str:
+    """Plotly's script with bars, lines and points alone, which is in the page, so that it opens offline."""
+    return (TEMPLATES / "plotly-basic.min.js").read_text()
+
+
 def fragments(figures: "list[go.Figure]") -> list[str]:
-    """Plots as HTML; the first includes the plotting library, so that the page opens offline."""
+    """Plots as HTML, which need `library` before them."""
     for figure in figures:
         figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 60, "b": 40}, title_font_size=14)
         figure.update_layout(height=figure.layout.height or 380)
         figure.update_yaxes(automargin=True)
     return [
-        figure.to_html(
-            full_html=False, include_plotlyjs=index == 0, config={"responsive": True, "displayModeBar": False}
-        )
-        for index, figure in enumerate(figures)
+        figure.to_html(full_html=False, include_plotlyjs=False, config={"responsive": True, "displayModeBar": False})
+        for figure in figures
     ]

@@ -110,20 +110,33 @@ def coverage(residuals: record.Residuals) -> go.Figure:
 def confusion(evaluation: record.Evaluation) -> go.Figure:
     """Counts of rows, shaded by the share of each true class."""
     names = [html.escape(name) for name in evaluation.classes]
-    shares = [[count / max(sum(row), 1) for count in row] for row in evaluation.confusion]
+    cells = [
+        (prediction, truth, count, count / max(sum(row), 1))
+        for truth, row in zip(names, evaluation.confusion, strict=True)
+        for prediction, count in zip(names, row, strict=True)
+    ]
+    predictions, truths, counts, shares = zip(*cells, strict=True)
     figure = go.Figure(
-        go.Heatmap(
-            z=shares,
-            x=names,
-            y=names,
-            text=[[f"{count:,}" for count in row] for row in evaluation.confusion],
-            texttemplate="%{text}",
-            colorscale="Blues",
-            showscale=False,
+        go.Scatter(
+            x=predictions,
+            y=truths,
+            text=[f"{count:,}" for count in counts],
+            textfont={"color": ["#ffffff" if share > 0.5 else "#1f2328" for share in shares]},
+            hovertemplate="truth %{y}, prediction %{x}: %{text}<extra></extra>",
+            mode="markers+text",
+            marker={
+                "symbol": "square",
+                "size": max(14, min(90, 270 / len(names))),
+                "color": shares,
+                "colorscale": "Blues",
+                "cmin": 0,
+                "cmax": 1,
+            },
         )
     )
-    figure.update_yaxes(autorange="reversed", title="truth", type="category")
-    return figure.update_xaxes(title="prediction", type="category").update_layout(title="Confusion matrix")
+    ends = [-0.6, len(names) - 0.4]
+    figure.update_yaxes(range=ends[::-1], title="truth", type="category")
+    return figure.update_xaxes(range=ends, title="prediction", type="category").update_layout(title="Confusion matrix")
 
 
 def importance(evaluation: record.Evaluation) -> go.Figure:

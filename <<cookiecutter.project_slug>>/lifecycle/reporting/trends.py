@@ -61,28 +61,33 @@ def performance(metric: str, groups: dict[str, list[Window]]) -> go.Figure:
 def heat(title: str, groups: dict[str, list[Window]]) -> go.Figure:
     """One row of windows per series, as value / bound: 1 is at the bound, beyond is darker."""
     ends = sorted({window.end for windows in groups.values() for window in windows if not window.reference})
-    rows, texts = [], []
-    for windows in groups.values():
-        by_end = {window.end: window for window in windows if not window.reference}
-        found = [by_end.get(end) for end in ends]
-        rows.append(
-            [window.value / (window.high or 1) if window and window.value is not None else None for window in found]
-        )
-        texts.append([f"{window.value:.4g}" if window and window.value is not None else "" for window in found])
+    found = [
+        (window.end, html.escape(label), window.value, window.value / (window.high or 1))
+        for label, windows in groups.items()
+        for window in windows
+        if not window.reference and window.value is not None
+    ]
     figure = go.Figure(
-        go.Heatmap(
-            z=rows,
-            x=ends,
-            y=[html.escape(label) for label in groups],
-            text=texts,
+        go.Scatter(
+            x=[end for end, *_ in found],
+            y=[label for _, label, *_ in found],
+            text=[f"{value:.4g}" for *_, value, _ in found],
             hovertemplate="%{y}<br>until %{x}<br>%{text}<extra></extra>",
-            colorscale=[[0, "#ffffff"], [0.5, "#f6d5a8"], [1, RED]],
-            zmin=0,
-            zmax=2,
-            colorbar={"title": {"text": "value / bound", "side": "right"}},
+            mode="markers",
+            marker={
+                "symbol": "square",
+                "size": max(6, min(20, 700 / max(len(ends), 1))),
+                "color": [share for *_, share in found],
+                "colorscale": [[0, "#f6f8fa"], [0.5, "#f6d5a8"], [1, RED]],
+                "cmin": 0,
+                "cmax": 2,
+                "line": {"color": "#d1d9e0", "width": 1},
+                "colorbar": {"title": {"text": "value / bound", "side": "right"}},
+            },
         )
     )
-    figure.update_yaxes(autorange="reversed", type="category")
+    labels = [html.escape(label) for label in groups]
+    figure.update_yaxes(autorange="reversed", type="category", categoryorder="array", categoryarray=labels)
     return figure.update_layout(title=title, height=160 + 22 * len(groups))
 
 
