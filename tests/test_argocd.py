@@ -70,6 +70,8 @@ def part(sync: str = "Synced", compared: str = f"source = {SOURCE}", health: str
     return f"{{ metadata = {{}}, spec = {{ source = {SOURCE} }}, status = {{ {state} }}, {more} }}"
 
 
+EMPTY = 'source = { repoURL = "" }, '  # as Argo CD 3.5.1 writes it beside several sources
+SEVERAL = part().replace("source =", "sources =").replace("comparedTo = { ", f"comparedTo = {{ {EMPTY}")
 RUNNING = part().replace("status = { sync", 'status = { operationState = { phase = "Running", message = "m" }, sync')
 
 
@@ -91,7 +93,8 @@ def optional(application: str) -> str:
         (part(health="Degraded"), "Progressing", "Degraded: no resource has reported yet"),  # else it fails the wave
         (part(health="Missing"), "Missing", ""),
         (part(health="Progressing"), "Progressing", ""),
-        (part().replace("source =", "sources ="), "Healthy", ""),
+        (SEVERAL, "Healthy", ""),
+        (SEVERAL.replace("v2", "v1", 1), "Progressing", "Waits until Argo CD has compared its new version"),
         (
             optional(part(health="Degraded")),
             "Healthy",

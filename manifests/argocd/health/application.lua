@@ -31,7 +31,8 @@ local operation = status.operationState or {}
 local running = obj.operation ~= nil or operation.phase == "Running"
 local sync = status.sync or {}
 local compared = sync.comparedTo or {}
-if sync.status == nil or not same(compared.source, obj.spec.source) or not same(compared.sources, obj.spec.sources) then
+local from = obj.spec.sources and "sources" or "source" -- beside several, Argo CD writes `source: {repoURL: ""}` too
+if sync.status == nil or not same(compared[from], obj.spec[from]) then
   return waits("Waits until Argo CD has compared its new version with the cluster")
 end
 if sync.status ~= "Synced" then
