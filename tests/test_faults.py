@@ -268,6 +268,19 @@ def test_a_cluster_that_tells_the_real_github_is_left_alone(
     assert stage.cluster.asked == []
 
 
+@pytest.mark.parametrize("part", ["application", "deployment", "service"])
+def test_a_platform_that_is_not_up_yet_is_said_on_the_page(
+    part: str, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: "there")
+    found = stage.cluster.found
+    monkeypatch.setattr(stage.cluster, "found", lambda *asked: {"items": []} if asked[0] == part else found(*asked))
+    assert command.run(stage, FAULTS, tmp_path) == 1
+    problem = json.loads((tmp_path / "e2e.json").read_text())["problem"]
+    assert problem.startswith(f"`kubectl get {part}")
+    assert problem.endswith("finds nothing; wait until the platform is up, then try again.")
+
+
 def test_an_unknown_fault_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["rain"]) == 2
     assert capsys.readouterr().err.startswith("e2e: unknown faults: rain; known: canary, ")

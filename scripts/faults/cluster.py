@@ -27,6 +27,15 @@ class Cluster:
         text = self.kubectl("get", *arguments, "--ignore-not-found", "--output", "json")
         return dict(json.loads(text)) if text.strip() else {}
 
+    def must(self, *arguments: str) -> dict[str, Any]:
+        """An object, or a list of at least one, that a platform has; raises Failed if it does not."""
+        found = self.found(*arguments)
+        if not found or not found.get("items", [found]):
+            raise Failed(
+                f"`kubectl get {' '.join(arguments)}` finds nothing; wait until the platform is up, then try again."
+            )
+        return found
+
     def apply(self, *parts: dict[str, Any]) -> None:
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": parts})
         self.kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-", given=listed)

@@ -12,6 +12,10 @@ from faults.stands import HUB, MODEL, caller, git, hub, models, namespace
 PATIENCE = 900.0  # seconds until an environment must run git's revision
 SPACE = f"{MODEL}-production"
 SERVE = ("--namespace", SPACE, "--selector", "app.kubernetes.io/component=serve")
+MODELS = ("application", "models", *ARGOCD)  # the platform's last part
+SERVER = ("deployment", "argocd-repo-server", *ARGOCD)
+GATEWAY = ("service", "--all-namespaces", "--selector", "gateway.envoyproxy.io/owning-gateway-name=models")
+OPERATOR = ("deployment", "seldon-controller-manager", "--namespace", "seldon-system")
 IDENTITIES = (
     "import glob, json; print(json.dumps(sorted({json.loads(line)['request'] for name in "
     "glob.glob('/predictions/version=*/hour=*/*.jsonl') for line in open(name) if line.endswith('\\n')})))"
@@ -35,12 +39,12 @@ class Stage:
                 f"Argo CD of this cluster does not tell {HUB}; take a cluster for trials, and add "
                 f"`enterpriseBaseURL: {HUB}` below `service.github` in its manifests/argocd/notifications.yaml."
             )
+        for part in (MODELS, SERVER, GATEWAY, OPERATOR):
+            self.cluster.must(*part)
 
     def stand(self) -> None:
         """Put up git and the repository in it."""
-        (server,) = self.cluster.found("deployment", "argocd-repo-server", *ARGOCD)["spec"]["template"]["spec"][
-            "containers"
-        ]
+        (server,) = self.cluster.must(*SERVER)["spec"]["template"]["spec"]["containers"]
         self.cluster.apply(namespace())
         self._up("git", git(server["image"]))
 
@@ -54,7 +58,7 @@ class Stage:
 
     def find(self, *urls: str) -> None:
         """Let the platform find the model, as it would on GitHub; two addresses are two repositories of one name."""
-        (source,) = [self.cluster.found("application", "models", *ARGOCD)["spec"]["source"]]
+        source = self.cluster.must(*MODELS)["spec"]["source"]
         self.cluster.apply(models(source["repoURL"], source["targetRevision"], *(urls or (URL,))))
 
     def listen(self, image: str) -> None:
@@ -68,8 +72,7 @@ class Stage:
 
     def call(self, image: str) -> None:
         """Begin to send requests through the gateway."""
-        chosen = "gateway.envoyproxy.io/owning-gateway-name=models"
-        (way,) = self.cluster.found("service", "--all-namespaces", "--selector", chosen)["items"]
+        (way,) = self.cluster.must(*GATEWAY)["items"]
         host = f"{way['metadata']['name']}.{way['metadata']['namespace']}"
         self._up(
             "caller", caller(image, f"http://{host}/seldon/{SPACE}/{MODEL}/api/v1.0/predictions", self.repository.row())
@@ -78,9 +81,8 @@ class Stage:
     def versions(self) -> dict[str, str]:
         """Of what the cluster runs, for the page."""
         server = json.loads(self.cluster.kubectl("version", "--output", "json"))["serverVersion"]["gitVersion"]
-        (argo,) = self.cluster.found("deployment", "argocd-server", *ARGOCD)["spec"]["template"]["spec"]["containers"]
-        place = ("deployment", "seldon-controller-manager", "--namespace", "seldon-system")
-        (seldon,) = self.cluster.found(*place)["spec"]["template"]["spec"]["containers"]
+        (argo,) = self.cluster.must(*SERVER)["spec"]["template"]["spec"]["containers"]
+        (seldon,) = self.cluster.must(*OPERATOR)["spec"]["template"]["spec"]["containers"]
         tags = (one["image"].partition("@")[0].rpartition(":")[2] for one in (argo, seldon))
         return dict(zip(("Kubernetes", "Argo CD", "Seldon's operator"), (server, *tags), strict=True))
 
