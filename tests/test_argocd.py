@@ -151,7 +151,7 @@ def seconds(name: str, key: str) -> int:
 def test_the_runbook_says_when_github_is_told_and_when_a_newer_commit_is_taken() -> None:
     for one in ("dev", "staging", "production"):
         retry = only(built("models/repository"), "Application", f"my-model-{one}")["spec"]["syncPolicy"]["retry"]
-        assert retry == {}  # limit 0: one try, so a newer commit waits for one only, and the revision is the one tried
+        assert retry == {"refresh": True}  # no limit: one try, so a newer commit waits for one only, and the revision is the one tried
     smoke, start = seconds("smoke", "activeDeadlineSeconds"), seconds("model", "progressDeadlineSeconds")
     assert only(argocd(), "CronJob", "outcomes")["spec"]["schedule"] == "* * * * *"
     looked = 60 + 10  # outcomes begins each minute, and its pod takes a moment

@@ -295,7 +295,7 @@ def test_a_repository_gets_its_environments() -> None:
         assert one["spec"]["syncPolicy"] == {
             "automated": {"prune": True, "selfHeal": True},
             "syncOptions": ["ServerSideApply=true"],  # not CreateNamespace: a project without Namespace refuses it
-            "retry": {},
+            "retry": {"refresh": True},
         }
         assert one["metadata"]["annotations"]["argocd.argoproj.io/manifest-generate-paths"] == "/manifests"
 

@@ -298,7 +298,7 @@ def test_every_application_is_pruned_healed_and_retried() -> None:
         assert policy["automated"] == {"prune": True, "selfHeal": True}
         assert "ServerSideApply=true" in policy["syncOptions"]
         if "environment" in one["metadata"].get("labels", {}):
-            assert policy["retry"] == {}  # limit 0: a bad release is told after one try; see argocd/outcomes
+            assert policy["retry"] == {"refresh": True}  # no limit: a bad release is told after one try; see argocd/outcomes
         else:
             assert policy["retry"]["limit"] >= 1
             assert policy["retry"]["refresh"] is True
@@ -306,10 +306,10 @@ def test_every_application_is_pruned_healed_and_retried() -> None:
 
 
 def zeros(node: Any, path: str = "") -> list[str]:
-    """Where a zero value stands, which Argo CD's own types leave out when it writes an Application."""
-    if isinstance(node, dict):
+    """Where a zero value stands, which Argo CD's own types leave out when it writes an Application, or an empty object."""
+    if isinstance(node, dict) and node:
         return [one for key, value in node.items() for one in zeros(value, f"{path}/{key}")]
-    if isinstance(node, list):
+    if isinstance(node, list) and node:
         return [one for index, value in enumerate(node) for one in zeros(value, f"{path}/{index}")]
     return [] if node else [path]
 
@@ -321,6 +321,7 @@ def test_what_argo_cd_writes_back_is_what_git_says() -> None:
             spec = {key: value for key, value in one["spec"].items() if key not in ("source", "sources")}
             assert zeros(spec) == [], one["metadata"]["name"]
     assert zeros({"syncPolicy": {"retry": {"limit": 0}}}) == ["/syncPolicy/retry/limit"]
+    assert zeros({"syncPolicy": {"retry": {}}}) == ["/syncPolicy/retry"]
 
 
 def test_one_clone_is_followed_and_its_folders_are_there() -> None:
