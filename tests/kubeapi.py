@@ -1,4 +1,4 @@
-"""A small API server: Applications, listed by pages and patched, and pods; it refuses what the real one refuses."""
+"""A small API server: Applications, listed by pages and patched, pods and Deployments; it refuses as the real one."""
 
 import json
 import threading
@@ -29,18 +29,23 @@ class State:
     """What the cluster has, and what was asked of it."""
 
     def __init__(
-        self, applications: list[Object], pods: list[Object], refuses: Callable[[Object, Object], str]
+        self,
+        applications: list[Object],
+        pods: list[Object],
+        refuses: Callable[[Object, Object], str],
+        deployments: tuple[Object, ...] = (),
     ) -> None:
         self.applications = {one["metadata"]["name"]: one for one in applications}
-        self.pods, self.refuses = pods, refuses
+        self.pods, self.refuses, self.deployments = pods, refuses, deployments
         self.patches: list[tuple[str, Object]] = []
         self.address = ""
 
     def listed(self, path: str, query: dict[str, list[str]]) -> Object:
-        """One page of at most two Applications, or the pods of a namespace."""
-        if path.endswith("/pods"):
-            namespace = path.split("/")[4]
-            return {"metadata": {}, "items": [one for one in self.pods if one["metadata"]["namespace"] == namespace]}
+        """One page of at most two Applications, or the pods or Deployments of a namespace."""
+        if path.endswith(("/pods", "/deployments")):
+            _, _, namespace, kind = path.rsplit("/", 3)
+            found = self.pods if kind == "pods" else self.deployments
+            return {"metadata": {}, "items": [one for one in found if one["metadata"]["namespace"] == namespace]}
         start, size = int(query.get("continue", ["0"])[0]), min(2, int(query["limit"][0]))
         found = list(self.applications.values())
         more = {"continue": str(start + size)} if start + size < len(found) else {"continue": ""}

@@ -115,9 +115,9 @@ def allowed(new: Object, old: Object) -> str:
     return "; ".join(refusals(limits(), {"object": new, "oldObject": old, "request": user}))
 
 
-def ran(*found: Object, pods: tuple[Object, ...] = ()) -> State:
+def ran(*found: Object, pods: tuple[Object, ...] = (), deployments: tuple[Object, ...] = ()) -> State:
     """The cluster after one minute."""
-    with serving(State(list(found), list(pods), allowed)) as state:
+    with serving(State(list(found), list(pods), allowed, deployments)) as state:
         minute.run(Cluster(state.address, TOKEN), NOW)
     return state
 
@@ -151,7 +151,7 @@ def told(state: State, name: str = "my-model-dev") -> Object | None:
         (application(phase="Error", message=f"ComparisonError: {KUSTOMIZE}"), "release"),
         (application(phase="Succeeded", conditions=[{"type": "ComparisonError", "message": KUSTOMIZE}]), "release"),
         (application(phase="Succeeded", conditions=[{"type": "ComparisonError", "message": NO_GIT}]), None),
-        (application(message="Operation terminated"), None),  # by a person
+        (application(message="Operation terminated"), "person"),
     ],
 )
 def test_a_bad_release_is_told_apart_from_a_platform_that_was_not_ready(found: Object, blame: str | None) -> None:
@@ -304,10 +304,74 @@ def test_an_application_that_cannot_be_read_keeps_none_of_the_others() -> None:
     broken = application([HOOK])
     broken["metadata"] |= {"name": "a-dev", "annotations": {"failed": "not JSON"}}
     with serving(State([broken, application([HOOK])], [], allowed)) as state:
-        lines, whole = minute.run(Cluster(state.address, TOKEN), NOW)
+        lines, whole, _ = minute.run(Cluster(state.address, TOKEN), NOW)
     assert told(state)
     assert not whole  # the job fails, which Prometheus tells
     assert lines[0].startswith("a-dev: JSONDecodeError")
+
+
+# A rollout that stands still while older pods answer: Seldon reports nothing, so the sync would wait for its time limit
+
+BEGAN, GAVE_UP = "2026-11-28T11:55:00Z", "2026-11-28T11:59:01Z"
+CUT, TIMEOUT = "Operation terminated", "Operation terminated, triggered by controller sync timeout"
+
+
+def rolling(**more: Any) -> Object:
+    """A model's Application whose sync waits for its pods."""
+    found = application([result(hookPhase="Running")], "waiting for healthy state of SeldonDeployment", "Running")
+    found["status"]["operationState"] |= {"startedAt": BEGAN, **more}
+    return found
+
+
+PULLS = waiting("ImagePullBackOff", "Back-off")
+
+
+def a_deployment(reason: str = "ProgressDeadlineExceeded", since: str = GAVE_UP, seen: int = 2) -> Object:
+    condition = {"type": "Progressing", "status": "False", "reason": reason, "lastTransitionTime": since}
+    available = {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "lastTransitionTime": "1"}
+    about = {"name": "my-model-main-0-model", "namespace": "my-model-dev", "generation": 2}
+    return {"metadata": about, "status": {"observedGeneration": seen, "conditions": [available, condition]}}
+
+
+def test_a_sync_that_waits_for_pods_that_gave_up_is_ended() -> None:
+    state = ran(rolling(), deployments=(a_deployment(),))
+    assert state.applications["my-model-dev"]["status"]["operationState"]["phase"] == "Terminating"
+    assert told(state) is None  # until Argo CD has ended it
+
+
+@pytest.mark.parametrize(
+    "deployment",
+    [
+        a_deployment(reason="ReplicaSetUpdated"),
+        a_deployment(since="2026-11-28T11:54:59Z"),  # of the release before: this sync's pods have yet to begin
+        a_deployment(seen=1),
+    ],
+    ids=["progressing", "earlier", "unseen"],
+)
+def test_a_sync_whose_pods_may_still_come_goes_on(deployment: Object) -> None:
+    assert ran(rolling(), deployments=(deployment,)).patches == []
+
+
+@pytest.mark.parametrize("message", [CUT, TIMEOUT])
+def test_pods_that_gave_up_are_told_and_not_tried_again(message: str) -> None:
+    found, pods = application([result(hookPhase="Running")], message), (a_pod(containerStatuses=PULLS),)
+    state = ran(found, pods=pods, deployments=(a_deployment(since="2026-11-27T00:00:00Z"),))
+    word = told(state)
+    assert word
+    assert word["said"] == "pod my-model-main-0: ImagePullBackOff: Back-off"
+    assert "operation" not in state.applications["my-model-dev"]
+    word = told(ran(found, deployments=(a_deployment(),)))
+    assert word
+    assert word["said"] == "Deployment my-model: its pods were not ready in time"
+
+
+def test_in_another_cluster_the_time_limit_tells() -> None:
+    for results, is_told in (([result(hookPhase="Running")], True), ([], False)):
+        found = application(results, TIMEOUT)
+        found["spec"]["destination"]["server"] = "https://west:6443"
+        state = ran(found, deployments=(a_deployment(),))
+        assert (told(state) is not None) == is_told
+        assert ("operation" in state.applications["my-model-dev"]) != is_told
 
 
 # Its rights
@@ -320,6 +384,7 @@ def test_an_application_that_cannot_be_read_keeps_none_of_the_others() -> None:
         ({"operation": {"sync": {"prune": True, "syncOptions": ["ServerSideApply=true"]}}}, ""),
         ({"spec": {"project": "platform"}}, "spec or status"),
         ({"status": {"operationState": {"phase": "Succeeded"}}}, "spec or status"),
+        ({"status": {"operationState": {"phase": "Terminating"}}}, "spec or status"),  # it does not run
         ({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}}, "annotation failed"),
         ({"metadata": {"annotations": {"argocd.argoproj.io/compare-options": None}}}, "annotation failed"),
         ({"metadata": {"labels": {"environment": "production"}}}, "labels, finalizers"),
@@ -337,12 +402,33 @@ def test_the_account_may_write_its_word_and_ask_for_a_sync_and_nothing_else(patc
     assert (refused_as in said) if refused_as else said == ""
 
 
+@pytest.mark.parametrize(
+    ("patch", "refused_as"),
+    [
+        ({"operationState": {"phase": "Terminating"}}, ""),
+        ({"operationState": {"phase": "Failed"}}, "spec or status"),
+        ({"operationState": {"phase": "Terminating", "message": "x"}}, "spec or status"),
+        ({"operationState": {"phase": "Terminating", "startedAt": None}}, "spec or status"),
+        ({"operationState": {"phase": "Terminating", "retryCount": 9}}, "spec or status"),
+        ({"operationState": {"phase": "Terminating"}, "sync": {"status": "Synced"}}, "spec or status"),
+        ({"operationState": None}, "spec or status"),
+    ],
+)
+def test_of_a_sync_that_runs_the_account_may_change_that_it_runs(patch: Object, refused_as: str) -> None:
+    old = rolling()
+    said = allowed(merged(old, {"status": patch}), old)
+    assert (refused_as in said) if refused_as else said == ""
+
+
 def test_the_account_reads_applications_and_pods_and_patches_applications() -> None:
     found = objects(FOLDER)
     assert only(found, "Role")["rules"] == [
         {"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": ["list", "patch"]}
     ]
-    assert only(found, "ClusterRole")["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
+    assert only(found, "ClusterRole")["rules"] == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list"]},
+    ]
     (binding,) = (one["spec"] for one in found if one["kind"] == "ValidatingAdmissionPolicyBinding")
     assert binding == {"policyName": "outcomes", "validationActions": ["Deny"]}
     account = {"kind": "ServiceAccount", "name": "outcomes", "namespace": "argocd"}

@@ -298,7 +298,7 @@ def test_every_application_is_pruned_healed_and_retried() -> None:
         assert policy["automated"] == {"prune": True, "selfHeal": True}
         assert "ServerSideApply=true" in policy["syncOptions"]
         if "environment" in one["metadata"].get("labels", {}):
-            assert policy["retry"] == {"refresh": True}  # no limit: a bad release is told after one try; see argocd/outcomes
+            assert policy["retry"] == {"refresh": True}  # no limit: a bad release is told after one try
         else:
             assert policy["retry"]["limit"] >= 1
             assert policy["retry"]["refresh"] is True
@@ -306,7 +306,7 @@ def test_every_application_is_pruned_healed_and_retried() -> None:
 
 
 def zeros(node: Any, path: str = "") -> list[str]:
-    """Where a zero value stands, which Argo CD's own types leave out when it writes an Application, or an empty object."""
+    """Where something empty or zero stands, which Argo CD's own types leave out when it writes an Application."""
     if isinstance(node, dict) and node:
         return [one for key, value in node.items() for one in zeros(value, f"{path}/{key}")]
     if isinstance(node, list) and node:

@@ -19,8 +19,8 @@ NOT_READY = re.compile(  # in what the API server, Argo CD and its git and clust
     r"|code = (?:Unavailable|DeadlineExceeded)"
 )
 UNRENDERED = re.compile(r"kustomize build|app path does not exist")  # of all reasons of a ComparisonError, those in git
-TIMEOUT = "controller sync timeout"  # appcontroller.go; without it a person ended the sync
-PLATFORM, RELEASE = "platform", "release"
+TIMEOUT = "controller sync timeout"  # appcontroller.go; without it a person, or minute.py, ended the sync
+PLATFORM, RELEASE, PERSON = "platform", "release", "person"
 UNENDED = "unrendered"  # no sync began
 
 
@@ -33,6 +33,7 @@ class Outcome(NamedTuple):
     name: str = ""
     ended: str = ""
     partial: bool = False  # a self-heal, which runs no smoke test
+    cut: bool = False  # it was ended while it waited, so only the pods can say why
 
 
 def of(application: Object) -> Outcome | None:
@@ -48,7 +49,7 @@ def of(application: Object) -> Outcome | None:
         return None
     partial = bool((state["operation"].get("sync") or {}).get("resources"))
     blame, said, kind, name = _blamed(state)
-    return Outcome(blame, said, kind, name, state.get("finishedAt", ""), partial) if blame else None
+    return Outcome(blame, said, kind, name, state.get("finishedAt", ""), partial, "Operation terminat" in said)
 
 
 def _blamed(state: Object) -> tuple[str, str, str, str]:
@@ -59,12 +60,17 @@ def _blamed(state: Object) -> tuple[str, str, str, str]:
         first = (own or refused)[0]
         return RELEASE if own else PLATFORM, first.get("message", ""), first["kind"], first["name"]
     if "Operation terminat" in message:
-        return (PLATFORM if TIMEOUT in message else ""), message, "", ""
+        waited = [one for one in results if one["kind"] == "SeldonDeployment" and one.get("hookPhase") == "Running"]
+        return (PLATFORM if TIMEOUT in message else PERSON), message, *_named(waited)
     failed = [one for one in results if one.get("hookPhase") in ("Error", "Failed")]
     if failed:
         return RELEASE, failed[0].get("message", ""), failed[0]["kind"], failed[0]["name"]
     waits = state["phase"] == "Error" or NOT_READY.search(message)
     return PLATFORM if waits and not UNRENDERED.search(message) else RELEASE, message, "", ""
+
+
+def _named(results: list[Object]) -> tuple[str, str]:
+    return (results[0]["kind"], results[0]["name"]) if results else ("", "")
 
 
 def digest(application: Object) -> str:
