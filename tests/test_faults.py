@@ -74,6 +74,8 @@ class FakeCluster(Cluster):
                 self.words.append(self.word("verified"))
         if path == "calls":
             self.number += 1
+        if path == "refused":
+            return int(self.away)
         return self.words if path == "words" else [[0.0, 200, f"call-{number}"] for number in range(self.number)]
 
     def word(self, event: str) -> dict[str, Any]:
@@ -327,6 +329,9 @@ def test_in_githubs_place_a_word_is_refused_while_github_is_away_and_then_taken(
         assert asked(f"{here}/app/installations/1/access_tokens", {})[0] == 201
         assert asked(f"{here}/api/v3/repos/acme/my-model/deployments?ref=x") == (200, [])
         assert asked(f"{here}/away", True) == (200, {"away": True})
+        assert asked(f"{here}/refused") == (200, 0)
+        assert asked(f"{here}/app/installations/1/access_tokens", {})[0] == 502  # so that no word comes
+        assert asked(f"{here}/refused") == (200, 1)
         assert asked(f"{here}/api/v3/repos/acme/my-model/dispatches", word)[0] == 502
         assert asked(f"{here}/api/v3/repos/acme/my-model/deployments", {})[0] == 502
         assert asked(f"{here}/away", False) == (200, {"away": False})

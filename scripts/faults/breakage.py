@@ -70,10 +70,7 @@ def speechless(stage: Stage) -> None:
     changed(stage)
     stage.runs("production")
 
-    def refused() -> bool:
-        return any(not one["taken"] for one in stage.cluster.served("hub", "words"))
-
-    stage.cluster.until("A word that GitHub refuses", 300, refused)
+    stage.cluster.until("A call that GitHub refuses", 300, lambda: stage.cluster.served("hub", "refused") > 0)
 
 
 def back(stage: Stage) -> None:

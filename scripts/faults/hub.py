@@ -1,6 +1,7 @@
 """Answers Argo CD in GitHub's place, in a pod: keeps each word that it is told, and fails while it is told to.
 
-It needs Python alone. `GET /words` lists the words; `POST /away` with `true` answers every call with 502.
+It needs Python alone. `GET /words` lists the words; `POST /away` with `true` answers every call with 502, and
+`GET /refused` counts those calls.
 """
 
 import json
@@ -12,12 +13,12 @@ from typing import Any
 
 
 class State:
-    """The words in the order in which they came, and whether GitHub is away."""
+    """The words in the order in which they came, whether GitHub is away, and how many calls came meanwhile."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.words: list[dict[str, Any]] = []
-        self.away = False
+        self.away, self.refused = False, 0
 
 
 def answer(state: State, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -25,6 +26,8 @@ def answer(state: State, method: str, path: str, body: Any) -> tuple[int, Any]:
     place = path.partition("?")[0].removeprefix("/api/v3")
     if (method, place) == ("GET", "/words"):
         return 200, state.words
+    if (method, place) == ("GET", "/refused"):
+        return 200, state.refused
     if (method, place) == ("POST", "/away"):
         state.away = body is True
         return 200, {"away": state.away}
@@ -32,7 +35,8 @@ def answer(state: State, method: str, path: str, body: Any) -> tuple[int, Any]:
     if dispatch:
         told = {"at": time.time(), "repository": place.removeprefix("/repos/").removesuffix("/dispatches")}
         state.words.append({**told, "taken": not state.away, "event": body["event_type"], **body["client_payload"]})
-    if state.away:
+    if state.away:  # Argo CD asks for a token first, and so says no word while it gets none
+        state.refused += 1
         return 502, {"message": "Bad gateway"}
     if dispatch:
         return 204, None
