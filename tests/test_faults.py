@@ -27,7 +27,13 @@ from faults.trial import tried
 from folders import built, only
 from test_docs import anchors
 
-GOOD = Outcome(Fault("x", "y", lambda _: None, told=("verified",)), seconds=9, requests=90, told=("verified",))
+GOOD = Outcome(
+    Fault("x", "y", lambda _: None, told=("verified",), soon=60),
+    seconds=9,
+    requests=90,
+    told=("verified",),
+    after=(60,),
+)
 DAY = {"type": "ErrorOccurred", "status": "True"}
 
 
@@ -79,7 +85,8 @@ class FakeCluster(Cluster):
         return self.words if path == "words" else [[0.0, 200, f"call-{number}"] for number in range(self.number)]
 
     def word(self, event: str) -> dict[str, Any]:
-        return {"event": event, "environment": "production", "taken": not self.away}
+        taken = not self.away
+        return {"event": event, "environment": "production", "taken": taken, "at": 60.0, "revision": "head"}
 
     def pause(self, seconds: float) -> None:
         pass
@@ -104,6 +111,8 @@ class FakeRepository(Repository):
         pass
 
     def run(self, *given: str, folder: Path | None = None) -> str:
+        if "show" in given:
+            return "0"
         if "rollback" in given or "promote" in given or "make" not in given[0]:
             return "head"
         return ""
@@ -148,6 +157,7 @@ def test_each_fault_is_done_and_judged_as_its_table_says(fault: Fault, stage: St
     outcome = tried(fault, stage)
     assert (outcome.wrong(), outcome.untried) == ([], ""), outcome
     assert outcome.told == fault.told
+    assert outcome.after == (60.0,) * len(fault.told)
     assert not fault.shows or fault.shows in outcome.showed
 
 
@@ -185,7 +195,8 @@ def test_the_faults_have_names_of_their_own() -> None:
         ({"lost": 2}, "2 answered requests are not in the log."),
         ({"requests": 0}, "No request was sent."),
         ({"told": ()}, "GitHub was told nothing, not verified."),
-        ({"told": ("verified", "verified")}, "GitHub was told verified, verified, not verified."),
+        ({"after": (61.0,)}, "GitHub was told after 61 s, not 60 s at most."),
+        ({"told": ("verified", "verified"), "after": (9.0, 9.0)}, "GitHub was told verified, verified, not verified."),
         ({"seconds": 901.0}, "It took 901 s, not 900 s at most."),
         ({"problem": "Pods did not come."}, "Pods did not come."),
     ],
@@ -214,7 +225,10 @@ def test_what_is_allowed_to_fail_is_said_and_is_not_red() -> None:
 
 
 def test_the_json_has_every_column_of_every_fault(stage: Stage, tmp_path: Path) -> None:
-    page.write(tmp_path, page.document([replace(GOOD, fault=one, told=one.told) for one in FAULTS], stage.versions()))
+    page.write(
+        tmp_path,
+        page.document([replace(GOOD, fault=one, told=one.told, after=(9.0,) * 3) for one in FAULTS], stage.versions()),
+    )
     found = json.loads((tmp_path / "e2e.json").read_text())
     assert [row["name"] for row in found["faults"]] == [fault.name for fault in FAULTS]
     wanted = {
@@ -230,7 +244,7 @@ def test_the_json_has_every_column_of_every_fault(stage: Stage, tmp_path: Path) 
         "lost",
         "may_lose",
     }
-    assert all(set(row) == wanted | {"showed", "told", "does", "runbook"} for row in found["faults"])
+    assert all(set(row) == wanted | {"showed", "told", "after", "does", "runbook"} for row in found["faults"])
     assert found["versions"] == {"Kubernetes": "v1.36.3", "Argo CD": "v3", "Seldon's operator": "v3"}
     shown = (tmp_path / "index.html").read_text()
     assert all(row["runbook"] in shown and row["name"] in shown for row in found["faults"])

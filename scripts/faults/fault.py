@@ -29,6 +29,7 @@ class Fault:
     fails: str = ""  # why requests may fail; empty: none may
     loses: str = ""  # why rows of the log may be lost; empty: none may
     within: float = 900.0  # seconds, all in all
+    soon: float = 0.0  # seconds from the commit until the first word must come; 0: whenever
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Outcome:
     lost: int = 0
     showed: str = ""
     told: tuple[str, ...] = ()
+    after: tuple[float, ...] = ()  # seconds from its commit to each word
     problem: str = ""  # a sentence, if it did not come to its end
     untried: str = ""  # a sentence, if it could not be tried here
 
@@ -59,6 +61,8 @@ class Outcome:
         if self.told != self.fault.told:
             told, wanted = (", ".join(words) or "nothing" for words in (self.told, self.fault.told))
             found.append(f"GitHub was told {told}, not {wanted}.")
+        if self.fault.soon and self.after and self.after[0] > self.fault.soon:
+            found.append(f"GitHub was told after {self.after[0]:.0f} s, not {self.fault.soon:.0f} s at most.")
         if self.seconds > self.fault.within:
             found.append(f"It took {self.seconds:.0f} s, not {self.fault.within:.0f} s at most.")
         return found

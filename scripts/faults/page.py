@@ -37,6 +37,7 @@ def _row(one: Outcome) -> dict[str, Any]:
         "may_lose": one.fault.loses,
         "showed": one.showed,
         "told": list(one.told),
+        "after": [round(seconds) for seconds in one.after],
         "does": one.fault.does,
         "runbook": one.fault.runbook,
     }

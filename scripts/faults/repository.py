@@ -87,6 +87,10 @@ class Repository:
     def head(self) -> str:
         return self.run("git", "rev-parse", "HEAD").strip()
 
+    def committed(self, revision: str) -> float:
+        """The moment of a commit, in seconds."""
+        return float(self.run("git", "show", "--no-patch", "--format=%ct", revision))
+
     def image(self, target: str) -> str:
         """Build and push an image; returns its name with the digest."""
         name = f"{self._registry}/{OWNER}/{MODEL}-{target}"

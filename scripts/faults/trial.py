@@ -1,6 +1,7 @@
 """Tries one fault under load, and measures what became of requests, rows and words."""
 
 import time
+from typing import Any
 
 from faults import Failed
 from faults.fault import Fault, Outcome, Untried
@@ -9,9 +10,18 @@ from faults.stage import SPACE, Stage
 QUIET = 15.0  # seconds in which a word too many, or a late answer, would come
 
 
-def told(stage: Stage, words: int) -> tuple[str, ...]:
+def said(stage: Stage, words: int) -> list[dict[str, Any]]:
     """The words on production that came after so many."""
-    return tuple(str(one["event"]) for one in stage.words()[words:] if one["environment"] == "production")
+    return [one for one in stage.words()[words:] if one["environment"] == "production"]
+
+
+def told(stage: Stage, words: int) -> tuple[str, ...]:
+    return tuple(str(one["event"]) for one in said(stage, words))
+
+
+def waited(stage: Stage, words: int) -> tuple[float, ...]:
+    """The seconds from the commit that each word is about until GitHub took it."""
+    return tuple(one["at"] - stage.repository.committed(one["revision"]) for one in said(stage, words))
 
 
 def shown(stage: Stage) -> str:
@@ -54,4 +64,5 @@ def tried(fault: Fault, stage: Stage) -> Outcome:
     answered = {identity for _, status, identity in calls if status == 200}
     lost = len(answered - stage.logged())
     failed = sum(status != 200 for _, status, _ in calls)
-    return Outcome(fault, seconds, len(calls), failed, lost, showed, told(stage, words), problem)
+    heard, after = told(stage, words), waited(stage, words)
+    return Outcome(fault, seconds, len(calls), failed, lost, showed, heard, after, problem)
