@@ -50,7 +50,7 @@ class Stage:
 
     def _up(self, name: str, parts: list[dict[str, Any]]) -> None:
         """Put up a pod of ours anew."""
-        self.cluster.kubectl("delete", "pod", "--namespace", "e2e", "--ignore-not-found", name)
+        self.cluster.kubectl("delete", "pod", "--namespace", "e2e", "--ignore-not-found", "--now", name)
         self.cluster.apply(*parts)
         self.cluster.kubectl(
             "wait", "--namespace", "e2e", "--for", "condition=ready", "--timeout", "300s", f"pod/{name}"
