@@ -1,5 +1,7 @@
 """Prints the champion gates' operating characteristic: how often they accept equal, worse and better models.
 
+For few rows, it also prints what the gates say of this themselves, about pairs that are equal by construction.
+
 Each model is trained on fresh rows from a known source, as many as the example has, so models differ as retrained ones
 do. A worse model is one with noise on its scores that lowers its ROC AUC on 250,000 rows by twice the margin.
 """
@@ -11,7 +13,7 @@ import numpy as np
 from lifecycle import config, policy
 from lifecycle.artifact.predictor import Array, Predictions
 from lifecycle.documents import record
-from lifecycle.evaluation import gate, intervals, metrics
+from lifecycle.evaluation import gate, intervals, metrics, power, together
 from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -19,6 +21,7 @@ PROJECT = Path(__file__).resolve().parents[1] / "<<cookiecutter.project_slug>>"
 FEATURES, TRAIN_ROWS, MODELS, REPETITIONS = 8, 40_000, 24, 200
 NOISE_ROWS = 250_000
 SIZES = (1_000, 2_000, 5_000, 10_000, 20_000)
+FEW = 300  # test rows, by which equal models are often refused
 
 
 def rows(generator: np.random.Generator, count: int) -> tuple[Array, Array]:
@@ -58,17 +61,55 @@ def predictions(scores: Array) -> Predictions:
     return Predictions((probability >= 0.5).astype(int), np.column_stack([1 - probability, probability]))
 
 
-def passes(settings: config.Config, truth: Array, candidate: Predictions, champion: Predictions) -> dict[str, bool]:
-    """Whether each champion gate accepts the candidate, whether all do, and whether its ROC AUC is no lower."""
+def decided(settings: config.Config, truth: Array, candidate: Predictions, champion: Predictions) -> record.Decision:
+    """The champion gates' decision."""
     names = [rule.metric for rule in settings.gates if isinstance(rule, policy.ChampionGate)]
     found = intervals.estimates(names, truth, {"candidate": candidate, "champion": champion}, settings.evaluate)
     differences = intervals.differences(found["candidate"], found["champion"], settings.evaluate.level)
     against = record.Champion.model_construct(differences=differences)
-    evaluation = record.Evaluation.model_construct(rows=len(truth), champion=against)
-    decision = gate.decide(settings, evaluation)
-    outcomes = {verdict.title: verdict.outcome for verdict in decision.gates}
-    each = {name: outcomes[f"champion {name}"] == "pass" for name in names}
-    return {**each, "all": decision.passed, "candidate >= champion": differences["roc_auc"].value >= 0}
+    evaluation = record.Evaluation.model_construct(rows=len(truth), champion=against, directions={})
+    return gate.decide(settings, evaluation)
+
+
+def outcomes(decision: record.Decision, outcome: str = "pass") -> dict[str, bool]:
+    """Whether each champion gate has an outcome."""
+    return {str(v.gate["metric"]): v.outcome == outcome for v in decision.gates if v.gate["kind"] == "champion"}
+
+
+def passes(settings: config.Config, truth: Array, candidate: Predictions, champion: Predictions) -> dict[str, bool]:
+    """Whether each champion gate accepts the candidate, whether all do, and whether its ROC AUC is no lower."""
+    decision = decided(settings, truth, candidate, champion)
+    areas = [metrics.value("roc_auc", truth, answers) for answers in (candidate, champion)]
+    return {**outcomes(decision), "all": decision.passed, "candidate >= champion": areas[0] >= areas[1]}
+
+
+def seen(
+    settings: config.Config, models: list[HistGradientBoostingClassifier], spread: float, loss: float
+) -> dict[str, Array]:
+    """How often equal models pass and one whose ROC AUC is lower by `loss` fails, each after what the gates say of it.
+
+    Equal are a model with noise and the same with other noise; worse is a model with noise than it is without.
+    """
+    generator, counts = np.random.default_rng(1), dict[str, Array]()
+    plan = settings.evaluate.model_copy(update={"resamples": 250})  # each tells a little, 200 repetitions enough
+    fewer = settings.model_copy(update={"evaluate": plan})
+    for repetition in range(REPETITIONS):
+        inputs, truth = rows(generator, FEW)
+        clean = score(models[repetition % MODELS], inputs)
+        one, other = (predictions(clean + spread / 3 * generator.normal(size=FEW)) for _ in range(2))
+        worse = predictions(clean + spread * generator.normal(size=FEW))
+        for column, candidate, champion in ((0, one, other), (2, worse, predictions(clean))):
+            decision = decided(settings, truth, candidate, champion)
+            moves = together.estimates(fewer, truth, {"candidate": candidate, "champion": champion})[1]
+            told = power.told(decision, settings.gates, moves)
+            if column == 0:
+                said = {str(v.gate["metric"]): v.power.equal or 0 for v in told.gates if v.power}
+                said["all"], found = 1 - (told.refuses or 0), {**outcomes(told), "all": told.passed}
+            elif view := power.view(settings.gates[0], told.evaluation, moves):
+                said, found = {"roc_auc": np.mean(np.array(view.moves) - loss < view.bar)}, outcomes(told, "fail")
+            for name, share in said.items():
+                counts.setdefault(name, np.zeros(4))[column : column + 2] += share, found[name]
+    return {name: found / REPETITIONS for name, found in counts.items()}
 
 
 def main() -> int:
@@ -102,6 +143,10 @@ def main() -> int:
         for name, found in counts.items():
             equal, worse, better = found / REPETITIONS
             print(f"| {size:,} | {name} | {equal:.1%} | {worse:.1%} | {better:.1%} |", flush=True)
+    print("\n| test rows | gate | says: equal passes | equal passes | says: worse fails | worse fails |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, found in seen(settings, models, spread, 2 * margin).items():
+        print(f"| {FEW} | {name} | {' | '.join(f'{share:.1%}' for share in found)} |")
     return 0
 
 

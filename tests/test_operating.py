@@ -21,3 +21,12 @@ def test_at_10000_rows_equal_and_better_models_pass_and_worse_ones_do_not() -> N
     naive = re.search(row.format("candidate >= champion"), said, flags=re.M)
     assert naive
     assert float(naive[1]) < 65, "a plain comparison refuses about half of the equal models"
+    for name in ("roc_auc", "f1", "all"):  # at 300 rows, what the gates say of themselves
+        line = re.search(
+            rf"^\| 300 \| {name} \| ([0-9.]+)% \| ([0-9.]+)% \| ([0-9.]+)% \| ([0-9.]+)% \|$", said, flags=re.M
+        )
+        assert line, said
+        says_passes, passes, says_fails, fails = map(float, line.groups())
+        assert abs(says_passes - passes) < 10, "three standard errors of 200 repetitions"
+        assert abs(says_fails - fails) < 10
+        assert 20 < passes < 80, "where a gate could say anything and be right, nothing is shown"

@@ -59,6 +59,12 @@ def _gate(options: argparse.Namespace) -> str:
     return gate.run(config.load(options.config), options.build)
 
 
+def _power(options: argparse.Namespace) -> str:
+    from lifecycle.reporting import power
+
+    return power.run(config.load(options.config), options.build, os.environ.get("ROWS", ""))
+
+
 def _report(options: argparse.Namespace) -> str:
     from lifecycle.github import api
     from lifecycle.reporting import report

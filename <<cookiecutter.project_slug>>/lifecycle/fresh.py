@@ -28,7 +28,7 @@ class Step:
     keeps: tuple[str, ...] = ()
 
 
-DATA, REPORTS = ("task", "data", "split"), ("report.md", "report.html")
+DATA, REPORTS, EVALUATED = ("task", "data", "split"), ("report.md", "report.html"), ("evaluation.json", "draws.json")
 STEPS = {
     "data": Step("lifecycle.rows.data", DATA, others=("the data file", "the features", "the erased"), writes=("data",)),
     "train": Step(
@@ -44,11 +44,9 @@ STEPS = {
         ("name", *DATA, "evaluate", "serve.rows", "train.trusted"),
         reads=("data", "model"),
         others=("the champion", "the metrics"),
-        writes=("evaluation.json",),
+        writes=EVALUATED,
     ),
-    "gate": Step(
-        "lifecycle.evaluation.gate", ("task", "gates", "schema_"), reads=("evaluation.json",), writes=("decision.json",)
-    ),
+    "gate": Step("lifecycle.evaluation.gate", ("task", "gates", "schema_"), reads=EVALUATED, writes=("decision.json",)),
     "report": Step("lifecycle.reporting.report", reads=("decision.json",), others=("the templates",), writes=REPORTS),
     "register": Step(
         "lifecycle.training.register",

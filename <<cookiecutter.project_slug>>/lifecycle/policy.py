@@ -24,7 +24,8 @@ class RowsGate(Gate):
 class BoundGate(Gate):
     """The metric is at least (`floor`) or at most (`ceiling`) the bound; `by: interval` tests its worse end.
 
-    It is undecided when the value reaches the bound and the worse end does not.
+    It is undecided when the value reaches the bound and the worse end does not; an end without distance from the value
+    counts as if three rows more could differ.
     """
 
     kind: Literal["floor", "ceiling"]
@@ -44,7 +45,8 @@ class BaselineGate(Gate):
 class ChampionGate(Gate):
     """Non-inferiority: the metric is worse than the champion's by at most the margin, across the paired interval.
 
-    It is undecided when the difference is within the margin and its interval is not: the test rows are too few.
+    It is undecided when the difference is within the margin and its interval is not: the test rows are too few. An
+    interval without width counts as if three rows more could differ.
     """
 
     kind: Literal["champion"]

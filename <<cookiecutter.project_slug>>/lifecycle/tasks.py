@@ -18,6 +18,8 @@ METRICS: dict[Task, tuple[str, ...]] = {
     "multiclass_classification": ("roc_auc_ovr", "f1_macro", "f1_weighted", "accuracy", "log_loss"),
     "regression": ("mae", "rmse", "r2", "median_absolute_error", "mape"),
 }
+# Shares of rows or of pairs of rows, which a few rows change by a few in all.
+SHARED = {*METRICS["binary_classification"], *METRICS["multiclass_classification"]} - {"log_loss"}
 LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse", "median_absolute_error", "mape"}
 # Fairness: the largest difference between two groups in any of these rates.
 ODDS = {

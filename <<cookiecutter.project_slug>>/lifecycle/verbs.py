@@ -13,6 +13,7 @@ VERBS = {
     "train": "fit the model, convert it to ONNX, compare both, write build/model",
     "evaluate": "measure the model on the test rows, and the champion or CHAMPION=<model directory>",
     "gate": "apply the gates, write build/decision.json; fails when a blocking gate fails",
+    "power": "say what the champion gates can see with ROWS test rows, and how many rows their margins need",
     "report": "render the decision as build/report.md and build/report.html",
     "register": "log the decision to MLflow; an accepted model becomes a version in its registry",
     "reproduce": "(workflow) compare the evaluation with the metrics that `make reviewed` found",

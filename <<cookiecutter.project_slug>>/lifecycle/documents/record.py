@@ -263,6 +263,16 @@ Outcome = Literal["pass", "fail", "undecided", "warn", "skipped"]
 BLOCKING = ("fail", "undecided")
 
 
+class Power(Strict):
+    """What a gate can see on these test rows: a model that is worse by `sees` than the champion, the bound or the
+    baseline fails in 80 of 100 cases. `equal` is the share that passes of models exactly as good as the champion,
+    `rows` how many test rows would pass 0.95 of them."""
+
+    sees: float
+    equal: float | None = None
+    rows: int | None = None
+
+
 class Verdict(Strict):
     """One gate's outcome: `fail` and `undecided` (too few test rows to tell) block, `warn` does not, `skipped` had
     nothing to compare with."""
@@ -271,6 +281,7 @@ class Verdict(Strict):
     outcome: Outcome
     found: str
     needed: str
+    power: Annotated[Power | None, Field(exclude_if=_empty)] = None
 
     @property
     def reason(self) -> str:
@@ -302,6 +313,10 @@ class Decision(Strict):
     evaluation: Evaluation
     images: Images | None = None
     built: Annotated[str | None, Field(exclude_if=_empty)] = None
+    refuses: Annotated[
+        float | None,
+        Field(description="share of models exactly as good as the champion that any gate refuses", exclude_if=_empty),
+    ] = None
 
     @property
     def refused(self) -> bool:

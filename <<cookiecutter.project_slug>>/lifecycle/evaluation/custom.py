@@ -38,6 +38,12 @@ def functions(settings: Config) -> dict[str, Function]:
 def estimates(settings: Config, truth: Array, models: dict[str, Predictions]) -> dict[str, dict[str, Estimate]]:
     """Every metric of each model on the same n rows, ours and then the team's; undefined ones are left out."""
     found = intervals.estimates(METRICS[settings.task], truth, models, settings.evaluate)
+    return {name: found[name] | known for name, known in own(settings, truth, models).items()}
+
+
+def own(settings: Config, truth: Array, models: dict[str, Predictions]) -> dict[str, dict[str, Estimate]]:
+    """The team's metrics of each model, drawn on the same resamples as those of ours that need them."""
+    found: dict[str, dict[str, Estimate]] = {name: {} for name in models}
     if not settings.evaluate.metrics:
         return found
     classes = settings.data.target.classes

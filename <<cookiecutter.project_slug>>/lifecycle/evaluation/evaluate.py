@@ -14,7 +14,7 @@ from lifecycle import InputError, config, files, git
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.predictor import Array, Predictions, Predictor, RequestError
 from lifecycle.documents import record
-from lifecycle.evaluation import calibration, callers, custom, drift, importance, slices
+from lifecycle.evaluation import calibration, callers, drift, importance, power, slices, together
 from lifecycle.evaluation.intervals import differences, measures
 from lifecycle.privacy.hidden import hidden
 from lifecycle.rows import data
@@ -189,7 +189,7 @@ def _recorded(path: Path, kind: Any) -> Any:
 
 
 def run(settings: config.Config, build: Path, champion_directory: Path | None) -> str:
-    """Write `evaluation.json` under `build`."""
+    """Write `evaluation.json` and `draws.json` under `build`."""
     test, _ = data.read(build / "data" / "test.parquet", settings)
     train, _ = data.read(build / "data" / "train.parquet", settings)
     candidate = Predictor(build / "model", trusted=settings.train.trusted)
@@ -211,7 +211,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
             unanswered = str(error)
 
     level = settings.evaluate.level
-    found = custom.estimates(settings, truth, models)
+    found, draws = together.estimates(settings, truth, models)
     against = None
     if champion is not None:
         answered = found.get("champion", {})
@@ -255,5 +255,6 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         bytes=(build / "model" / f"model.{candidate.runtime}").stat().st_size,
     )
     files.write(build / "evaluation.json", record.dump(evaluation))
+    power.write(build, draws)
     against_text = f"against {champion.model.version}" if champion else "without a champion"
     return f"{candidate.model.version} on {len(test):,} test rows {against_text}"

@@ -4,7 +4,7 @@ Closed forms where they exist (DeLong for areas, Student's t for means), otherwi
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapters 13 and 16 (percentile interval).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,13 +101,25 @@ def confusions(truth: Array, models: dict[str, Predictions], plan: Evaluate) -> 
 
 
 def estimates(
-    metrics: Sequence[str], truth: Array, models: dict[str, Predictions], plan: Evaluate
+    metrics: Sequence[str],
+    truth: Array,
+    models: dict[str, Predictions],
+    plan: Evaluate,
+    also: Callable[[Array], None] | None = None,
 ) -> dict[str, dict[str, Estimate]]:
-    """Every metric of each model on the same n rows; undefined ones are left out."""
+    """Every metric of each model on the same n rows; undefined ones are left out.
+
+    `also` is handed the resamples, as blocks of how often each row was drawn.
+    """
     found: dict[str, dict[str, Estimate]] = {name: {} for name in models}
-    if drawn := [metric for metric in metrics if metric in WEIGHTED]:
+    drawn = [metric for metric in metrics if metric in WEIGHTED]
+    if drawn or also:
         weighted = {(name, m): WEIGHTED[m](truth, p) for name, p in models.items() for m in drawn}
-        blocks = [{key: f(block) for key, f in weighted.items()} for block in resamples(len(truth), plan)]
+        blocks = []
+        for block in resamples(len(truth), plan):
+            blocks.append({key: f(block) for key, f in weighted.items()})
+            if also:
+                also(block)
         for name, metric in weighted:
             draws = np.concatenate([block[name, metric] for block in blocks])
             found[name][metric] = Drawn(value(metric, truth, models[name]), draws)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from lifecycle.documents import record
-from lifecycle.reporting import measurements, short
+from lifecycle.reporting import measurements, power, short
 from lifecycle.reporting.pages import Section, Table
 
 DRAWN = ("The test rows were drawn, not later ones: how the model fares as time goes on was not measured.",)
@@ -116,6 +116,7 @@ def _lineage(decision: record.Decision) -> Section:
 
 SECTIONS: tuple[Callable[[record.Decision], Section], ...] = (
     _gates,
+    power.section,
     _changes,
     measurements.metrics,
     measurements.slices,

@@ -7,10 +7,11 @@ from lifecycle.documents.record import Evaluation, Measure, Origin
 from lifecycle.tasks import METRICS
 
 NAMED = 3  # groups of rows, on each side
+OFTEN = 0.05  # of equal models refused, from which it is said
 
 
 def lines(decision: record.Decision) -> list[str]:
-    """What changed, whether it is better, for whom, and what it costs."""
+    """What changed, whether it is better, for whom, what the gates can see, and what it costs."""
     evaluation = decision.evaluation
     champion = evaluation.champion
     served = f"{evaluation.latency:.3g} ms for one row, {evaluation.bytes:,} bytes to serve"
@@ -27,6 +28,7 @@ def lines(decision: record.Decision) -> list[str]:
         metric = METRICS[evaluation.task][0]
         groups = ((f"{one.column} {one.part}", metric, one.metrics.get(metric)) for one in champion.slices)
         found.append(f"For whom, by {metric}: {_told(*_sides(evaluation, groups), 'group')}.")
+    found += _seen(decision)
     return [*found, cost]
 
 
@@ -71,6 +73,18 @@ def _trained(evaluation: Evaluation) -> str:
 def _compared(decision: record.Decision) -> list[str]:
     """The metrics by which gates compare with the champion."""
     return [str(verdict.gate["metric"]) for verdict in decision.gates if verdict.gate["kind"] == "champion"]
+
+
+def _seen(decision: record.Decision) -> Iterator[str]:
+    """What the gates that compare with the champion can see with these test rows."""
+    seen = [
+        f"{verdict.gate['metric']} worse by {verdict.power.sees:.3g}"
+        for verdict in decision.gates
+        if verdict.gate["kind"] == "champion" and verdict.power
+    ]
+    often = "; so few test rows that they often refuse equal models" * ((decision.refuses or 0) > OFTEN)
+    if seen:
+        yield f"What the gates can see: {', '.join(seen)}{often}."
 
 
 def _sides(

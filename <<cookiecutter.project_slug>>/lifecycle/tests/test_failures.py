@@ -215,6 +215,7 @@ def test_prepared_rows_that_are_damaged_or_of_another_program_are_named(
     ("name", "verb"),
     [
         ("evaluation.json", "gate"),
+        ("draws.json", "gate"),
         ("decision.json", "report"),
         ("reviewed.json", "reproduce"),
         ("change.json", "offer"),

@@ -20,7 +20,7 @@ LOCKS = (Path("locks/train.txt"), Path("locks/model.txt"))
 WRITES = {
     "data": ["data/train.parquet", "data/test.parquet"],
     "train": ["model/MLmodel", "mlflow.db"],
-    "evaluate": ["evaluation.json"],
+    "evaluate": ["evaluation.json", "draws.json"],
     "gate": ["decision.json"],
     "report": ["report.md", "report.html"],
     "register": ["mlflow.db"],
@@ -156,6 +156,7 @@ def configured(change: str) -> Callable[[], None]:
         (edited("build/data/train.parquet"), "data train evaluate"),
         (edited("build/model/MLmodel"), "train evaluate"),
         (edited("build/evaluation.json"), "evaluate gate"),
+        (edited("build/draws.json"), "evaluate gate"),
         (edited("build/decision.json"), "gate report register"),
         (edited("build/report.html"), "report register"),
         (edited("build/mlflow.db"), "register"),

@@ -199,6 +199,15 @@ def test_the_champion_is_compared_by_the_worse_end_of_the_interval() -> None:
 
 UNSURE = {
     "champion": (HIGHER, {"champion": against({"roc_auc": Measure(value=-0.01, low=-0.021, high=0.2)})}),
+    "champion, told apart by no row": (HIGHER, {"champion": against({"roc_auc": measure(0, 0)}), "rows": 149}),
+    "floor, reached on every row": (
+        FLOOR.model_copy(update={"by": "interval"}),
+        {"metrics": {"roc_auc": measure(1, 0)}, "rows": 14},
+    ),
+    "ceiling, reached on every row": (
+        policy.BoundGate(kind="ceiling", metric="brier", bound=0.2, by="interval"),
+        {"metrics": {"brier": measure(0, 0)}, "rows": 14},
+    ),
     "floor": (FLOOR.model_copy(update={"by": "interval"}), {"metrics": {"roc_auc": measure(0.805)}}),
     "ceiling": (CEILING.model_copy(update={"by": "interval"}), {"metrics": {"log_loss": measure(0.395)}}),
 }
@@ -220,6 +229,17 @@ def test_a_measured_loss_is_refused_also_where_what_is_undecided_only_warns() ->
     worse = against({"roc_auc": Measure(value=-0.021, low=-0.2, high=0.2)})
     lenient = HIGHER.model_copy(update={"undecided": "warn"})
     assert outcome(lenient, evaluation(champion=worse)) == "fail"
+
+
+def test_models_that_no_row_tells_apart_are_equal_once_there_are_enough_rows() -> None:
+    """Three in n rows may differ unseen. What is no share of rows, or differs on some, has its interval alone."""
+    same = against({"roc_auc": measure(0, 0), "log_loss": measure(0, 0)})
+    assert outcome(HIGHER, evaluation(champion=same, rows=150)) == "pass"
+    assert outcome(LOWER, evaluation(champion=same, rows=2)) == "pass"
+    assert outcome(HIGHER, evaluation(champion=champion(roc_auc=0), rows=2)) == "pass"
+    strict = FLOOR.model_copy(update={"by": "interval"})
+    assert outcome(strict, evaluation(metrics={"roc_auc": measure(1, 0)}, rows=16)) == "pass"
+    assert outcome(FLOOR, evaluation(metrics={"roc_auc": measure(1, 0)}, rows=2)) == "pass"
 
 
 def test_an_identical_model_passes_at_margin_nothing() -> None:
@@ -333,7 +353,7 @@ def test_one_failed_gate_refuses_unless_it_only_warns(
     assert gate.decide(rules(binary), bad).passed, "without the gate nothing refuses it"
 
 
-@given(st.floats(-0.2, 0.2), st.floats(0, 0.1), st.floats(0, 0.1))
+@given(st.floats(-0.2, 0.2), st.floats(1e-6, 0.1), st.floats(0, 0.1))
 def test_no_candidate_passes_whose_interval_reaches_beyond_the_margin(value: float, half: float, margin: float) -> None:
     found = against({"roc_auc": measure(value, half)})
     rule = policy.ChampionGate(kind="champion", metric="roc_auc", margin=margin)

@@ -66,6 +66,7 @@ def suite(binary: Trained) -> None:
     test_gate.test_what_is_needed_says_which_way()
     test_gate.test_a_measured_loss_is_refused_also_where_what_is_undecided_only_warns()
     test_gate.test_an_identical_model_passes_at_margin_nothing()
+    test_gate.test_models_that_no_row_tells_apart_are_equal_once_there_are_enough_rows()
     test_gate.test_a_change_that_breaks_callers_is_refused_unless_the_policy_says_that_it_is_wanted(binary)
     test_gate.test_a_champion_that_cannot_answer_the_test_rows_refuses_the_candidate()
     for unsure in test_gate.UNSURE.values():

@@ -16,7 +16,7 @@ from tiny import ROOT, Trained
 from lifecycle import InputError, config, files, git
 from lifecycle.documents import environments, record
 from lifecycle.documents.change import Change
-from lifecycle.evaluation import gate
+from lifecycle.evaluation import gate, power
 from lifecycle.releasing import promote, release, rollback
 
 SETTINGS = config.Promote(order=("dev", "staging", "production"))
@@ -44,7 +44,8 @@ def proven(binary: Trained) -> record.Decision:
     commit = git.head()
     measured = record.evaluation(binary.build / "evaluation.json")
     origin = measured.origin.model_copy(update={"version": commit.version, "commit": commit.sha, "dirty": False})
-    return gate.decide(binary.settings, measured.model_copy(update={"origin": origin}))
+    decision = gate.decide(binary.settings, measured.model_copy(update={"origin": origin}))
+    return power.told(decision, binary.settings.gates, power.read(binary.build))
 
 
 def contents(environment: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from lifecycle.tasks import Task
 
 RECORDS = Path(__file__).parent / "records"
 HEADINGS = [
-    *("Gates", "Changes", "Metrics", "Slices", "Calibration", "Explanation", "Data", "Cost", "Lineage"),
+    *("Gates", "Power", "Changes", "Metrics", "Slices", "Calibration", "Explanation", "Data", "Cost", "Lineage"),
 ]
 
 
@@ -89,7 +89,7 @@ def changes(candidate: dict[str, Any], code: record.Code | None = None) -> list[
     origin = given.origin.model_copy(update=candidate)
     changed = given.model_copy(update={"origin": origin, "champion": against})
     decision = record.Decision(passed=True, policy="", gates=(), evaluation=changed)
-    return list(sections.of(decision)[1].lines)
+    return list(sections.of(decision)[2].lines)
 
 
 def test_what_did_not_change_is_said_to_be_the_same() -> None:
