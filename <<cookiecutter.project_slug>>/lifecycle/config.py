@@ -289,7 +289,8 @@ class Monitor(Strict):
     Windows of more than `sample` rows are sampled. Log entries older than `days` days are not read. Windows of
     rows are counted anew every third of `days`, so that their edges stay. A row's `time` is
     that of its answer by the server's clock, or the one that its caller sent: choose `caller` only when you trust all
-    of them, for who dates rows decides which window they are in.
+    of them, for who dates rows decides which window they are in. The `estimator` of performance without labels, and of
+    drift, is NannyML or the template's own, which needs no package beyond those that train.
     """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -297,6 +298,7 @@ class Monitor(Strict):
     sample: Annotated[int, Field(ge=100)]
     days: Annotated[int, Field(ge=1)]
     time: Literal["server", "caller"] = "server"
+    estimator: Literal["nannyml", "own"] = "nannyml"
     alert: AlertRule
 
 

@@ -33,6 +33,7 @@ class Window(Strict):
     low: float | None
     high: float | None
     outside: bool
+    error: Annotated[float | None, Field(description="sampling error of a performance; null if unknown")] = None
 
 
 class Alert(Strict):
@@ -85,6 +86,9 @@ class Summary(Strict):
     raised: str | None
     since: str | None = None
     rule: AlertRule
+    estimator: Annotated[Literal["nannyml", "own"], Field(description="whose estimates and drift these are")] = (
+        "nannyml"
+    )
     log: LogCounts
     sampled: Annotated[int | None, Field(description="rows sampled from larger windows; null if none was sampled")]
     alerts: tuple[Alert, ...]

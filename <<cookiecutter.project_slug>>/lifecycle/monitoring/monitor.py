@@ -15,6 +15,7 @@ from lifecycle.artifact import directory, frames
 from lifecycle.artifact.directory import Model
 from lifecycle.config import Config, Monitor
 from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCounts, Summary, Window
+from lifecycle.estimation import own as plain
 from lifecycle.monitoring import alerts, nannyml, quality, reader, sound, windows
 from lifecycle.privacy.hidden import hidden
 
@@ -221,14 +222,15 @@ def summarise(
         failed.extend(told)
 
     if len(known) and len(analysis):
-        about = (model.task, model.classes, own.metrics)
-        measure("Estimated performance", lambda: nannyml.estimated(known, analysis, *about, features))
+        about, by = (model.task, model.classes, own.metrics), plain if own.estimator == "own" else nannyml
+        measure("Estimated performance", lambda: by.estimated(known, analysis, *about, features))
         if len(truths):
-            measure("Realised performance", lambda: nannyml.realised(known, truths, *about))
+            measure("Realised performance", lambda: by.realised(known, truths, *about))
+        found = plain.errors(found, known, *about)
         if known["chunk"].nunique() < FEWEST_WINDOWS:  # three standard deviations of so few are no bounds
             unbounded = {"low": None, "high": None, "outside": False}
             found = [window.model_copy(update=unbounded) for window in found]
-        measure("Drift", lambda: nannyml.drift(known, analysis, features, outputs))
+        measure("Drift", lambda: by.drift(known, analysis, features, outputs))
         found, flat = sound.bounded(found)
         failed += flat
         found += quality.outputs(known, analysis, outputs)
@@ -246,6 +248,7 @@ def summarise(
         raised=latest.raised if latest else None,
         since=latest.since if latest else None,
         rule=own.alert,
+        estimator=own.estimator,
         log=log,
         sampled=own.sample if sampled else None,
         alerts=tuple(judged),

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lifecycle.documents.summary import Kind, Window
-from lifecycle.monitoring import windows
+from lifecycle.estimation import series
 from lifecycle.tasks import Task, sign
 
 # NannyML's name of the period, then the chunk, to begin, end and rows.
@@ -161,7 +161,7 @@ def drift(reference: pd.DataFrame, analysis: pd.DataFrame, features: list[str], 
 
 
 def _spans(reference: pd.DataFrame, analysis: pd.DataFrame) -> Spans:
-    return {"reference": windows.spans(reference), "analysis": windows.spans(analysis)}
+    return {"reference": series.spans(reference), "analysis": series.spans(analysis)}
 
 
 def _windows(
@@ -173,29 +173,8 @@ def _windows(
     spans: Spans,
     better: int,
 ) -> list[Window]:
-    found = []
-    for period, key, value, low, high in zip(
-        chunks["period"],
-        chunks["key"],
-        *(map(_finite, values[name]) for name in ("value", "lower_threshold", "upper_threshold")),
-        strict=True,
-    ):
-        bound = low if better > 0 else high
-        found.append(
-            Window(
-                kind=kind,
-                metric=metric,
-                column=column,
-                reference=period == "reference",
-                **spans[period][int(key)],
-                value=value,
-                low=low,
-                high=high,
-                outside=value is not None and bound is not None and (bound - value) * better > 0,
-            )
-        )
-    return found
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if value is not None and np.isfinite(value) else None
+    limits = zip(values["lower_threshold"], values["upper_threshold"], strict=True)
+    return [
+        series.window(kind, metric, column, period == "reference", spans[period][int(key)], value, limit, better)
+        for period, key, value, limit in zip(chunks["period"], chunks["key"], values["value"], limits, strict=True)
+    ]

@@ -8,7 +8,7 @@ import pandas as pd
 from lifecycle.artifact.directory import Model
 from lifecycle.config import Feature
 from lifecycle.documents.summary import Window
-from lifecycle.monitoring import windows
+from lifecycle.estimation import series
 
 
 def _wrong(
@@ -38,7 +38,7 @@ def measure(
 ) -> list[Window]:
     """The shares in each window of the log; one is outside if it exceeds the reference share by over the margin."""
     usual = {key: float(np.mean(wrong)) for key, wrong in _wrong(reference, reference, model, features).items()}
-    spans = windows.spans(analysis)
+    spans = series.spans(analysis)
     found = []
     for (column, metric), wrong in _wrong(analysis, reference, model, features).items():
         bound = usual[column, metric] + margin
@@ -63,7 +63,7 @@ def outputs(reference: pd.DataFrame, analysis: pd.DataFrame, columns: list[str])
     """The mean of each output (probability or predicted value) in each window."""
     found = []
     for frame in (reference, analysis):
-        spans, means = windows.spans(frame), frame.groupby("chunk")[columns].mean()
+        spans, means = series.spans(frame), frame.groupby("chunk")[columns].mean()
         for column in columns:
             for chunk, mean in means[column].items():
                 found.append(

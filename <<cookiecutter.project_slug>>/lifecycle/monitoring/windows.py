@@ -5,10 +5,8 @@ a block, so what is no longer read takes its own windows with it and moves no ot
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import duckdb
-import pandas as pd
 
 SMALLEST = 100  # fewest rows of a period that is worth measuring
 SEED = 0
@@ -79,12 +77,3 @@ def cut(
         """,  # noqa: S608 - our own strings
         {"window": window, "sample": sample},
     )
-
-
-def spans(frame: pd.DataFrame) -> dict[int, dict[str, Any]]:
-    """By chunk: `begin` and `end`, its first and last time, and `rows`, the number of rows read."""
-    times = frame.groupby("chunk")["time"].agg(["min", "max", "size"])
-    return {
-        int(chunk): {"begin": begin.isoformat(), "end": end.isoformat(), "rows": int(rows)}
-        for chunk, begin, end, rows in times.itertuples()
-    }

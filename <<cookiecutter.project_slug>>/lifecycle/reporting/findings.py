@@ -10,6 +10,10 @@ BLIND = (
     "The estimate needs no labels. It sees when inputs become harder to predict from, but not when they come to mean "
     "something else (concept drift). Only labels show that: compare the estimate with realised values as they arrive."
 )
+BY = {
+    "nannyml": "NannyML estimated these; ± is the sampling error of so many rows.",
+    "own": "The template's own estimator made these; ± is the sampling error of so many rows.",
+}
 WHOLE = "build/monitor/report.html"
 
 
@@ -56,7 +60,7 @@ def _latest(windows: Sequence[Window]) -> tuple[str, str, str, str, str]:
     last = windows[-1]
     return (
         _number(sum(known) / len(known) if known else None),
-        _number(last.value) or "undefined",
+        (_number(last.value) or "undefined") + (f" ± {last.error:.2g}" if last.error is not None else ""),
         f"{_number(last.low)} to {_number(last.high)}",
         last.end[:16],
         "out of bounds" if last.outside else "",
@@ -71,7 +75,7 @@ def _performance(summary: Summary) -> Section:
             if metric in summary.rule.metrics and (drawn := trends.chart(metric, kind, windows)):
                 charts.append(drawn)
     head = ("", "metric", "reference", "latest window", "bounds", "until", "")
-    return Section("Performance", [BLIND], [Table(head, rows)] if rows else [], charts)
+    return Section("Performance", [BY[summary.estimator], BLIND], [Table(head, rows)] if rows else [], charts)
 
 
 def _outputs(summary: Summary) -> Section:

@@ -97,6 +97,21 @@ def test_performance_is_estimated_and_realised_in_whole_windows(trained: Trained
     assert not found.alert
 
 
+def test_the_templates_own_estimator_finds_the_same_without_nannyml(
+    trained: Trained, quiet: Quiet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, build = quiet(trained)
+    monkeypatch.setitem(sys.modules, "nannyml", None)  # whose import then fails
+    found = watched(trained, build.parent, tmp_path, estimator="own")
+    assert (before.estimator, found.estimator) == ("nannyml", "own")
+    assert "own estimator made these" in (tmp_path / "monitor/report.md").read_text()
+    for ours, theirs in zip(found.windows, before.windows, strict=True):
+        assert ours.model_copy(update={"value": theirs.value, "low": theirs.low, "high": theirs.high}) == theirs
+        if (trained.task, ours.kind) != ("regression", "estimated"):  # another regressor learns the errors
+            assert ours.value == pytest.approx(theirs.value, abs=1e-6)
+        assert ours.high == pytest.approx(theirs.high, abs=1e-6)
+
+
 def test_drift_outputs_and_data_quality_are_measured_for_every_column(trained: Trained, quiet: Quiet) -> None:
     found, _ = quiet(trained)
     outputs = {f"probability_{name}" for name in trained.settings.data.target.classes} or {"prediction"}

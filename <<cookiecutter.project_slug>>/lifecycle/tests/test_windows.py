@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lifecycle.estimation import series
 from lifecycle.monitoring import reader, windows
 
 
@@ -72,7 +73,7 @@ def test_a_sample_is_seeded_of_the_stated_size_and_from_the_whole_window(connect
 
 
 def test_a_window_is_told_by_its_first_and_last_moment(connection: duckdb.DuckDBPyConnection) -> None:
-    found = windows.spans(chunks(connection, hourly(20), 10, 1000))
+    found = series.spans(chunks(connection, hourly(20), 10, 1000))
     assert found[1] == {"begin": "2020-01-01T22:00:00+00:00", "end": "2020-01-02T07:00:00+00:00", "rows": 10}
 
 
