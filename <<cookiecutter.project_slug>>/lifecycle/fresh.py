@@ -29,6 +29,7 @@ class Step:
 
 
 DATA, REPORTS, EVALUATED = ("task", "data", "split"), ("report.md", "report.html"), ("evaluation.json", "draws.json")
+WATCHED = ("monitor.alert", "monitor.metrics", "monitor.sample", "monitor.window")
 STEPS = {
     "data": Step("lifecycle.rows.data", DATA, others=("the data file", "the features", "the erased"), writes=("data",)),
     "train": Step(
@@ -41,7 +42,7 @@ STEPS = {
     ),
     "evaluate": Step(
         "lifecycle.evaluation.evaluate",
-        ("name", *DATA, "evaluate", "serve.rows", "train.trusted"),
+        ("name", *DATA, "evaluate", *WATCHED, "serve.rows", "train.trusted"),
         reads=("data", "model"),
         others=("the champion", "the metrics"),
         writes=EVALUATED,

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from lifecycle import InputError, files
+from lifecycle.documents.track import TrackRecord
 from lifecycle.strict import Strict, problems
 from lifecycle.tasks import METRICS, Task, sign
 
@@ -238,6 +239,10 @@ class Evaluation(Strict):
         dict[str, Literal["higher", "lower"]],
         Field(default_factory=dict, description="the team's own metrics, and which side is better"),
     ]
+    track: Annotated[
+        TrackRecord | None,
+        Field(description="how the monitor's estimate fared; null if unknown", exclude_if=_empty),
+    ] = None
 
     @property
     def measured(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lifecycle.config import AlertRule
+from lifecycle.documents.track import TrackRecord
 from lifecycle.strict import Strict
 from lifecycle.tasks import Task
 
@@ -94,4 +95,5 @@ class Summary(Strict):
     alerts: tuple[Alert, ...]
     warnings: tuple[str, ...]
     windows: tuple[Window, ...]
+    track: Annotated[TrackRecord | None, Field(description="how the estimate fared; null if it was not asked")] = None
     kept: Annotated[tuple[str, ...], Field(description="addresses at which this report can be opened")] = ()

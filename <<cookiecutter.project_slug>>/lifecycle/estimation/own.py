@@ -16,7 +16,7 @@ from lifecycle.tasks import Task, sign
 type Measure = Callable[[str, Array], float]
 
 
-def _certain(frame: pd.DataFrame, task: Task, classes: Sequence[str]) -> Measure:
+def certain(frame: pd.DataFrame, task: Task, classes: Sequence[str]) -> Measure:
     """The performance that came true; NaN where one class alone was true or answered, as far as that matters."""
     if task == "regression":
         return lambda metric, places: dle.measure(metric, dle.losses(frame.iloc[places], metric))[0]
@@ -29,7 +29,7 @@ def _certain(frame: pd.DataFrame, task: Task, classes: Sequence[str]) -> Measure
     return measure
 
 
-def _expected(
+def expected(
     known: pd.DataFrame,
     asked: Sequence[pd.DataFrame],
     task: Task,
@@ -80,15 +80,15 @@ def estimated(
     features: Sequence[str],
 ) -> list[Window]:
     """Performance estimated from predictions; the frames hold chunk, features, prediction and probabilities."""
-    measures = _expected(reference, (reference, analysis), task, classes, metrics, features)
-    return _performance("estimated", (reference, analysis), metrics, _certain(reference, task, classes), measures)
+    measures = expected(reference, (reference, analysis), task, classes, metrics, features)
+    return _performance("estimated", (reference, analysis), metrics, certain(reference, task, classes), measures)
 
 
 def realised(
     reference: pd.DataFrame, analysis: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str]
 ) -> list[Window]:
     """Performance against the labels received so far."""
-    measures = [_certain(frame, task, classes) for frame in (reference, analysis)]
+    measures = [certain(frame, task, classes) for frame in (reference, analysis)]
     return _performance("realised", (reference, analysis), metrics, measures[0], measures)
 
 

@@ -21,6 +21,24 @@ def spans(frame: pd.DataFrame) -> dict[int, dict[str, Any]]:
     }
 
 
+PERIODS = {"hour": "h", "day": "D", "week": "W", "month": "M"}
+SMALLEST = 100  # fewest rows of a period that is worth measuring
+
+
+def cut(frame: pd.DataFrame, window: int | str, sample: int) -> pd.DataFrame:
+    """The rows, in order of time, that lie in whole windows, with each one's `chunk`; larger windows are sampled."""
+    if isinstance(window, int):
+        whole = frame.iloc[: len(frame) // window * window]
+        frame = whole.assign(chunk=np.arange(len(whole)) // window)
+    else:
+        periods = frame["time"].dt.tz_localize(None).dt.to_period(PERIODS[window])
+        size = periods.map(periods.value_counts())
+        inside = (periods > periods.min()) & (periods < periods.max()) & (size >= SMALLEST)
+        frame = frame[inside].assign(chunk=pd.factorize(periods[inside])[0])
+    parts = (part if len(part) <= sample else part.sample(sample, random_state=0) for _, part in frame.groupby("chunk"))
+    return pd.concat([frame.head(0), *parts])
+
+
 def parts(frame: pd.DataFrame) -> dict[int, Array]:
     """The places of each chunk's rows, in order of chunk."""
     return {int(chunk): places for chunk, places in sorted(frame.groupby("chunk").indices.items())}

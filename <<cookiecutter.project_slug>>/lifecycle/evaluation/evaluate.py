@@ -14,7 +14,7 @@ from lifecycle import InputError, config, files, git
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.predictor import Array, Predictions, Predictor, RequestError
 from lifecycle.documents import record
-from lifecycle.evaluation import calibration, callers, drift, importance, power, slices, together
+from lifecycle.evaluation import calibration, callers, drift, importance, power, slices, together, watched
 from lifecycle.evaluation.intervals import differences, measures
 from lifecycle.privacy.hidden import hidden
 from lifecycle.rows import data
@@ -225,6 +225,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
             slices=tuple(slices.compared(settings, test, truth, served, models["champion"]) if answered else ()),
         )
     importances, dependence = _explained(candidate, rows, truth, settings.evaluate)
+    unseen = tuple(hidden(candidate.model, settings.data.features))
     batch, served_as = rows.head(settings.serve.rows), _recorded(build / "model" / "parity.json", Difference)
     evaluation = record.Evaluation(
         name=settings.name,
@@ -233,7 +234,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         level=level,
         rows=len(test),
         origin=origin(candidate.model),
-        hidden=tuple(hidden(candidate.model, settings.data.features)),
+        hidden=unseen,
         metrics=measures(found["candidate"], level),
         baseline=measures(found["baseline"], level),
         champion=against,
@@ -252,6 +253,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
         runtime=candidate.runtime,
         not_onnx=served_as["why"],
         directions=settings.evaluate.metrics,
+        track=watched.track(settings, test, rows, served, unseen),
         bytes=(build / "model" / f"model.{candidate.runtime}").stat().st_size,
     )
     files.write(build / "evaluation.json", record.dump(evaluation))

@@ -15,7 +15,9 @@ from lifecycle.artifact import directory, frames
 from lifecycle.artifact.directory import Model
 from lifecycle.config import Config, Monitor
 from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCounts, Summary, Window
+from lifecycle.documents.track import TrackRecord
 from lifecycle.estimation import own as plain
+from lifecycle.estimation import past
 from lifecycle.monitoring import alerts, nannyml, quality, reader, sound, windows
 from lifecycle.privacy.hidden import hidden
 
@@ -158,6 +160,13 @@ def _unseen(known: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str]
     return [f"No row has a value in {', '.join(gone)}; check whether callers send another schema."]
 
 
+def _track(known: pd.DataFrame, model: Model, watching: Monitor, features: Sequence[str]) -> TrackRecord:
+    """How the estimate fared on the reference, whoever estimates now."""
+    if why := past.untold(model.time is not None, known["chunk"].nunique()):
+        return TrackRecord(why=why)
+    return past.walk(known, model.task, model.classes, watching, features)
+
+
 def _undefined(found: Sequence[Window]) -> list[str]:
     """A sentence for each metric that is undefined in some windows."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
@@ -221,12 +230,15 @@ def summarise(
         found.extend(windows)
         failed.extend(told)
 
+    records: list[TrackRecord] = []
     if len(known) and len(analysis):
         about, by = (model.task, model.classes, own.metrics), plain if own.estimator == "own" else nannyml
         measure("Estimated performance", lambda: by.estimated(known, analysis, *about, features))
         if len(truths):
             measure("Realised performance", lambda: by.realised(known, truths, *about))
         found = plain.errors(found, known, *about)
+        records, told_of = sound.attempted("The track record", lambda: [_track(known, model, own, features)])
+        failed += told_of
         if known["chunk"].nunique() < FEWEST_WINDOWS:  # three standard deviations of so few are no bounds
             unbounded = {"low": None, "high": None, "outside": False}
             found = [window.model_copy(update=unbounded) for window in found]
@@ -254,6 +266,7 @@ def summarise(
         alerts=tuple(judged),
         warnings=tuple(warnings + failed + _undefined(found)),
         windows=tuple(found),
+        track=records[0] if records else None,
     )
 
 

@@ -8,8 +8,8 @@ from lifecycle.documents.summary import Window
 SPREAD = 1e-9  # a reference whose values lie closer together does not vary
 
 
-def attempted(name: str, measure: Callable[[], list[Window]]) -> tuple[list[Window], list[str]]:
-    """The windows of a measure or, if it fails on these rows, none and a sentence."""
+def attempted[T](name: str, measure: Callable[[], list[T]]) -> tuple[list[T], list[str]]:
+    """The windows, or others, of a measure or, if it fails on these rows, none and a sentence."""
     try:
         return measure(), []
     except (InputError, MemoryError):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lifecycle.documents.summary import Kind, Summary, Window
-from lifecycle.reporting import pages, trends
+from lifecycle.reporting import pages, track, trends
 from lifecycle.reporting.pages import Section, Table
 
 BLIND = (
@@ -17,8 +17,15 @@ BY = {
 WHOLE = "build/monitor/report.html"
 
 
+def blind(summary: Summary) -> bool:
+    """Whether an alert that does not come says little: no estimate beats a constant, and no window has labels."""
+    realised = any(window.kind == "realised" and not window.reference for window in summary.windows)
+    return summary.track is not None and summary.track.blind and not realised
+
+
 def verdict(summary: Summary) -> str:
-    return f"{'🔔 Alert' if summary.alert else '✅ No alert'}: {summary.name} {summary.version}"
+    quiet = "⚪ No alert, which says little" if blind(summary) else "✅ No alert"
+    return f"{'🔔 Alert' if summary.alert else quiet}: {summary.name} {summary.version}"
 
 
 def setting(summary: Summary) -> list[str]:
@@ -29,6 +36,7 @@ def setting(summary: Summary) -> list[str]:
         f"{log.rows:,} predictions were logged, {log.labelled:,} of them have a label.{sampled} An alert is raised "
         f"when {rule.windows} of the last {rule.of} windows are worse than their bound.",
         *(f"The whole report: {address}" for address in summary.kept),
+        *track.warnings(summary.track),
         *summary.warnings,
     ]
 
@@ -124,6 +132,7 @@ def sections(summary: Summary) -> list[Section]:
     return [
         _alerts(summary),
         _performance(summary),
+        track.section(summary.track),
         _outputs(summary),
         _measured(summary, "Drift", "drift", drift),
         _measured(summary, "Data quality", "quality", quality),
@@ -139,4 +148,10 @@ def markdown(summary: Summary) -> str:
 
 def page(summary: Summary) -> str:
     """The report as one self-contained HTML page."""
-    return pages.page(verdict(summary), setting(summary), sections(summary), trends.plots(summary), not summary.alert)
+    return pages.page(
+        verdict(summary),
+        setting(summary),
+        sections(summary),
+        trends.plots(summary),
+        not (summary.alert or blind(summary)),
+    )

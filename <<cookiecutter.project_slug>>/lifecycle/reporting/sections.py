@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from lifecycle.documents import record
-from lifecycle.reporting import measurements, power, short
+from lifecycle.reporting import measurements, power, short, track
 from lifecycle.reporting.pages import Section, Table
 
 DRAWN = ("The test rows were drawn, not later ones: how the model fares as time goes on was not measured.",)
@@ -33,6 +33,7 @@ def setting(decision: record.Decision) -> list[str]:
         *([f"The positive class is {evaluation.classes[1]}."] if len(evaluation.classes) == 2 else []),
         *DRAWN * bool(evaluation.origin.draw),
         *([HIDDEN.format(", ".join(evaluation.hidden))] if evaluation.hidden else []),
+        *track.warnings(evaluation.track),
     ]
 
 
@@ -124,6 +125,7 @@ SECTIONS: tuple[Callable[[record.Decision], Section], ...] = (
     measurements.explanation,
     measurements.data,
     measurements.cost,
+    lambda decision: track.section(decision.evaluation.track),
     _lineage,
 )
 

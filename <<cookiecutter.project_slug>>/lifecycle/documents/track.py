@@ -1,0 +1,67 @@
+"""How well the monitor's estimate followed what came true, in the decision record and in the monitor's summary."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lifecycle.strict import Strict
+
+SKILL = 0.1  # least share of a constant's error that an estimate spares, to be called better
+NOISE = 1.5  # two standard deviations of a normal error's size, as a share of its mean
+
+
+class Drop(Strict):
+    """Windows in a row whose realised value was worse than its bound."""
+
+    begin: str
+    end: str
+    worst: float
+    days: Annotated[float | None, Field(description="by which the estimate was out of bounds first; null: never")]
+
+
+class Track(Strict):
+    """The estimate of one metric in each later window of the test rows, made from the windows before it.
+
+    `error` is its mean distance from the realised value, `constant` that of the mean of the windows before, `chance`
+    what sampling alone makes of a perfect estimate.
+    """
+
+    metric: str
+    alerts: Annotated[bool, Field(description="whether the monitor's alerts judge it")]
+    windows: int
+    error: float
+    constant: float
+    chance: float
+    drops: tuple[Drop, ...]
+    bounded: Annotated[int, Field(description="windows that had bounds, without which no drop is told")]
+    false: Annotated[int, Field(description="windows with bounds that the estimate alone was out of")]
+
+    @property
+    def skill(self) -> float:
+        """The share of a constant's error that the estimate spares; 0 and less is none."""
+        return 1 - self.error / self.constant if self.constant else 0.0
+
+    @property
+    def found(self) -> Literal["skilled", "blind", "untested"]:
+        """Whether it is better than a constant, or was not asked to be: what changed was no more than chance."""
+        if self.constant <= self.chance * (1 + NOISE / self.windows**0.5):
+            return "untested"
+        return "skilled" if self.skill >= SKILL else "blind"
+
+
+class TrackRecord(Strict):
+    """The track record of each metric that the monitor estimates, or `why` there is none."""
+
+    why: str = ""
+    tracks: tuple[Track, ...] = ()
+
+    @property
+    def blind(self) -> bool:
+        """Whether each estimate that alerts judge is no better than a constant."""
+        found = [track.found for track in self.tracks if track.alerts]
+        return bool(found) and set(found) == {"blind"}
+
+    @property
+    def unproven(self) -> tuple[Track, ...]:
+        """The metrics that alerts judge, and whose estimate is not known to be better than a constant."""
+        return tuple(track for track in self.tracks if track.alerts and track.found != "skilled")

@@ -1,0 +1,67 @@
+"""The track record of the monitor's estimate in words, for a report on a decision and for the monitor's page."""
+
+from collections.abc import Sequence
+
+from lifecycle.documents.track import Drop, Track, TrackRecord
+from lifecycle.reporting.pages import Section, Table
+from lifecycle.tasks import sign
+
+TITLE = "Track record"
+HOW = (
+    "Each later window of the test rows was estimated from the windows before it, as the monitor would, and compared "
+    "with what came true.",
+    "The constant is the mean of the windows before. Chance is the error of even a perfect estimate of so many rows. "
+    "Days ahead are to the first realised value out of bounds; add those that labels take.",
+)
+REMAINS = "What remains: drift, data quality, and labels as they come."
+HEAD = ("metric", "windows", "error", "constant's", "chance's", "skill", "drops seen", "missed", "days ahead", "false")
+
+
+def warnings(record: TrackRecord | None) -> list[str]:
+    """What to know of an alert that does not come; nothing if every estimate that alerts judge has shown skill."""
+    if record is None:
+        return []
+    if record.why:
+        return [f"⚠️ Whether the monitor's estimate follows the truth is unknown. {record.why} {REMAINS}"]
+    found = [f"⚠️ {_unproven(track)}" for track in record.unproven]
+    if found and (better := [track.metric for track in record.tracks if track.found == "skilled"]):
+        found.append(f"Better estimated: {', '.join(better)}. Let monitor.alert.metrics name what alerts should judge.")
+    return [*found, REMAINS] if found else []
+
+
+def _unproven(track: Track) -> str:
+    if track.found == "untested":
+        return (
+            f"{track.metric} varied by no more than chance on the test rows, so they do not show whether the monitor's "
+            "estimate would see a drop."
+        )
+    much = "hardly" if track.skill > 0 else "no"
+    return (
+        f"The monitor's estimate of {track.metric} is {much} better than a constant on the test rows (error "
+        f"{track.error:.3g}, the constant's {track.constant:.3g}), so that it raises no alert says little."
+    )
+
+
+def _ahead(drops: Sequence[Drop]) -> str:
+    days = [drop.days for drop in drops if drop.days is not None]
+    return f"{sum(days) / len(days):.2g}" if days else ""
+
+
+def _told(metric: str, drop: Drop) -> str:
+    went, seen = "fell" if sign(metric) > 0 else "rose", "missed" if drop.days is None else "seen"
+    return f"{metric} {went} to {drop.worst:.3g} from {drop.begin[:10]} to {drop.end[:10]}: {seen}."
+
+
+def section(record: TrackRecord | None) -> Section:
+    """The measured error of each metric's estimate, and which drops it saw."""
+    if record is None or not record.tracks:
+        return Section(TITLE, [record.why if record and record.why else "Not measured."])
+    rows = []
+    for track in record.tracks:
+        numbers = (f"{value:.3g}" for value in (track.error, track.constant, track.chance))
+        seen = sum(drop.days is not None for drop in track.drops)
+        counts = (f"{seen}", f"{len(track.drops) - seen}", _ahead(track.drops), f"{track.false} of {track.bounded}")
+        name = f"{track.metric}, judged by alerts" if track.alerts else track.metric
+        rows.append((name, f"{track.windows}", *numbers, f"{track.skill:.0%}", *counts))
+    told = [_told(track.metric, drop) for track in record.tracks for drop in track.drops]
+    return Section(TITLE, [*HOW, *told], [Table(HEAD, rows)])

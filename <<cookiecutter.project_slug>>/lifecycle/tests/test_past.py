@@ -1,0 +1,139 @@
+"""The track record of the monitor's estimate: what it would have said of the test rows."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_estimation import FEATURES
+from tiny import Trained
+
+from lifecycle.config import AlertRule, Monitor
+from lifecycle.documents import record
+from lifecycle.documents.summary import Summary
+from lifecycle.documents.track import Track, TrackRecord
+from lifecycle.estimation import own, past, series
+from lifecycle.reporting import findings, sections, track
+
+SIZE = 400
+RULE = AlertRule(metrics=("accuracy",), quality=0.1, windows=2, of=3, cooldown=3)
+WATCHING = Monitor(metrics=("accuracy", "f1"), window=SIZE, sample=20_000, days=90, alert=RULE)
+
+
+def rows(sharpness: list[float], told: list[bool] | None = None, seed: int = 0) -> pd.DataFrame:
+    """A window of answered rows for each entry: how sharp the scores are, and whether the truth follows them."""
+    generator, frames = np.random.default_rng(seed), []
+    for place, (sharp, honest) in enumerate(zip(sharpness, told or [True] * len(sharpness), strict=True)):
+        score = 1 / (1 + np.exp(-sharp * generator.normal(size=SIZE)))
+        truth = generator.random(SIZE) < (score if honest else 0.5)
+        frames.append(pd.DataFrame({"probability_yes": score, "label": truth.astype(int), "chunk": place}))
+    frame = pd.concat(frames, ignore_index=True)
+    frame[FEATURES] = 0.0
+    time = pd.date_range("2020-01-01", periods=len(frame), freq=pd.Timedelta(days=1) / SIZE, tz="UTC")
+    return frame.assign(prediction=(frame["probability_yes"] > 0.5).astype(int), time=time)
+
+
+def walked(frame: pd.DataFrame) -> Track:
+    return past.walk(frame, "binary_classification", ("no", "yes"), WATCHING, FEATURES).tracks[0]
+
+
+HARDER, EQUAL = [4, 3, 4, 3, 4, 3, 4, 0.5, 0.5, 3, 4], [3.0] * 11
+
+
+def test_a_drop_that_the_inputs_show_is_seen_before_any_label() -> None:
+    found = walked(rows(HARDER))
+    assert (found.metric, found.alerts, found.found, found.windows) == ("accuracy", True, "skilled", 8)
+    assert found.skill > 0.5
+    (drop,) = found.drops
+    assert (drop.begin[:10], drop.end[:10], drop.days) == ("2020-01-08", "2020-01-09", 0)
+    assert drop.worst < 0.65
+    assert found.false == 0
+
+
+def test_an_estimate_that_was_out_of_bounds_a_window_earlier_was_days_ahead() -> None:
+    """The truth falls a window after the scores have become vague."""
+    frame = rows([*EQUAL[:7], 0.4, 0.4, 3.0, 3.0])
+    early = frame["chunk"] == 7
+    frame.loc[early, "label"] = frame.loc[early, "prediction"]
+    (drop,) = walked(frame).drops
+    assert (drop.begin[:10], drop.days) == ("2020-01-09", 1)
+
+
+def test_a_drop_that_only_labels_show_is_missed_and_the_estimate_is_no_better_than_a_constant() -> None:
+    """Concept drift: the scores are as ever, the truth no longer follows them."""
+    found = walked(rows(EQUAL, [*[True] * 8, False, False, False]))
+    assert found.found == "blind"
+    assert [drop.days for drop in found.drops] == [None]
+    said = track.warnings(TrackRecord(tracks=(found,)))
+    assert "estimate of accuracy is" in said[0]
+    assert "better than a constant on the test rows" in said[0]
+    assert said[-1] == track.REMAINS
+
+
+def test_where_nothing_changes_nothing_is_proven() -> None:
+    found = walked(rows(EQUAL, seed=2))
+    assert (found.found, found.drops) == ("untested", ())
+    assert "by no more than chance" in track.warnings(TrackRecord(tracks=(found,)))[0]
+
+
+def test_no_estimate_reads_what_came_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each fit is on all windows before those that it is asked about."""
+    taught, expected = [], own.expected
+
+    def spied(before: pd.DataFrame, *rest: Any) -> Any:
+        taught.append(sorted(before["chunk"].unique()))
+        return expected(before, *rest)
+
+    monkeypatch.setattr(own, "expected", spied)
+    walked(rows(EQUAL))
+    assert taught == [list(range(begin)) for begin in (3, 5, 7, 9)]
+
+
+@pytest.mark.parametrize(
+    ("timed", "windows", "why"), [(False, 20, "no time"), (True, 5, "5 windows, fewer than the 6")]
+)
+def test_without_a_past_a_sentence_says_why(timed: bool, windows: int, why: str) -> None:
+    assert why in past.untold(timed, windows)
+    assert past.untold(True, past.NEEDED) == ""
+    said = track.warnings(TrackRecord(why=past.untold(timed, windows)))
+    assert why in said[0]
+    assert track.REMAINS in said[0]
+
+
+def test_windows_of_one_class_take_no_part() -> None:
+    frame = rows(HARDER)
+    frame.loc[frame["chunk"].isin([1, 5]), ["label", "prediction"]] = 1
+    f1 = past.walk(frame, "binary_classification", ("no", "yes"), WATCHING, FEATURES).tracks[1]
+    assert (f1.metric, f1.alerts, f1.windows) == ("f1", False, 7)
+
+
+def test_the_record_and_the_reports_hold_the_track_record(trained: Trained) -> None:
+    found = record.evaluation(trained.build / "evaluation.json").track
+    assert found is not None
+    assert [one.metric for one in found.tracks] == list(trained.settings.monitor.metrics)
+    assert all(one.windows == 6 and one.alerts for one in found.tracks)
+    text = (trained.build / "report.md").read_text()
+    assert "### Track record" in text
+    assert f"| {trained.settings.monitor.metrics[0]}, judged by alerts | 6 |" in text
+
+
+def test_periods_are_cut_as_the_monitor_cuts_them() -> None:
+    frame = rows(EQUAL)
+    days = series.cut(frame.drop(columns="chunk"), "day", 100)
+    assert days["chunk"].value_counts().to_dict() == dict.fromkeys(range(9), 100)  # neither the first nor the last
+    counted = series.cut(frame.drop(columns="chunk"), 300, 1000)
+    assert counted["chunk"].value_counts().to_dict() == dict.fromkeys(range(14), 300)
+
+
+def test_no_alert_of_a_blind_estimate_is_no_green_light(decision: record.Decision) -> None:
+    blind = TrackRecord(tracks=(walked(rows(EQUAL, [*[True] * 8, False, False, False])),))
+    told = decision.model_copy(update={"evaluation": decision.evaluation.model_copy(update={"track": blind})})
+    assert any("no better" in line or "hardly better" in line for line in sections.setting(told))
+    path = Path(__file__).parent / "records/monitor_binary_classification.json"
+    summary = Summary.model_validate_json(path.read_text())
+    quiet = summary.model_copy(update={"alert": False, "track": blind})
+    unlabelled = quiet.model_copy(update={"windows": tuple(w for w in quiet.windows if w.kind != "realised")})
+    assert findings.verdict(unlabelled).startswith("⚪ No alert, which says little")
+    assert findings.verdict(quiet).startswith("✅ No alert"), "its labels speak"
+    assert track.REMAINS in findings.markdown(unlabelled)
