@@ -14,6 +14,7 @@ Kind = Literal["estimated", "realised", "drift", "output", "quality"]
 
 # Windows in the reference, for bounds that can be relied on, and for any bounds.
 REFERENCE_WINDOWS, FEWEST_WINDOWS = 10, 5
+SPREAD = 1e-9  # a reference whose values lie closer together does not vary
 
 
 class Window(Strict):

@@ -7,6 +7,7 @@ from pydantic import Field
 from lifecycle.strict import Strict
 
 SKILL = 0.1  # least share of a constant's error that an estimate spares, to be called better
+LOUD = 4  # alerts in a quiet year
 NOISE = 1.5  # two standard deviations of a normal error's size, as a share of its mean
 
 
@@ -49,11 +50,40 @@ class Track(Strict):
         return "skilled" if self.skill >= SKILL else "blind"
 
 
+class Seen(Strict):
+    """The drop that raises an alert within so many windows in 80 of 100 simulations, and in 95."""
+
+    windows: int
+    likely: float
+    sure: float
+
+
+class Operating(Strict):
+    """What alerts on one metric would do, by simulation: how many a `quiet` year of `yearly` windows raises, and how
+    large a drop is seen how fast, if the values show it wholly; or why they `never` come."""
+
+    metric: str
+    kind: Literal["estimated", "realised"]
+    windows: Annotated[int, Field(description="of the reference, from which the bound comes")]
+    rows: Annotated[int, Field(description="of a window")]
+    yearly: int
+    bound: float | None
+    quiet: float
+    seen: tuple[Seen, ...]
+    never: str = ""
+
+    @property
+    def loud(self) -> bool:
+        """Whether a quiet year raises so many alerts that no one reads them."""
+        return self.quiet > LOUD
+
+
 class TrackRecord(Strict):
-    """The track record of each metric that the monitor estimates, or `why` there is none."""
+    """The track record of each metric that the monitor estimates, or `why` there is none, and what alerts would do."""
 
     why: str = ""
     tracks: tuple[Track, ...] = ()
+    operating: tuple[Operating, ...] = ()
 
     @property
     def blind(self) -> bool:

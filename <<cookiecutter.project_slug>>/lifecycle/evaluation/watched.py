@@ -9,7 +9,7 @@ from lifecycle.artifact.frames import LABEL
 from lifecycle.artifact.predictor import Predictions
 from lifecycle.config import Config
 from lifecycle.documents.track import TrackRecord
-from lifecycle.estimation import past, series
+from lifecycle.estimation import operating, past, series
 
 
 def track(
@@ -28,4 +28,5 @@ def track(
     cut = series.cut(known.sort_values("time", kind="stable"), watching.window, watching.sample)
     if why := past.untold(True, cut["chunk"].nunique()):
         return TrackRecord(why=why)
-    return past.walk(cut, settings.task, classes, watching, [name for name in rows if name not in unseen])
+    about = (settings.task, classes, watching, [name for name in rows if name not in unseen])
+    return past.walk(cut, *about).model_copy(update={"operating": operating.characteristic(cut, *about)})

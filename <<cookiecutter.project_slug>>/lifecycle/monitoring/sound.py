@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from lifecycle import InputError
-from lifecycle.documents.summary import Window
-
-SPREAD = 1e-9  # a reference whose values lie closer together does not vary
+from lifecycle.documents.summary import SPREAD, Window
 
 
 def attempted[T](name: str, measure: Callable[[], list[T]]) -> tuple[list[T], list[str]]:

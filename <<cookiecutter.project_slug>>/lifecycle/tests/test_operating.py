@@ -1,0 +1,125 @@
+"""What the alert rule makes of a metric, by simulation."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_estimation import FEATURES, table
+from tiny import Trained
+
+from lifecycle.config import AlertRule, Monitor
+from lifecycle.documents import record
+from lifecycle.documents.track import TrackRecord
+from lifecycle.estimation import operating
+from lifecycle.monitoring import alerts
+from lifecycle.reporting import track
+
+RULE = AlertRule(metrics=("f1",), quality=0.1, windows=2, of=3, cooldown=3)
+CLASSES = ("no", "yes")
+
+
+def rule(windows: int, of: int, cooldown: int) -> AlertRule:
+    return RULE.model_copy(update={"windows": windows, "of": of, "cooldown": cooldown})
+
+
+def watching(**changes: Any) -> Monitor:
+    return Monitor(metrics=("f1", "accuracy"), window=120, sample=20_000, days=90, alert=RULE).model_copy(
+        update=changes
+    )
+
+
+RULES = st.tuples(st.integers(1, 4), st.integers(0, 4), st.integers(0, 5)).map(
+    lambda given: rule(given[0], given[0] + given[1], given[2])
+)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30), RULES)
+def test_alerts_are_counted_as_the_monitor_raises_them(outside: list[bool], own: AlertRule) -> None:
+    assert operating.alerts(np.array([outside]), own)[0] == len(alerts.raised(outside, own))
+
+
+@given(st.lists(st.floats(-1, 1), min_size=4, max_size=12), RULES, st.floats(0, 1))
+def test_a_drop_is_seen_when_it_is_larger_than_what_is_needed(inside: list[float], own: AlertRule, drop: float) -> None:
+    needed = operating.needed(np.array([inside]), own)[0]
+    seen = bool(alerts.raised([value < drop for value in inside], own))
+    assert seen == (needed < drop) or needed == drop == 0
+
+
+def test_the_simulation_is_right_on_average_over_references() -> None:
+    """What it says of 200 references of ten windows, against new windows from their true source."""
+    generator, yearly, own = np.random.default_rng(0), 60, RULE
+    said, came, seen = [], [], []
+    for _ in range(200):
+        values = generator.normal(0.8, 0.02, size=10)
+        bound = values.mean() - 3 * values.std()
+        quiet, drops = operating.simulated(values, bound, 1, own, yearly)
+        new = generator.normal(0.8, 0.02, size=(20, yearly))
+        said.append(quiet)
+        came.append(operating.alerts(new < bound, own).mean())
+        seen.append((operating.alerts(new[:, :6] - drops[2].likely < bound, own) > 0).mean())
+    assert drops[2].windows == 6
+    assert np.mean(said) == pytest.approx(np.mean(came), abs=0.1)
+    assert np.mean(seen) == pytest.approx(operating.LIKELY, abs=0.05)
+
+
+def test_more_windows_show_smaller_drops_and_more_certainty_needs_larger_ones() -> None:
+    values = np.random.default_rng(0).normal(0.8, 0.02, size=20)
+    _, seen = operating.simulated(values, values.mean() - 3 * values.std(), 1, RULE, 100)
+    assert [one.windows for one in seen] == [2, 3, 6, 12]
+    assert all(0 < one.likely < one.sure for one in seen)
+    assert sorted((one.likely for one in seen), reverse=True) == [one.likely for one in seen]
+
+
+def characterised(frame: pd.DataFrame, **changes: Any) -> TrackRecord:
+    found = operating.characteristic(frame, "binary_classification", CLASSES, watching(**changes), FEATURES)
+    return TrackRecord(operating=found)
+
+
+def test_a_metric_whose_bound_is_as_low_as_it_can_be_never_alerts_and_it_is_said() -> None:
+    """Few positives: F1 is anything from 0 to 1 in a window."""
+    frame = pd.concat([table("binary_classification", seed) for seed in (0, 2)], ignore_index=True)
+    frame["chunk"] = np.arange(len(frame)) // 120
+    frame["label"] = (np.arange(len(frame)) % 100 == 0).astype(int)
+    frame["prediction"] = frame["label"].where(frame["chunk"] % 2 == 0, frame["label"].shift(1, fill_value=0))
+    found = characterised(frame)
+    assert {one.never for one in found.operating} == {"its bound is 0, and no value is lower"}
+    (said,) = track.warnings(found)
+    assert said.startswith("⚠️ Alerts on f1 can never come: its bound is 0, and no value is lower. What helps: larger")
+
+
+def test_a_reference_without_variation_never_alerts() -> None:
+    frame = table("binary_classification", 0).assign(label=[0, 1] * 300, prediction=[0, 1] * 300)
+    assert "it does not vary" in track.warnings(characterised(frame))[0]
+
+
+def test_a_monitor_that_would_always_alert_is_told() -> None:
+    """Its values lie at the bound: half of the windows are outside."""
+    frame = table("binary_classification", 0)
+    calm = characterised(frame)
+    assert not any(one.loud for one in calm.operating)
+    values = np.random.default_rng(0).normal(0.8, 0.02, size=20)
+    quiet, _ = operating.simulated(values, 0.8, 1, RULE, 60)
+    loud = calm.operating[0].model_copy(update={"quiet": quiet, "windows": 20})
+    assert loud.loud
+    said = track.warnings(TrackRecord(operating=(loud, *calm.operating[1:])))
+    assert len(said) == 1
+    assert "alerts on the estimated f1: it lies close to its bound although nothing changed" in said[0]
+    few = TrackRecord(operating=(loud.model_copy(update={"windows": 6}),))
+    assert "its bound comes from only 6 windows" in track.warnings(few)[0]
+
+
+def test_a_year_has_as_many_windows_as_the_traffic_fills() -> None:
+    frame = table("binary_classification", 0)  # 5 windows in 25 days
+    assert {one.yearly for one in characterised(frame).operating} == {73}
+
+
+def test_the_record_and_the_report_hold_it(trained: Trained) -> None:
+    found = record.evaluation(trained.build / "evaluation.json").track
+    assert found is not None
+    assert [one.kind for one in found.operating] == ["estimated", "realised"]
+    assert all(one.seen and 0 <= one.quiet < one.yearly for one in found.operating)
+    text = (trained.build / "report.md").read_text()
+    assert "| alerts on | bound | in a quiet year | drop within 200 rows |" in text
