@@ -13,6 +13,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from lifecycle.estimation.chances import Array, Measured, ratio
 
+LEARNT = 50_000  # rows to learn losses from, drawn of more
 VALUES = 254  # most values of a category that the regressor tells apart
 LOSSES: dict[str, Callable[[Array], Array]] = {"mae": np.abs, "rmse": np.square}
 
@@ -42,6 +43,8 @@ def estimated(
     features: Sequence[str],
 ) -> list[dict[str, Array]]:
     """By frame and metric, each row's expected loss, from its features and its prediction; never below 0."""
+    if len(known) > LEARNT:
+        known = known.sample(LEARNT, random_state=0)
     texts = [name for name in features if not pd.api.types.is_numeric_dtype(known[name])]
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=VALUES)
     encoder.fit(known[texts].astype("object"))

@@ -14,6 +14,14 @@ from lifecycle.estimation.chances import Array
 from lifecycle.tasks import Task, sign
 
 FIRST, FITS, NEEDED = 3, 4, 6  # windows before the first estimate, fits at most, windows to judge at all
+MOST = 200_000  # rows to walk through, the newest of more
+
+
+def recent(known: pd.DataFrame) -> pd.DataFrame:
+    """The newest windows that hold together at most MOST rows, but at least those that are needed."""
+    newest = known.groupby("chunk").size()[::-1]
+    chosen = newest.index[(newest.cumsum() <= MOST) | (np.arange(len(newest)) < NEEDED)]
+    return known[known["chunk"].isin(chosen)]
 
 
 def untold(timed: bool, windows: int) -> str:

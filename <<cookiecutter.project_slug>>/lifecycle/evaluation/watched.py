@@ -25,7 +25,7 @@ def track(
     known = rows.assign(**columns)
     if len(classes) > 2:
         known[["prediction", "label"]] = np.array(classes)[known[["prediction", "label"]].to_numpy()]
-    cut = series.cut(known.sort_values("time", kind="stable"), watching.window, watching.sample)
+    cut = past.recent(series.cut(known.sort_values("time", kind="stable"), watching.window, watching.sample))
     if why := past.untold(True, cut["chunk"].nunique()):
         return TrackRecord(why=why)
     about = (settings.task, classes, watching, [name for name in rows if name not in unseen])

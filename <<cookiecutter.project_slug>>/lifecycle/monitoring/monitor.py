@@ -164,7 +164,7 @@ def _track(known: pd.DataFrame, model: Model, watching: Monitor, features: Seque
     """How the estimate fared on the reference, whoever estimates now."""
     if why := past.untold(model.time is not None, known["chunk"].nunique()):
         return TrackRecord(why=why)
-    return past.walk(known, model.task, model.classes, watching, features)
+    return past.walk(past.recent(known), model.task, model.classes, watching, features)
 
 
 def _undefined(found: Sequence[Window]) -> list[str]:

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_estimation import FEATURES
+from test_estimation import FEATURES, table
 from tiny import Trained
 
 from lifecycle.config import AlertRule, Monitor
 from lifecycle.documents import record
 from lifecycle.documents.summary import Summary
 from lifecycle.documents.track import Track, TrackRecord
-from lifecycle.estimation import own, past, series
+from lifecycle.estimation import dle, own, past, series
 from lifecycle.reporting import findings, sections, track
 
 SIZE = 400
@@ -116,6 +116,32 @@ def test_the_record_and_the_reports_hold_the_track_record(trained: Trained) -> N
     text = (trained.build / "report.md").read_text()
     assert "### Track record" in text
     assert f"| {trained.settings.monitor.metrics[0]}, judged by alerts | 6 |" in text
+
+
+def test_of_a_long_past_the_newest_windows_are_walked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = rows(EQUAL)
+    assert len(past.recent(frame)) == len(frame)
+    for most, windows in ((8 * SIZE, range(3, 11)), (10, range(5, 11))):
+        monkeypatch.setattr(past, "MOST", most)
+        assert sorted(past.recent(frame)["chunk"].unique()) == list(windows)
+
+
+def test_losses_are_learnt_from_a_sample_of_very_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt = []
+
+    class Counting:
+        def fit(self, inputs: Any, losses: Any) -> "Counting":
+            learnt.append((len(inputs), len(losses)))
+            return self
+
+        def predict(self, inputs: Any) -> Any:
+            return np.zeros(len(inputs))
+
+    monkeypatch.setattr(dle, "LEARNT", 100)
+    monkeypatch.setattr(dle, "regressor", lambda _: Counting())
+    known = table("regression", 0)
+    (found,) = dle.estimated(known, [known], ("mae",), FEATURES)
+    assert (learnt, len(found["mae"])) == ([(100, 100)], len(known))
 
 
 def test_periods_are_cut_as_the_monitor_cuts_them() -> None:
