@@ -45,6 +45,7 @@ def estimated(
     """By frame and metric, each row's expected loss, from its features and its prediction; never below 0."""
     if len(known) > LEARNT:
         known = known.sample(LEARNT, random_state=0)
+    features = [name for name in features if known[name].notna().any()]  # an empty column would end the fit
     texts = [name for name in features if not pd.api.types.is_numeric_dtype(known[name])]
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=VALUES)
     encoder.fit(known[texts].astype("object"))

@@ -60,9 +60,13 @@ def distance(known: pd.Series) -> Callable[[pd.Series], float]:
 def reconstruction(known: pd.DataFrame, features: Sequence[str]) -> Callable[[pd.DataFrame], Array]:
     """Each row's distance from what the known rows' principal components make of it.
 
-    A category is its share among the known rows, what is missing is their mean or most frequent value.
+    A category is its share among the known rows, what is missing is their mean or most frequent value. Columns without
+    any known value are left out.
     """
     shares, usual = {}, {}
+    features = [name for name in features if known[name].notna().any()]
+    if not features:
+        return lambda frame: np.full(len(frame), np.nan)
     for name in features:
         if pd.api.types.is_numeric_dtype(known[name]):
             usual[name] = known[name].mean()

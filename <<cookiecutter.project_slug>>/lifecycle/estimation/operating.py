@@ -18,7 +18,8 @@ from lifecycle.estimation import own, series
 from lifecycle.estimation.chances import Array
 from lifecycle.tasks import Task, sign
 
-WORLDS, DRAWS, SEED = 1000, 1_000_000, 0  # worlds, fewer if a year has so many windows that there are too many draws
+WORLDS, DRAWS, SEED = 1000, 1_000_000, 0  # worlds, fewer where a year has more than a thousand windows
+FEWEST, LONGEST = 100, 10_000  # worlds, and windows that stand for a year of more
 LIKELY, SURE = 0.8, 0.95
 YEAR = timedelta(days=365)
 
@@ -46,8 +47,9 @@ def simulated(values: Array, bound: float, better: int, rule: AlertRule, yearly:
     """The mean number of alerts in a quiet year, and the drop that is seen within a few windows."""
     generator, count = np.random.default_rng(SEED), len(values)
     horizons = sorted({rule.windows, rule.of, 2 * rule.of, 4 * rule.of})
-    longest = max(yearly, horizons[-1])
-    worlds = max(100, min(WORLDS, DRAWS // longest))
+    year = min(yearly, LONGEST)
+    longest = max(year, horizons[-1])
+    worlds = max(FEWEST, min(WORLDS, DRAWS // longest))
     deviation = values.std(ddof=1) * np.sqrt((count - 1) / generator.chisquare(count - 1, worlds))
     middle = values.mean() + deviation * generator.normal(size=worlds) / np.sqrt(count)
     drawn = middle[:, None] + deviation[:, None] * generator.normal(size=(worlds, longest))
@@ -57,7 +59,7 @@ def simulated(values: Array, bound: float, better: int, rule: AlertRule, yearly:
         falls = needed(inside[:, :windows], rule)
         likely, sure = np.quantile(falls, (LIKELY, SURE))
         seen.append(Seen(windows=windows, likely=float(likely), sure=float(sure)))
-    return float(alerts(inside[:, :yearly] < 0, rule).mean()), seen
+    return float(alerts(inside[:, :year] < 0, rule).mean()) * yearly / year, seen
 
 
 def _never(values: Array, bound: float, better: int) -> str:

@@ -104,6 +104,16 @@ def test_without_nannyml_ours_still_estimates(monkeypatch: pytest.MonkeyPatch) -
         assert all(one.value is not None for one in found.values())
 
 
+@pytest.mark.parametrize("features", [["a", "c"], ["b"], ["c"], []])
+def test_columns_without_a_value_in_the_reference_are_left_out(features: list[str]) -> None:
+    known, rows = table("regression", 0).assign(c=np.nan, b="x"), table("regression", 1)
+    for frame in (rows, rows.assign(a=np.nan, b="never seen")):
+        found = own.estimated(known, frame, "regression", (), ("mae",), features)
+        assert all(one.value is not None for one in found)
+        drift = own.drift(known, frame, features, ["prediction"])
+        assert {one.column for one in drift if one.value is None} <= {"a", "c"}
+
+
 def test_our_regressor_sees_errors_that_grow() -> None:
     """Noise grows with the distance of `a` from 0, and with it the errors."""
     known, rows = table("regression", 0), table("regression", 1, shift=2.0)

@@ -49,11 +49,11 @@ def test_a_drop_is_seen_when_it_is_larger_than_what_is_needed(inside: list[float
 
 
 def test_the_simulation_is_right_on_average_over_references() -> None:
-    """What it says of 200 references of ten windows, against new windows from their true source."""
+    """What it says of 200 references of six windows, against new windows from their true source."""
     generator, yearly, own = np.random.default_rng(0), 60, RULE
     said, came, seen = [], [], []
     for _ in range(200):
-        values = generator.normal(0.8, 0.02, size=10)
+        values = generator.normal(0.8, 0.02, size=6)
         bound = values.mean() - 3 * values.std()
         quiet, drops = operating.simulated(values, bound, 1, own, yearly)
         new = generator.normal(0.8, 0.02, size=(20, yearly))
@@ -71,6 +71,13 @@ def test_more_windows_show_smaller_drops_and_more_certainty_needs_larger_ones() 
     assert [one.windows for one in seen] == [2, 3, 6, 12]
     assert all(0 < one.likely < one.sure for one in seen)
     assert sorted((one.likely for one in seen), reverse=True) == [one.likely for one in seen]
+
+
+def test_a_year_of_very_many_windows_is_scaled_up() -> None:
+    values = np.random.default_rng(0).normal(0.8, 0.02, size=400)
+    bound = values.mean() - 2 * values.std()
+    quiet = [operating.simulated(values, bound, 1, RULE, yearly)[0] for yearly in (10_000, 1_000_000)]
+    assert quiet[1] == pytest.approx(100 * quiet[0])
 
 
 def characterised(frame: pd.DataFrame, **changes: Any) -> TrackRecord:
