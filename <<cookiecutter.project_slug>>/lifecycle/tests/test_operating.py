@@ -13,7 +13,7 @@ from tiny import Trained
 from lifecycle.config import AlertRule, Monitor
 from lifecycle.documents import record
 from lifecycle.documents.track import TrackRecord
-from lifecycle.estimation import operating
+from lifecycle.estimation import operating, simulation
 from lifecycle.monitoring import alerts
 from lifecycle.reporting import track
 
@@ -38,12 +38,12 @@ RULES = st.tuples(st.integers(1, 4), st.integers(0, 4), st.integers(0, 5)).map(
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30), RULES)
 def test_alerts_are_counted_as_the_monitor_raises_them(outside: list[bool], own: AlertRule) -> None:
-    assert operating.alerts(np.array([outside]), own)[0] == len(alerts.raised(outside, own))
+    assert simulation.alerts(np.array([outside]), own)[0] == len(alerts.raised(outside, own))
 
 
 @given(st.lists(st.floats(-1, 1), min_size=4, max_size=12), RULES, st.floats(0, 1))
 def test_a_drop_is_seen_when_it_is_larger_than_what_is_needed(inside: list[float], own: AlertRule, drop: float) -> None:
-    needed = operating.needed(np.array([inside]), own)[0]
+    needed = simulation.needed(np.array([inside]), own)[0]
     seen = bool(alerts.raised([value < drop for value in inside], own))
     assert seen == (needed < drop) or needed == drop == 0
 
@@ -55,19 +55,19 @@ def test_the_simulation_is_right_on_average_over_references() -> None:
     for _ in range(200):
         values = generator.normal(0.8, 0.02, size=6)
         bound = values.mean() - 3 * values.std()
-        quiet, drops = operating.simulated(values, bound, 1, own, yearly)
+        quiet, drops = simulation.simulated(values, bound, 1, own, yearly)
         new = generator.normal(0.8, 0.02, size=(20, yearly))
         said.append(quiet)
-        came.append(operating.alerts(new < bound, own).mean())
-        seen.append((operating.alerts(new[:, :6] - drops[2].likely < bound, own) > 0).mean())
+        came.append(simulation.alerts(new < bound, own).mean())
+        seen.append((simulation.alerts(new[:, :6] - drops[2].likely < bound, own) > 0).mean())
     assert drops[2].windows == 6
     assert np.mean(said) == pytest.approx(np.mean(came), abs=0.1)
-    assert np.mean(seen) == pytest.approx(operating.LIKELY, abs=0.05)
+    assert np.mean(seen) == pytest.approx(simulation.LIKELY, abs=0.05)
 
 
 def test_more_windows_show_smaller_drops_and_more_certainty_needs_larger_ones() -> None:
     values = np.random.default_rng(0).normal(0.8, 0.02, size=20)
-    _, seen = operating.simulated(values, values.mean() - 3 * values.std(), 1, RULE, 100)
+    _, seen = simulation.simulated(values, values.mean() - 3 * values.std(), 1, RULE, 100)
     assert [one.windows for one in seen] == [2, 3, 6, 12]
     assert all(0 < one.likely < one.sure for one in seen)
     assert sorted((one.likely for one in seen), reverse=True) == [one.likely for one in seen]
@@ -76,7 +76,7 @@ def test_more_windows_show_smaller_drops_and_more_certainty_needs_larger_ones() 
 def test_a_year_of_very_many_windows_is_scaled_up() -> None:
     values = np.random.default_rng(0).normal(0.8, 0.02, size=400)
     bound = values.mean() - 2 * values.std()
-    quiet = [operating.simulated(values, bound, 1, RULE, yearly)[0] for yearly in (10_000, 1_000_000)]
+    quiet = [simulation.simulated(values, bound, 1, RULE, yearly)[0] for yearly in (10_000, 1_000_000)]
     assert quiet[1] == pytest.approx(100 * quiet[0])
 
 
@@ -108,7 +108,7 @@ def test_a_monitor_that_would_always_alert_is_told() -> None:
     calm = characterised(frame)
     assert not any(one.loud for one in calm.operating)
     values = np.random.default_rng(0).normal(0.8, 0.02, size=20)
-    quiet, _ = operating.simulated(values, 0.8, 1, RULE, 60)
+    quiet, _ = simulation.simulated(values, 0.8, 1, RULE, 60)
     loud = calm.operating[0].model_copy(update={"quiet": quiet, "windows": 20})
     assert loud.loud
     said = track.warnings(TrackRecord(operating=(loud, *calm.operating[1:])))
