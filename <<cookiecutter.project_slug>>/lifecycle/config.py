@@ -266,18 +266,22 @@ class AlertRule(Strict):
 
     A column is out of bounds when its share of missing, unseen or out-of-range values exceeds the reference's by more
     than `quality`. The log raises an alert of its own when more than a share of `aside` of its rows, or of the
-    feedback's labels, had to be set aside.
+    feedback's labels, had to be set aside. With `quiet`, so many alerts on a metric at most in a year without change,
+    bounds and `windows` of `of` follow from the reference by simulation.
     """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
     quality: Annotated[float, Field(ge=0, le=1)]
     aside: Annotated[float, Field(ge=0, le=1)] = 0.05
-    windows: Annotated[int, Field(ge=1)]
-    of: Annotated[int, Field(ge=1)]
+    quiet: Annotated[float | None, Field(gt=0)] = None
+    windows: Annotated[int, Field(ge=1)] = 2
+    of: Annotated[int, Field(ge=1)] = 3
     cooldown: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Self:
+        if self.quiet is not None and (given := sorted({"windows", "of"} & self.model_fields_set)):
+            raise ValueError(f"quiet chooses windows and of; remove {' and '.join(given)}, or quiet")
         if self.windows > self.of:
             raise ValueError(f"windows ({self.windows}) cannot exceed of ({self.of})")
         return self
@@ -345,6 +349,8 @@ class Config(Strict):
             raise ValueError("split has periods, which need data.time; name that column, or write `split: {test: 0.3}`")
         if self.data.time is None and isinstance(self.monitor.window, str):
             raise ValueError("monitor.window is a period, which needs data.time; give a number of rows")
+        if self.data.time is None and self.monitor.alert.quiet is not None:
+            raise ValueError("monitor.alert.quiet is about a year, which needs data.time; give windows and of instead")
         slices = {part.column for part in self.evaluate.slices}
         if len(slices) < len(self.evaluate.slices):
             raise ValueError("evaluate.slices names a column twice")

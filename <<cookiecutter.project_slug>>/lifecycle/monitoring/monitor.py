@@ -17,7 +17,7 @@ from lifecycle.config import Config, Monitor
 from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCounts, Summary, Window
 from lifecycle.documents.track import TrackRecord
 from lifecycle.estimation import own as plain
-from lifecycle.estimation import past
+from lifecycle.estimation import past, target
 from lifecycle.monitoring import alerts, nannyml, quality, reader, sound, windows
 from lifecycle.privacy.hidden import hidden
 
@@ -231,6 +231,7 @@ def summarise(
         failed.extend(told)
 
     records: list[TrackRecord] = []
+    rule = own.alert
     if len(known) and len(analysis):
         about, by = (model.task, model.classes, own.metrics), plain if own.estimator == "own" else nannyml
         measure("Estimated performance", lambda: by.estimated(known, analysis, *about, features))
@@ -245,9 +246,10 @@ def summarise(
         measure("Drift", lambda: by.drift(known, analysis, features, outputs))
         found, flat = sound.bounded(found)
         failed += flat
+        found, rule = target.followed(found, rule)
         found += quality.outputs(known, analysis, outputs)
         found += quality.measure(known, analysis, model, settings.data.features, own.alert.quality)
-    judged = alerts.judge(found, own.alert)
+    judged = alerts.judge(found, rule)
     latest = max((one for one in judged if one.holds and one.raised), key=lambda one: one.raised or "", default=None)
     warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own, begin)
     warnings += _aside(log, own.alert.aside) + _hidden(unseen, model)
@@ -259,7 +261,7 @@ def summarise(
         alert=any(entry.holds for entry in judged),
         raised=latest.raised if latest else None,
         since=latest.since if latest else None,
-        rule=own.alert,
+        rule=rule.model_copy(update={"quiet": None}),  # as it was chosen
         estimator=own.estimator,
         log=log,
         sampled=own.sample if sampled else None,

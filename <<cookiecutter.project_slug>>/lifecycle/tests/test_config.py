@@ -78,6 +78,7 @@ def refused(values: object, folder: Path) -> str:
         ),
         ("monitor.metrics", ["mae"], "monitor.metrics names mae; allowed are accuracy"),
         ("monitor.alert.windows", 4, "windows (4) cannot exceed of (3)"),
+        ("monitor.alert.quiet", 1, "quiet chooses windows and of; remove of and windows, or quiet"),
         (
             "promote.freeze",
             [{"environment": "live", "from": "2020-01-01", "until": "2020-01-02", "reason": "x"}],

@@ -19,8 +19,10 @@ from tiny import TASKS, Trained, rows
 from lifecycle import InputError, files
 from lifecycle import __main__ as command
 from lifecycle.artifact.predictor import Predictor
+from lifecycle.config import AlertRule
 from lifecycle.documents import limits
 from lifecycle.documents.summary import Summary
+from lifecycle.estimation import target
 from lifecycle.monitoring import monitor, nannyml
 from lifecycle.reporting import findings, watch
 from lifecycle.serving import log
@@ -110,6 +112,22 @@ def test_the_templates_own_estimator_finds_the_same_without_nannyml(
         if (trained.task, ours.kind) != ("regression", "estimated"):  # another regressor learns the errors
             assert ours.value == pytest.approx(theirs.value, abs=1e-6)
         assert ours.high == pytest.approx(theirs.high, abs=1e-6)
+
+
+def test_a_target_sets_the_bounds_and_the_summary_has_the_rule_that_was_chosen(
+    binary: Trained, quiet: Quiet, tmp_path: Path
+) -> None:
+    before, build = quiet(binary)
+    rule = AlertRule(metrics=("f1",), quality=0.05, quiet=1, cooldown=3)
+    found = watched(binary, build.parent, tmp_path, alert=rule)
+    assert (found.rule.windows, found.rule.of) in target.CHOICES
+    assert found.alert is False
+    lows = {(one.kind, one.low) for one in found.windows if one.metric == "f1"}
+    assert len(lows) == 2, "one for each kind"
+    assert lows.isdisjoint((one.kind, one.low) for one in before.windows)
+    assert (
+        f"when {found.rule.windows} of the last {found.rule.of} windows" in (tmp_path / "monitor/report.md").read_text()
+    )
 
 
 def test_drift_outputs_and_data_quality_are_measured_for_every_column(trained: Trained, quiet: Quiet) -> None:

@@ -12,8 +12,9 @@ from tiny import Trained
 
 from lifecycle.config import AlertRule, Monitor
 from lifecycle.documents import record
+from lifecycle.documents.summary import Window
 from lifecycle.documents.track import TrackRecord
-from lifecycle.estimation import operating, simulation
+from lifecycle.estimation import operating, series, simulation, target
 from lifecycle.monitoring import alerts
 from lifecycle.reporting import track
 
@@ -78,6 +79,60 @@ def test_a_year_of_very_many_windows_is_scaled_up() -> None:
     bound = values.mean() - 2 * values.std()
     quiet = [simulation.simulated(values, bound, 1, RULE, yearly)[0] for yearly in (10_000, 1_000_000)]
     assert quiet[1] == pytest.approx(100 * quiet[0])
+
+
+def settling(quiet: float) -> AlertRule:
+    return AlertRule(metrics=("f1",), quality=0.1, quiet=quiet, cooldown=3)
+
+
+@pytest.mark.parametrize(("quiet", "most"), [(0.25, 5), (1, 5), (6, 1)])
+def test_a_target_is_met_and_sees_smaller_drops_than_the_default(quiet: float, most: int) -> None:
+    values, yearly = np.random.default_rng(0).normal(0.8, 0.02, size=12), 80
+    usual = values.mean() - 3 * values.std()
+    found, limits = target.chosen({"here": ("f1", values)}, settling(quiet), yearly)
+    assert (found.windows, found.of) in target.CHOICES
+    assert found.of <= most
+    met, seen = simulation.simulated(values, limits["here"], 1, found, yearly)
+    assert quiet - 0.1 <= met <= quiet
+    before = {one.windows: one.likely for one in simulation.simulated(values, usual, 1, RULE, yearly)[1]}
+    assert min(one.likely for one in seen if one.windows <= 6) < before[6]
+
+
+def test_a_target_bounds_errors_from_above_and_counts_the_rest_of_a_long_year() -> None:
+    values = np.random.default_rng(0).normal(10, 1, size=300)
+    own = settling(2).model_copy(update={"windows": 2, "of": 3})
+    limit = target.bound(values, -1, own, 9000)
+    assert limit > values.mean()
+    assert simulation.simulated(values, limit, -1, own, 9000)[0] == pytest.approx(2, abs=1)
+
+
+def window(value: float | None, place: int, reference: bool, metric: str = "f1") -> Window:
+    moments = (pd.Timestamp("2020-01-01", tz="UTC") + pd.Timedelta(days=place + part) for part in (0, 1))
+    span = dict(zip(("begin", "end"), (moment.isoformat() for moment in moments), strict=True), rows=100)
+    return series.window("estimated", metric, None, reference, span, value, (0.1, 0.99), 1)
+
+
+def test_windows_get_the_bounds_of_a_target_and_the_rule_that_was_chosen() -> None:
+    generator = np.random.default_rng(0)
+    known = [window(value, place, True) for place, value in enumerate(generator.normal(0.8, 0.02, size=20))]
+    rows = [window(value, 30 + place, False) for place, value in enumerate((0.8, 0.7, None))]
+    other = window(0.5, 40, False, metric="recall")
+    found, rule = target.followed([*known, *rows, other], settling(1))
+    assert (rule.quiet, (rule.windows, rule.of) in target.CHOICES) == (None, True)
+    assert AlertRule.model_validate_json(rule.model_dump_json()) == rule
+    assert 0.7 < found[-2].low < 0.8 if found[-2].low else False
+    assert [one.outside for one in found[20:]] == [False, True, False, False]
+    assert found[-1] == other
+    assert target.followed(known, RULE) == (known, RULE)
+    few, kept = target.followed(known[:4], settling(1))
+    assert (few, kept.quiet) == (known[:4], None)
+
+
+def test_the_characteristic_is_that_of_the_target() -> None:
+    frame = pd.concat([table("binary_classification", seed) for seed in (0, 2)], ignore_index=True)
+    frame["chunk"], frame["time"] = np.arange(len(frame)) // 120, pd.date_range("2020", periods=len(frame), tz="UTC")
+    found = characterised(frame, alert=settling(0.5)).operating
+    assert all(0.3 <= one.quiet <= 0.5 and not one.never for one in found)
 
 
 def characterised(frame: pd.DataFrame, **changes: Any) -> TrackRecord:

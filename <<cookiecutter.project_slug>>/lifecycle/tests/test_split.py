@@ -92,6 +92,10 @@ def test_a_class_that_is_not_drawn_is_named(tmp_path: Path) -> None:
     [
         ({"split": {"train": ["2020-01-01", "2020-01-02"], "test": ["2020-01-02", "2020-01-03"]}}, "need data.time"),
         ({"monitor": {"window": "day"}}, "monitor.window is a period, which needs data.time"),
+        (
+            {"monitor": {"alert": {"metrics": ["f1"], "quality": 0.1, "quiet": 1, "cooldown": 3}}},
+            "monitor.alert.quiet is about a year, which needs data.time",
+        ),
     ],
 )
 def test_what_needs_a_time_is_refused_without_one(change: dict[str, Any], told: str, tmp_path: Path) -> None:
