@@ -41,10 +41,18 @@ def _data(options: argparse.Namespace) -> str:
     return data.run(settings, options.build, [part.column for part in settings.evaluate.slices])
 
 
+def threaded() -> str:
+    """Choose how many threads fit, as scikit-learn reads it at its import; a number that is set stays."""
+    from lifecycle.training import threads
+
+    return os.environ.get("OMP_NUM_THREADS") or os.environ.setdefault("OMP_NUM_THREADS", str(threads.free()))
+
+
 def _train(options: argparse.Namespace) -> str:
+    many = threaded()
     from lifecycle.training import train
 
-    return train.run(config.load(options.config), options.build, *LOCKS)
+    return f"{train.run(config.load(options.config), options.build, *LOCKS)}; {many} threads"
 
 
 def _evaluate(options: argparse.Namespace) -> str:
