@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -72,6 +73,38 @@ def test_long_work_gives_a_sign_of_life(
     said = capsys.readouterr().out
     assert "slow, 0 s so far" in said
     assert re.search(r"0\.\d s  slow +well", said)
+
+
+TWO = """
+import signal, sys, pathlib
+from concurrent.futures import ThreadPoolExecutor
+import console
+signal.signal(signal.SIGINT, console.interrupted)
+with ThreadPoolExecutor() as pool:
+    other = pool.submit(console.run, "one", ["sleep", sys.argv[1]], pathlib.Path("."))
+    console.run("two", ["sleep", sys.argv[1]], pathlib.Path("."))
+"""
+
+
+def test_an_interruption_ends_what_runs_in_every_thread_at_once_and_a_second_one_leaves_nothing(tmp_path: Path) -> None:
+    seconds = f"60.{os.getpid()}"  # which tells these from all other processes
+
+    def running() -> int:
+        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        return listed.splitlines().count(f"sleep {seconds}")
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts/life")}
+    demo = subprocess.Popen([sys.executable, "-c", TWO, seconds], env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while running() < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    begin = time.monotonic()
+    demo.send_signal(signal.SIGINT)
+    demo.send_signal(signal.SIGINT)
+    demo.communicate(timeout=30)
+    assert time.monotonic() - begin < 8
+    assert demo.returncode
+    assert running() == 0
 
 
 SERVER = """serve:

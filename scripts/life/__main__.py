@@ -181,7 +181,8 @@ class Life:
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, console.interrupted)
     started = float(os.environ.get("STARTED", time.time()))
     print(f"install  {time.time() - started:.1f} s" if time.time() - started > 1 else "", end="")
     life = Life()

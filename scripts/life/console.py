@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 QUIET_SECONDS = 10.0
+RUNNING: set[subprocess.Popen[str]] = set()
 
 
 class Failed(Exception):  # noqa: N818 - an outcome, not an error of ours
@@ -43,7 +44,7 @@ def run(
 
 def start(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     """Start a command in its own process group, so that `stop` reaches all its children."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         cwd=folder,
         env=environment,
@@ -52,6 +53,18 @@ def start(command: list[str], folder: Path, environment: Mapping[str, str] | Non
         text=True,
         start_new_session=True,
     )
+    RUNNING.add(process)
+    return process
+
+
+def interrupted(*_: object) -> None:
+    """End all that runs, also in other threads, and then the demo; a second signal does not cut that off."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    for process in tuple(RUNNING):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+    raise KeyboardInterrupt
 
 
 def stop(process: subprocess.Popen[str]) -> None:
@@ -63,6 +76,7 @@ def stop(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+    RUNNING.discard(process)
 
 
 def _wait(process: subprocess.Popen[str], name: str, begin: float) -> str:

@@ -161,6 +161,8 @@ def write(path: Path, evidence: dict[str, Any], total: float) -> Path:
         lstrip_blocks=True,
     )
     environment.globals.update(shown=shown)
-    page = environment.get_template("page.html").render(**facts(evidence), figures=figures, total=total, library=LIBRARY.read_text())
+    page = environment.get_template("page.html").render(
+        **facts(evidence), figures=figures, total=total, library=LIBRARY.read_text()
+    )
     path.write_text(page)
     return path
