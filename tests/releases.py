@@ -60,7 +60,9 @@ STORE = {
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_ENDPOINT_URL_S3": "https://s3.example.org",
 }
-COMPONENTS = sorted({path.name for path in (ROOT / PROJECT / "manifests/components").iterdir()} - {"canary"})
+COMPONENTS = sorted(
+    {path.name for path in (ROOT / PROJECT / "manifests/components").iterdir()} - {"canary", "public-images"}
+)
 
 
 @pytest.fixture

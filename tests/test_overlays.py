@@ -59,6 +59,22 @@ def test_all_components_go_together(released: Path) -> None:
     assert foreign(released) == []
 
 
+def test_public_images_ask_for_no_secret(released: Path) -> None:
+    def asking() -> dict[str, bool]:
+        accounts = [one for one in objects(released, "production") if one["kind"] == "ServiceAccount"]
+        return {one["metadata"]["name"]: "imagePullSecrets" in one for one in accounts}
+
+    text = (released / "manifests/overlays/production/kustomization.yaml").read_text()
+    switched_on(released, "monitoring", "shipping")
+    asked = asking()
+    assert {name for name, secret in asked.items() if secret} == {"model", "pushgateway", "store"}
+    (released / "manifests/overlays/production/kustomization.yaml").write_text(text)
+    switched_on(released, "monitoring", "shipping", "public-images")
+    assert asking() == dict.fromkeys(asked, False)
+    told = problems(objects(released, "production"))
+    assert sorted(told) == sorted(f"{name} has no Secret to pull images with" for name in asked if asked[name])
+
+
 def foreign(repository: Path) -> list[str]:
     """What `make audit` would say of that which Argo CD would apply."""
     told = f"from lifecycle.releasing import applied; print(applied.problems({ENVIRONMENTS}, 'my-model'))"
