@@ -33,7 +33,7 @@ OTHERS = {
 }
 
 
-PLATFORM = ("PartOutOfSync", "NotificationsFail", "CertificateEnds")  # whose pages are the platform's
+PLATFORM = ("PartOutOfSync", "NotificationsFail", "OutcomesSilent", "CertificateEnds")  # whose pages are the platform's
 
 
 @cache
