@@ -24,7 +24,10 @@ READY = (
     f"{SLUG} is ready with an example: cd {SLUG} && make doctor\n"
     "For your own table: make adopt FILE=data.csv TARGET=column"
 )
-COMMIT = "git init --initial-branch=main && git add --force . && git commit -m 'Start from the template' && git branch template"
+COMMIT = (
+    "git init --initial-branch=main && git add --force . && git commit -m 'Start from the template' "
+    "&& git branch template"
+)
 
 
 def configure(project: Path, task: str, serving: str) -> None:
