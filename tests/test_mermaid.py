@@ -40,7 +40,7 @@ def drawn(charts: dict[str, str], folder: Path) -> dict[str, int | str]:
 
 
 def test_mermaid_draws_each_chart_and_refuses_a_broken_one(tmp_path: Path) -> None:
-    charts = {}
+    charts: dict[str, str] = {}
     for name in bake_script.tracked():
         if name.endswith(".md"):
             blocks = re.findall(r"^```mermaid\n(.*?)^```", (ROOT / name).read_text(), flags=re.M | re.S)

@@ -1,6 +1,7 @@
 """How many threads training takes."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ def test_training_takes_the_processors_that_are_left(
             stat.write_text(f"cpu  9 9 9 {100 + ticks // 2} {ticks - ticks // 2} 9 9\n")
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)), raising=False)
-    monkeypatch.setattr(threads.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(threads.time, "sleep", slept)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", slept)
     if idle is not None:
         stat.write_text("cpu  9 9 9 100 0 9 9\n")
     if quota is not None:
