@@ -7,7 +7,7 @@ import jinja2
 import plotly.graph_objects as go
 import repository
 
-LIBRARY = repository.ROOT / "<<cookiecutter.project_slug>>/lifecycle/reporting/templates/plotly-basic.min.js"
+LOOK = repository.ROOT / "<<cookiecutter.project_slug>>/lifecycle/reporting/templates"  # that of the reports
 BLUE, GREEN, PURPLE, RED, GREY = "#1f6feb", "#1a7f37", "#8250df", "#cf222e", "#8c959f"
 
 
@@ -161,8 +161,8 @@ def write(path: Path, evidence: dict[str, Any], total: float) -> Path:
         lstrip_blocks=True,
     )
     environment.globals.update(shown=shown)
-    page = environment.get_template("page.html").render(
-        **facts(evidence), figures=figures, total=total, library=LIBRARY.read_text()
-    )
+    scripts = "".join((LOOK / name).read_text() for name in ("plotly-basic.min.js", "paint.js"))
+    look = {"style": (LOOK / "page.css").read_text(), "scripts": scripts}
+    page = environment.get_template("page.html").render(**facts(evidence), figures=figures, total=total, **look)
     path.write_text(page)
     return path

@@ -154,19 +154,26 @@ def page(
         verdict=verdict,
         setting=setting,
         sections=sections,
-        library=library() if any(figures.values()) else "",
+        style=style(),
+        scripts=scripts() if any(figures.values()) else "",
         plots={title: [next(drawn) for _ in group] for title, group in figures.items()},
     )
 
 
 @cache
-def library() -> str:
-    """Plotly's script with bars, lines and points alone, which is in the page, so that it opens offline."""
-    return (TEMPLATES / "plotly-basic.min.js").read_text()
+def style() -> str:
+    """How every page looks, in light and dark, on paper and on a phone."""
+    return (TEMPLATES / "page.css").read_text()
+
+
+@cache
+def scripts() -> str:
+    """Plotly with bars, lines and points alone, and the page's colours; in the page, so that it opens offline."""
+    return "".join((TEMPLATES / name).read_text() for name in ("plotly-basic.min.js", "paint.js"))
 
 
 def fragments(figures: "list[go.Figure]") -> list[str]:
-    """Plots as HTML, which need `library` before them."""
+    """Plots as HTML, which need `scripts` before them."""
     for figure in figures:
         figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 60, "b": 40}, title_font_size=14)
         figure.update_layout(height=figure.layout.height or 380)

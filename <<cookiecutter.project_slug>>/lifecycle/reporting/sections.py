@@ -8,6 +8,7 @@ from lifecycle.reporting.pages import Section, Table
 
 DRAWN = ("The test rows were drawn, not later ones: how the model fares as time goes on was not measured.",)
 HIDDEN = "⚠️ The log will not show {} (data.features: log): the monitor cannot see their drift or quality."
+ORDER = ("fail", "undecided", "warn", "pass", "skipped")  # of the gates in the report
 SIGNS = {"pass": "✅", "fail": "❌", "undecided": "❓", "warn": "⚠️", "skipped": "⏭️"}
 
 
@@ -22,6 +23,7 @@ def setting(decision: record.Decision) -> list[str]:
     evaluation = decision.evaluation
     against = evaluation.champion
     return [
+        *_refusal(decision),
         *short.lines(decision),
         f"{evaluation.rows:,} test rows, {evaluation.origin.rows('test')}; intervals at {evaluation.level * 100:g} %. "
         + (
@@ -37,10 +39,20 @@ def setting(decision: record.Decision) -> list[str]:
     ]
 
 
+def _refusal(decision: record.Decision) -> list[str]:
+    """Which gates refuse it, and by how much."""
+    refusing = [verdict for verdict in decision.gates if verdict.outcome in record.BLOCKING]
+    if not refusing:
+        return []
+    said = "; ".join(f"{one.title}: {one.reason}" for one in refusing[: short.NAMED])
+    more = f"; and {len(refusing) - short.NAMED} more" if len(refusing) > short.NAMED else ""
+    return [f"Why: {len(refusing)} of {len(decision.gates)} gates do not pass. {said}{more}."]
+
+
 def _gates(decision: record.Decision) -> Section:
     evaluation = decision.evaluation
     rows = []
-    for verdict in decision.gates:
+    for verdict in sorted(decision.gates, key=lambda one: ORDER.index(one.outcome)):
         metric = str(verdict.gate.get("metric", ""))
         judged = metric in evaluation.measured and "slice" not in verdict.gate
         champion = evaluation.champion.metrics if evaluation.champion else {}
