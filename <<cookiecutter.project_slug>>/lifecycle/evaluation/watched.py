@@ -9,7 +9,8 @@ from lifecycle.artifact.frames import LABEL
 from lifecycle.artifact.predictor import Predictions
 from lifecycle.config import Config
 from lifecycle.documents.track import TrackRecord
-from lifecycle.estimation import operating, past, series
+from lifecycle.estimation import past, series
+from lifecycle.evaluation import operating
 
 
 def track(

@@ -14,7 +14,8 @@ from lifecycle.config import AlertRule, Monitor
 from lifecycle.documents import record
 from lifecycle.documents.summary import Window
 from lifecycle.documents.track import TrackRecord
-from lifecycle.estimation import operating, series, simulation, target
+from lifecycle.estimation import series, simulation, target
+from lifecycle.evaluation import operating
 from lifecycle.monitoring import alerts
 from lifecycle.reporting import track
 
