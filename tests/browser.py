@@ -20,6 +20,20 @@ FLAGS = [
 PROBE = """<script>
 const errors = [];
 addEventListener("error", event => errors.push(event.message || "a resource failed"), true);
+// The contrast of two colours. Source: WCAG 2.2, definitions of relative luminance and contrast ratio.
+const light = colour => colour.match(/[0-9.]+/g).slice(0, 3).map(part => part / 255)
+  .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+const contrast = () => {
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  const names = "h1, h2, p, li, th, td, a, .xtick text, .ytick text, .gtitle, .legendtext";
+  const texts = [...document.querySelectorAll(names)];
+  return Math.min(...texts.filter(text => text.textContent.trim()).map(text => {
+    const style = getComputedStyle(text);
+    const ink = light(text instanceof SVGElement ? style.fill : style.color);
+    return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+  }));
+};
 addEventListener("load", () => setTimeout(() => {
   const found = {
     errors,
@@ -29,6 +43,8 @@ addEventListener("load", () => setTimeout(() => {
     wide: document.documentElement.scrollWidth,
     inner: innerWidth,
     text: document.body.innerText.length,
+    contrast: contrast(),
+    paper: getComputedStyle(document.body).backgroundColor,
   };
   parent.postMessage(JSON.stringify(found), "*");
 }, 1000));
@@ -42,14 +58,15 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def loaded(page: Path, width: int) -> Any:
-    """What a page in a window of this width posts to its parent, as JSON."""
+def loaded(page: Path, width: int, dark: bool = False) -> Any:
+    """What a page in a window of this width posts to its parent, as JSON; `dark` is what the reader's system asks."""
     command = browser()
     assert command
     with tempfile.TemporaryDirectory() as name:
         frame = Path(name) / "frame.html"
         frame.write_text(FRAME.replace("{page}", page.as_uri()).replace("{width}", str(width)))
-        flags = [*FLAGS, f"--user-data-dir={name}/profile", "--window-size=1400,3000"]
+        flags = [*FLAGS, f"--user-data-dir={name}/profile", "--window-size=2000,3000"]
+        flags += ["--blink-settings=preferredColorScheme=0"] * dark
         dom = subprocess.run(
             [command, *flags, "--dump-dom", frame.as_uri()],
             env={**os.environ, "HOME": name},
@@ -63,10 +80,10 @@ def loaded(page: Path, width: int) -> Any:
     return json.loads(html.unescape(found[1]))
 
 
-def opened(page: Path, width: int) -> dict[str, Any]:
-    """A page in a window of this width: script errors, fetched addresses, drawn plots, and its own width."""
+def opened(page: Path, width: int, dark: bool = False) -> dict[str, Any]:
+    """A page in a window of this width: script errors, fetched addresses, drawn plots, own width, least contrast."""
     with tempfile.TemporaryDirectory() as name:
         probed = Path(name) / "page.html"
         probed.write_text(page.read_text().replace("<head>", f"<head>{PROBE}", 1))
-        measured: dict[str, Any] = loaded(probed, width)
+        measured: dict[str, Any] = loaded(probed, width, dark)
     return measured

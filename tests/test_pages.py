@@ -7,7 +7,7 @@ import pytest
 from browser import NAMES, browser, opened
 from conftest import TASKS, run, unrendered
 
-WIDTHS = {"phone": 400, "screen": 1300}
+WIDTHS = {"phone": 390, "screen": 1280}
 PLOTS = {
     **{"binary_classification": 9, "multiclass_classification": 9, "regression": 8},
     **{f"monitor_{task}": 4 for task in TASKS},
@@ -62,17 +62,30 @@ def test_a_report_opens_without_a_network_and_fits(name: str, plots: int, width:
     assert found["wide"] <= width, "nothing makes the page wider than the window"
     assert found["cut"] == 0
     assert found["text"] > 1500
+    assert found["contrast"] >= 4.5
     assert reports[name].stat().st_size < 1_500_000
+
+
+@pytest.mark.parametrize("name", ["binary_classification", "monitor_regression"])
+def test_a_report_is_dark_where_the_readers_system_is(name: str, reports: dict[str, Path]) -> None:
+    found = opened(reports[name], 1920, dark=True)
+    assert found["paper"] == "rgb(13, 17, 23)"
+    assert found["contrast"] >= 4.5
+    assert found["errors"] == []
+    assert found["wide"] <= 1920
 
 
 def test_what_is_wrong_with_a_page_is_noticed(reports: dict[str, Path], tmp_path: Path) -> None:
     """A missing plot, a failing script, a remote picture, a table that is too wide."""
     broken = tmp_path / "broken.html"
     text = reports["regression"].read_text()
-    wide = '<p style="width: 900px">wide</p><img src="https://example.org/x.png"><script>nothing()</script>'
+    wide = (
+        '<p style="width: 900px; color: #888">wide</p><img src="https://example.org/x.png"><script>nothing()</script>'
+    )
     broken.write_text("void (".join(text.replace("<body>", f"<body>{wide}").rsplit("Plotly.newPlot(", 1)))
     found = opened(broken, WIDTHS["phone"])
     assert any("nothing is not defined" in error for error in found["errors"])
     assert found["fetched"] == ["https://example.org/x.png"]
     assert not all(found["drawn"])
+    assert found["contrast"] < 4.5
     assert found["wide"] > WIDTHS["phone"]

@@ -59,6 +59,7 @@ def test_a_refusal_says_so_first(decision: record.Decision) -> None:
     verdict = Verdict(gate={"kind": "floor", "metric": "roc_auc"}, outcome="fail", found="0.7", needed="at least 0.8")
     text = report.markdown(decision.model_copy(update={"passed": False, "gates": (verdict,)}))
     assert text.startswith("## ❌ Refused")
+    assert "\nWhy: 1 of 1 gates do not pass. floor roc\\_auc: 0.7; needed: at least 0.8.\n" in text
     assert "| ❌ fail | floor roc\\_auc | 0.7 |  | 0.5 | at least 0.8 |" in text
 
 
@@ -273,8 +274,8 @@ def test_the_baseline_and_the_champion_stand_beside_a_metric_not_beside_a_slice(
     )
     rows = sections.of(changed)[0].tables[0].rows
     assert [row[1:5] for row in rows] == [
+        ("parity (warning only)", "", "", ""),  # what did not pass comes first
         ("floor roc_auc", "", "0.9", "0.5"),
         ("slice colour roc_auc", "", "", ""),
-        ("parity (warning only)", "", "", ""),
     ]
     assert verdicts[1].title == "slice colour roc_auc"
