@@ -234,6 +234,7 @@ def test_a_measured_loss_is_refused_also_where_what_is_undecided_only_warns() ->
 def test_models_that_no_row_tells_apart_are_equal_once_there_are_enough_rows() -> None:
     """Three in n rows may differ unseen. What is no share of rows, or differs on some, has its interval alone."""
     same = against({"roc_auc": measure(0, 0), "log_loss": measure(0, 0)})
+    assert outcome(HIGHER, evaluation(champion=same, rows=149)) == "undecided"
     assert outcome(HIGHER, evaluation(champion=same, rows=150)) == "pass"
     assert outcome(LOWER, evaluation(champion=same, rows=2)) == "pass"
     assert outcome(HIGHER, evaluation(champion=champion(roc_auc=0), rows=2)) == "pass"
