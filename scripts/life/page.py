@@ -113,6 +113,7 @@ def facts(evidence: dict[str, Any]) -> dict[str, Any]:
         "second_gain": second["evaluation"]["champion"]["differences"],
         "failed": [verdict for verdict in worse["gates"] if verdict["outcome"] == "fail"],
         "floors": [v for v in worse["gates"] if v["gate"]["kind"] == "floor"],
+        "track": next(one for one in first["evaluation"]["track"]["tracks"] if one["metric"] == "f1"),
         "reference": mean(before, "realised", True),
         "estimated": mean(before, "estimated", False),
         "realised": mean(before, "realised", False),
