@@ -13,7 +13,7 @@ from hub.runner import CODE, actions
 
 FOLDERS = (ROOT / PROJECT / ".github", ROOT / ".github")
 REAL: dict[str, dict[str, Any]] = yaml.safe_load((CODE / "actions/real.yaml").read_text())
-PINNED = {name.partition("@")[0]: name.partition("@")[2] for name in actions(FOLDERS[0])}
+PINNED = {name.partition("@")[0]: name.partition("@")[2] for name in sorted(actions(FOLDERS[0]))}
 
 
 def given(part: Any) -> Iterator[tuple[str, set[str]]]:
