@@ -52,7 +52,7 @@ def _train(options: argparse.Namespace) -> str:
     many = threaded()
     from lifecycle.training import train
 
-    return f"{train.run(config.load(options.config), options.build, *LOCKS)}; {many} threads"
+    return f"{train.run(config.load(options.config), options.build, *LOCKS)}; {many} thread{'s' * (many != '1')}"
 
 
 def _evaluate(options: argparse.Namespace) -> str:
