@@ -85,24 +85,24 @@ class Hub:
 
     def environment(self, **more: str) -> dict[str, str]:
         """An environment in which programs use this fake GitHub, without the developer's own settings."""
-        config = {
-            f"url.file://{self.remote}.insteadOf": self.address,
-            "user.name": "Ann",
-            "user.email": "ann@example.org",
-            "protocol.file.allow": "always",
-            "gc.auto": "0",
-            "maintenance.auto": "false",
-            "advice.detachedHead": "false",
-        }
-        keys = {f"GIT_CONFIG_KEY_{index}": key for index, key in enumerate(config)}
-        values = {f"GIT_CONFIG_VALUE_{index}": value for index, value in enumerate(config.values())}
+        config = [
+            *((f"url.file://{self.remote}.insteadOf", name) for name in (self.address, self.address[: -len(".git")])),
+            ("user.name", "Ann"),
+            ("user.email", "ann@example.org"),
+            ("protocol.file.allow", "always"),
+            ("gc.auto", "0"),
+            ("maintenance.auto", "false"),
+            ("advice.detachedHead", "false"),
+        ]
+        keys = {f"GIT_CONFIG_KEY_{index}": key for index, (key, _) in enumerate(config)}
+        values = {f"GIT_CONFIG_VALUE_{index}": value for index, (_, value) in enumerate(config)}
         address = f"http://127.0.0.1:{self._server.server_address[1]}"
         return {
             **{name: os.environ[name] for name in ("LANG", "UV_CACHE_DIR") if name in os.environ},
             **keys,
             **values,
             "GIT_CONFIG_COUNT": str(len(config)),
-            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig"),  # which an action may replace
             "GIT_CONFIG_SYSTEM": os.devnull,
             "HOME": str(self.folder / "home"),
             "HTTP_PROXY": address,
@@ -327,8 +327,7 @@ class Hub:
         command += ["--no-cache-server", "--artifact-server-addr", "127.0.0.1", "--secret", f"GITHUB_TOKEN={token}"]
         command += ["--action-cache-path", str(folder / "act")]
         for action in sorted(actions(folder / "copy/.github")):
-            name = action.partition("@")[0].rpartition("/")[2]
-            command += ["--local-repository", f"{action}={CODE / 'actions' / name}"]
+            command += ["--local-repository", f"{action}={code(action.partition('@')[0])}"]
         for name, value in ({} if fork else self.variables).items():
             command += ["--var", f"{name}={value}"]
         # An environment's secrets reach a job that names it, on a branch that it allows. Source: GitHub Docs, Managing
@@ -362,6 +361,12 @@ class Hub:
             self.runs.append(run)
         shutil.rmtree(folder)
         return run
+
+
+def code(action: str) -> Path:
+    """The real action below the folder ACTIONS, as `owner/name`, or else its stand-in."""
+    real = Path(os.environ.get("ACTIONS", "")) / action
+    return real if "ACTIONS" in os.environ and real.is_dir() else CODE / "actions" / action.rpartition("/")[2]
 
 
 def evaluated(text: str, event: Mapping[str, Any]) -> str:
