@@ -297,6 +297,23 @@ def test_a_platform_that_is_not_up_yet_is_said_on_the_page(
     assert problem.endswith("finds nothing; wait until the platform is up, then try again.")
 
 
+def test_a_mistake_of_its_own_keeps_no_other_fault_from_the_page(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def mistaken(fault: Fault, _: Stage) -> Outcome:
+        if fault.name == "claim":
+            raise KeyError("items")
+        return Outcome(fault, seconds=9, requests=90, told=fault.told, after=(9.0,) * len(fault.told))
+
+    monkeypatch.setattr(life, "play", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: "there")
+    monkeypatch.setattr(command, "tried", mistaken)
+    assert command.run(stage, FAULTS, tmp_path) == 1
+    rows = json.loads((tmp_path / "e2e.json").read_text())["faults"]
+    assert {row["name"]: row["wrong"][:1] for row in rows if row["wrong"]} == {"claim": ["KeyError('items')"]}
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_an_unknown_fault_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["rain"]) == 2
     assert capsys.readouterr().err.startswith("e2e: unknown faults: rain; known: canary, ")

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def trials(stage: Stage, faults: Sequence[Fault]) -> list[Outcome]:
             found.append(tried(fault, stage))
         except Failed as failure:
             found.append(Outcome(fault, problem=str(failure)))
+        except Exception as failure:  # ours; what was seen of the others is on the page all the same
+            traceback.print_exc()
+            found.append(Outcome(fault, problem=repr(failure)))
         say(line(found[-1]))
     return found
 

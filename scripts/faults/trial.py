@@ -15,15 +15,6 @@ def said(stage: Stage, words: int) -> list[dict[str, Any]]:
     return [one for one in stage.words()[words:] if one["environment"] == "production"]
 
 
-def told(stage: Stage, words: int) -> tuple[str, ...]:
-    return tuple(str(one["event"]) for one in said(stage, words))
-
-
-def waited(stage: Stage, words: int) -> tuple[float, ...]:
-    """The seconds from the commit that each word is about until GitHub took it."""
-    return tuple(one["at"] - stage.repository.committed(one["revision"]) for one in said(stage, words))
-
-
 def shown(stage: Stage) -> str:
     seen = stage.cluster.application(SPACE)
     return " ".join(seen[key] for key in ("phase", "sync", "health") if seen[key])
@@ -35,14 +26,14 @@ def _acted(fault: Fault, stage: Stage, words: int) -> None:
     if fault.shows:
         stage.cluster.until(f"{fault.shows} of {SPACE}", fault.within, lambda: fault.shows in shown(stage))
     early = fault.told.count("failed")
-    stage.cluster.until("GitHub's word", 120, lambda: len(told(stage, words)) >= early)
+    stage.cluster.until("GitHub's word", 120, lambda: len(said(stage, words)) >= early)
 
 
 def _mended(fault: Fault, stage: Stage, words: int) -> None:
     fault.mend(stage)
     stage.cluster.refresh(SPACE)
     stage.settles()
-    stage.cluster.until("GitHub's last word", 300, lambda: len(told(stage, words)) >= len(fault.told))
+    stage.cluster.until("GitHub's last word", 300, lambda: len(said(stage, words)) >= len(fault.told))
 
 
 def tried(fault: Fault, stage: Stage) -> Outcome:
@@ -64,5 +55,7 @@ def tried(fault: Fault, stage: Stage) -> Outcome:
     answered = {identity for _, status, identity in calls if status == 200}
     lost = len(answered - stage.logged())
     failed = sum(status != 200 for _, status, _ in calls)
-    heard, after = told(stage, words), waited(stage, words)
-    return Outcome(fault, seconds, len(calls), failed, lost, showed, heard, after, problem)
+    heard = said(stage, words)
+    told = tuple(str(one["event"]) for one in heard)
+    after = tuple(one["at"] - stage.repository.committed(one["revision"]) for one in heard)
+    return Outcome(fault, seconds, len(calls), failed, lost, showed, told, after, problem)
