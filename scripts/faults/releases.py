@@ -43,6 +43,7 @@ def unready(stage: Stage) -> None:
 
 
 def different(stage: Stage) -> None:
+    more(stage)  # for a change in a hook alone Argo CD begins no sync
     path = "/spec/template/spec/containers/0/env/0/value"
     _patch(stage, "Job", path, f"other@{NONE}", "Expect the answers of another image")
 
@@ -90,7 +91,12 @@ def engaged(stage: Stage) -> None:
     stage.runs("production")
 
 
+def more(stage: Stage) -> None:
+    """Let production have new pods with the next commit."""
+    stage.repository.more(f"{OVERLAY}memory.yaml", "value")
+
+
 def changed(stage: Stage) -> None:
     """A change that makes new pods of the same release."""
-    stage.repository.more(f"{OVERLAY}memory.yaml", "value")
+    more(stage)
     stage.repository.commit("Give production another limit")
