@@ -353,7 +353,8 @@ def test_what_stands_beside_the_platform_may_run_anywhere() -> None:
 
 
 def asked(url: str, body: Any = None) -> tuple[int, Any]:
-    sent = None if body is None else json.dumps(body).encode()
+    """The answer to a call; a body is sent in chunks, as `kubectl create --raw` sends one."""
+    sent = None if body is None else iter([json.dumps(body).encode()])
     try:
         with urllib.request.urlopen(urllib.request.Request(url, sent), timeout=5) as answer:  # noqa: S310
             return answer.status, json.loads(answer.read() or "null")
