@@ -3,6 +3,7 @@
 `python scripts/bake.py FOLDER [ANSWER=VALUE ...]` creates the repository in FOLDER.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -37,5 +38,10 @@ def command(template: Path, folder: Path, answers: Mapping[str, str]) -> list[st
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         answers = dict(word.partition("=")[::2] for word in sys.argv[2:])
-        done = subprocess.run(command(copied(Path(name) / "template"), Path(sys.argv[1]), answers), check=False)
+        (Path(name) / "settings.yaml").write_text(f"replay_dir: {name}\ncookiecutters_dir: {name}\n")
+        done = subprocess.run(
+            command(copied(Path(name) / "template"), Path(sys.argv[1]), answers),
+            env={**os.environ, "COOKIECUTTER_CONFIG": str(Path(name) / "settings.yaml")},  # not in the home folder
+            check=False,
+        )
     sys.exit(done.returncode)

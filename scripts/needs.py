@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import os
 import re
 import subprocess
 import sys
@@ -127,7 +128,8 @@ def _lacks(organisation: str, app: str, wanted: dict[str, str]) -> str:
     """What an App lacks of its rights, or why that is not known."""
     path = f"orgs/{organisation}/installations?per_page=100"
     try:
-        done = subprocess.run(["gh", "api", path], capture_output=True, text=True, check=False, timeout=30)
+        own = {**os.environ, "GH_TELEMETRY": "0"}
+        done = subprocess.run(["gh", "api", path], env=own, capture_output=True, text=True, check=False, timeout=30)
         found: list[dict[str, Any]] = json.loads(done.stdout)["installations"] if done.returncode == 0 else []
     except (OSError, subprocess.TimeoutExpired, ValueError, KeyError):
         found = []

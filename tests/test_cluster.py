@@ -230,7 +230,7 @@ case "$*" in
   "get pods "*) echo "$pods" ;;
   "get service "*) echo '{"items": [{"metadata": {"name": "envoy", "namespace": "gateways"}}]}' ;;
   *proxy/words*)
-    word='tformat:{"event": "verified", "environment": "production", "taken": true}'
+    word='tformat:{"at": %ct, "revision": "%H", "event": "verified", "environment": "production", "taken": true}'
     within log --format="$word" main -- manifests/overlays/production/release |
     paste -sd, | sed 's/.*/[&]/' ;;
   *proxy/calls*) seq "$(wc -l <"$STATE/asked")" | sed 's/.*/[0, 200, "&"]/' | paste -sd, | sed 's/.*/[&]/' ;;

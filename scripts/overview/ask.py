@@ -43,7 +43,7 @@ class Known:
 def _call(variables: dict[str, Any]) -> dict[str, Any]:
     """One call of GitHub's GraphQL API; raises FleetError with what `gh` says."""
     content = json.dumps({"query": QUERY, "variables": variables})
-    environment = {**os.environ, "GH_PROMPT_DISABLED": "1"}
+    environment = {**os.environ, "GH_PROMPT_DISABLED": "1", "GH_TELEMETRY": "0"}
     try:
         done = subprocess.run(
             ["gh", "api", "graphql", "--input", "-"],
