@@ -20,8 +20,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import bake as bake_script  # noqa: E402
 
 HOME = ROOT / ".tools/home"
-# Where pytest runs that tests start keep their folders: each deletes older ones, which takes minutes beside others'.
-NESTED = ROOT / ".tools/nested"
+REPLAY = ROOT / ".tools/replay"  # cookiecutter's own notes of each bake
 PROJECT = "<<cookiecutter.project_slug>>"
 TASKS = ("binary_classification", "multiclass_classification", "regression")
 IDENTITY = {
@@ -78,11 +77,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give all tests one empty home folder, which `pytest_sessionfinish` looks at."""
     if not hasattr(config, "workerinput"):  # which only a process of xdist has
         os.environ.setdefault("PYENV_ROOT", str(Path.home() / ".pyenv"))
-        for folder in (HOME, NESTED):
+        for folder in (HOME, REPLAY):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        (NESTED / "cookiecutter.yaml").write_text(f"replay_dir: {NESTED}\n")  # cookiecutter's own notes of each bake
-        os.environ |= {"HOME": str(HOME), "COOKIECUTTER_CONFIG": str(NESTED / "cookiecutter.yaml"), "GH_TELEMETRY": "0"}
+        (REPLAY / "settings.yaml").write_text(f"replay_dir: {REPLAY}\n")
+        os.environ |= {"HOME": str(HOME), "COOKIECUTTER_CONFIG": str(REPLAY / "settings.yaml"), "GH_TELEMETRY": "0"}
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -182,7 +181,7 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **IDENTITY, "PYTEST_DEBUG_TEMPROOT": str(NESTED), **environment},
+        env={**os.environ, **IDENTITY, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
