@@ -23,7 +23,6 @@ STARTS = 8.0  # seconds until a runner has taken a job
 ANSWERS = 5.0  # seconds of a verb that asks GitHub or a registry, beside its environment
 COUNTED = dict.fromkeys(("champion", "comment", "due", "offer", "publish", "reviewed"), ANSWERS)
 IMAGE = 40.0  # seconds of an image beside its packages: its base, Debian's packages, its parts' list, the push
-PACKAGES = {"serve": "serve", "monitor": "monitor"}  # a build step to the environment that the image installs
 USED = {"docker/setup-buildx-action": 8.0, "sigstore/cosign-installer": 2.0, "echo": 0.0, "gh": 1.0, "cosign": 5.0}
 ACTION = 2.0  # seconds of any other action
 # What a change of the model's parameters makes of the conditions that begin so; another one stops the bench.
@@ -104,7 +103,7 @@ class Runner:
     def _step(self, step: dict[str, Any], own: Mapping[str, str]) -> float:
         action = step.get("uses", "").partition("@")[0]
         if action == "docker/build-push-action":
-            return IMAGE + self._make([f"{own['VENV']}/{PACKAGES[step['id']]}"], own)
+            return IMAGE + self._make([f"{own['VENV']}/{step['id']}"], own)  # named as the environment it installs
         if action:
             return USED.get(action, ACTION)
         verbs = re.fullmatch(r"make ([a-z ]+?)( TESTS=\S+)?", step["run"].strip())

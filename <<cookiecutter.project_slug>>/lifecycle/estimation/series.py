@@ -57,6 +57,11 @@ def finite(value: Any) -> float | None:
     return float(value) if value is not None and np.isfinite(value) else None
 
 
+def outside(value: float | None, bound: float | None, better: int) -> bool:
+    """Whether a value is beyond its worse bound; beyond the other one it needs no action."""
+    return value is not None and bound is not None and (bound - value) * better > 0
+
+
 def window(
     kind: Kind,
     metric: str,
@@ -67,10 +72,8 @@ def window(
     limits: tuple[Any, Any],
     better: int,
 ) -> Window:
-    """One window; it is outside only beyond its worse bound, because better needs no action."""
+    """One window with its bounds."""
     found, (low, high) = finite(value), map(finite, limits)
-    bound = low if better > 0 else high
-    outside = found is not None and bound is not None and (bound - found) * better > 0
     return Window(
         kind=kind,
         metric=metric,
@@ -80,5 +83,5 @@ def window(
         value=found,
         low=low,
         high=high,
-        outside=outside,
+        outside=outside(found, low if better > 0 else high, better),
     )

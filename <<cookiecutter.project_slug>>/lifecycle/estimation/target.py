@@ -7,7 +7,7 @@ import numpy as np
 
 from lifecycle.config import AlertRule
 from lifecycle.documents.summary import FEWEST_WINDOWS, SPREAD, Window
-from lifecycle.estimation import simulation
+from lifecycle.estimation import series, simulation
 from lifecycle.estimation.chances import Array
 from lifecycle.tasks import sign
 
@@ -80,5 +80,5 @@ def enough(values: Array) -> bool:
 
 def _moved(window: Window, limit: float) -> Window:
     better = sign(window.metric)
-    outside = window.value is not None and (limit - window.value) * better > 0
+    outside = series.outside(window.value, limit, better)
     return window.model_copy(update={"low" if better > 0 else "high": limit, "outside": outside})
