@@ -1,4 +1,4 @@
-"""The demo on a fresh machine, and its parts' behaviour on failure."""
+"""The demo on a machine with the packages, and its parts' behaviour on failure."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import IDENTITY, ROOT, run
+from conftest import IDENTITY, PROJECT, ROOT, run, unrendered
 
 sys.path.insert(0, str(ROOT / "scripts/life"))
 import console
@@ -19,6 +19,8 @@ import traffic
 def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
+    (checkout / ".tools").mkdir()
+    (checkout / ".tools/environments").symlink_to((unrendered("train", "serve", "monitor") / ".venv").resolve())
     before = {path.name for path in checkout.iterdir()}
     environment = {
         "HOME": str(home),
@@ -43,6 +45,7 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     assert "the same bytes as before the second release" in said
     assert re.search(r"Total: \d+ s. The page with plots: .*/demo/index.html", said)
 
+    assert (checkout / PROJECT / ".venv").is_symlink()
     page = (checkout / "demo/index.html").read_text()
     assert page.count('class="plotly-graph-div"') == 4
     assert all(

@@ -99,7 +99,7 @@ def test_the_configurations_of_the_tasks_differ_only_where_the_task_does() -> No
 
 def test_outputs_and_environments_are_not_tracked() -> None:
     ignored = subprocess.run(
-        ["git", "check-ignore", "demo/index.html", ".tools/uv", f"{PROJECT}/.venv/x", f"{PROJECT}/build/x"],
+        ["git", "check-ignore", "demo/index.html", ".tools/uv", f"{PROJECT}/.venv", f"{PROJECT}/build/x"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -72,8 +72,9 @@ class Life:
         self.repository.edit({"\nmonitor:\n": "\nmonitor:\n  time: caller\n"}, "Watch the flights by their own times")
         self.repository.publish()
         # Install service and monitor during the first training; the import compiles the monitor's packages.
-        compiled = ".venv/monitor/bin/python -c 'import nannyml'"
-        install = f"make --silent --no-print-directory .venv/serve .venv/monitor && {compiled}"
+        install = "make --silent --no-print-directory .venv/serve .venv/monitor"
+        if not (self.repository.path / ".venv/monitor").exists():
+            install += " && .venv/monitor/bin/python -c 'import nannyml'"
         self.installing = console.start(["sh", "-c", install], self.repository.path, self.environment)
         command = ["make", "--no-print-directory", ".venv/train"]
         console.run("install", command, self.repository.path, self.environment)

@@ -15,6 +15,7 @@ import console
 import image
 
 ROOT = bake.ROOT
+ENVIRONMENTS = ROOT / ".tools/environments"
 SLUG, OWNER, REGISTRY = "flight-delay", "demo", "registry.example"
 IDENTITY = {"user.name": "demo", "user.email": "demo@example.org", "commit.gpgsign": "false", "gc.auto": "0"}
 
@@ -25,6 +26,7 @@ def make(folder: Path, environment: dict[str, str]) -> None:
     command = bake.command(template, folder, {"project_slug": SLUG, "owner": OWNER, "registry": REGISTRY})
     console.run("cookiecutter", command, folder, environment)
     shutil.rmtree(template)
+    (folder / SLUG / ".venv").symlink_to(ENVIRONMENTS)  # where the next demo, and the tests, find them again
 
 
 class Repository:
