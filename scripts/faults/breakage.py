@@ -1,5 +1,6 @@
-"""What may happen to the cluster and around it: things deleted, killed, or out of reach."""
+"""What may happen to the cluster and around it: things deleted, killed, out of reach, or badly upgraded."""
 
+import json
 import shutil
 import subprocess
 
@@ -10,6 +11,10 @@ from faults.repository import URL
 from faults.stage import SERVE, SPACE, Stage
 from faults.stands import GIT
 
+OPERATOR = ("--namespace", "seldon-system", "--selector", "control-plane=seldon-controller-manager")
+# As a commit that changes the operator's Application; where the platform's git lies is not ours to write.
+UPGRADE = [{"op": "add", "path": "/spec/source/helm/parameters", "value": [{"name": "image.tag", "value": "none"}]}]
+PATCHES = [{"target": {"kind": "Application", "name": "seldon"}, "patch": json.dumps(UPGRADE)}]
 REGISTRY = "models-registry"  # the container of scripts/cluster
 
 
@@ -39,9 +44,7 @@ def killed(stage: Stage) -> None:
     stage.cluster.kubectl(
         "delete", "pods", *now, *ARGOCD, "--selector", "app.kubernetes.io/name=argocd-application-controller"
     )
-    stage.cluster.kubectl(
-        "delete", "pods", *now, "--namespace", "seldon-system", "--selector", "control-plane=seldon-controller-manager"
-    )
+    stage.cluster.kubectl("delete", "pods", *now, *OPERATOR)
     stage.runs("production")
 
 
@@ -119,3 +122,41 @@ def doubled(stage: Stage) -> None:
 def single(stage: Stage) -> None:
     stage.find()
     stage.settles()
+
+
+def _platform(stage: Stage, patches: object) -> None:
+    patch = json.dumps({"spec": {"source": {"kustomize": patches}}})
+    stage.cluster.kubectl("patch", "application", "platform", *ARGOCD, "--type", "merge", "--patch", patch)
+    stage.cluster.refresh("platform")
+
+
+def upgraded(stage: Stage) -> None:
+    """Upgrade Seldon's operator to an image that does not exist, then let production change."""
+    _platform(stage, {"patches": PATCHES})
+
+    def refused() -> bool:
+        pods = stage.cluster.found("pods", *OPERATOR)["items"]
+        states = [one["state"] for pod in pods for one in pod["status"].get("containerStatuses", [])]
+        return any(state.get("waiting", {}).get("reason") in ("ErrImagePull", "ImagePullBackOff") for state in states)
+
+    stage.cluster.until("A pod of the operator whose image cannot be pulled", 300, refused)
+    changed(stage)
+    stage.runs("production")
+
+
+def downgraded(stage: Stage) -> None:
+    """Take the upgrade back, and end the syncs that wait for it, as `argocd app terminate-op` does."""
+    _platform(stage, None)
+    for name in ("platform", "seldon"):
+        if stage.cluster.application(name)["phase"] == "Running":
+            stage.cluster.end(name)
+        stage.cluster.refresh(name)
+
+    def whole() -> bool:
+        shown = [stage.cluster.application(name) for name in ("platform", "seldon")]
+        kept = stage.cluster.found("application", "seldon", *ARGOCD)["spec"]["source"].get("helm", {})
+        return "parameters" not in kept and all(
+            (one["phase"], one["sync"], one["health"]) == ("Succeeded", "Synced", "Healthy") for one in shown
+        )
+
+    stage.cluster.until("Succeeded Synced Healthy of platform and seldon", 600, whole)

@@ -71,6 +71,11 @@ class Cluster:
             "message": last.get("message", ""),
         }
 
+    def end(self, name: str) -> None:
+        """End the sync of an Application, as `argocd app terminate-op` does."""
+        patch = json.dumps({"status": {"operationState": {"phase": "Terminating"}}})
+        self.kubectl("patch", "application", name, *ARGOCD, "--type", "merge", "--patch", patch)
+
     def refresh(self, name: str) -> None:
         """Let Argo CD look at git now, as GitHub's webhook would."""
         mark = "argocd.argoproj.io/refresh=normal"

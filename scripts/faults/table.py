@@ -4,6 +4,7 @@ from faults import breakage, releases
 from faults.fault import Fault
 
 BOOKS = "runbooks.md#"
+PLATFORM = "manifests/README.md#"
 TOLD = 360.0  # seconds: runbooks.md promises the word of a bad release within 6 minutes
 MENDED = 900.0  # until the commit that mends it runs, too
 
@@ -114,6 +115,16 @@ FAULTS = (
         mend=breakage.reachable,
         does="mends the registry",
         runbook=BOOKS + "an-image-cannot-be-pulled",
+    ),
+    Fault(
+        "upgrade",
+        "Seldon's operator is upgraded to an image that does not exist, and production changes",
+        breakage.upgraded,
+        told=("verified",),
+        mend=breakage.downgraded,
+        does="reverts the commit, and ends both syncs",
+        runbook=PLATFORM + "day-by-day",
+        within=1800,
     ),
     Fault(
         "collision",
