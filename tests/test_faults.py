@@ -16,7 +16,7 @@ import pytest
 import yaml
 from argo import generated, rendered
 from conftest import PROJECT, ROOT, render
-from faults import Failed, breakage, caller, hub, life, page, releases, stands
+from faults import Failed, breakage, caller, dashboard, hub, life, page, releases, stands
 from faults import __main__ as command
 from faults.cluster import Cluster
 from faults.fault import Fault, Outcome
@@ -39,6 +39,8 @@ DAY = {"type": "ErrorOccurred", "status": "True"}
 
 class FakeCluster(Cluster):
     """Follows git at once: what is committed to production runs, or fails, and GitHub is told of it."""
+
+    grafana = False
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -73,7 +75,7 @@ class FakeCluster(Cluster):
             "pvc": {"spec": {"accessModes": ["ReadWriteMany"]}},
             "service": {"items": [{"metadata": {"name": "envoy", "namespace": "gateways"}}]},
         }
-        return known.get(arguments[0], {})
+        return {} if "monitoring-grafana" in arguments and not self.grafana else known.get(arguments[0], {})
 
     def served(self, name: str, path: str, body: Any = None) -> Any:
         if path == "away":
@@ -412,3 +414,56 @@ def test_a_call_counts_as_answered_only_by_its_own_answer() -> None:
         server.shutdown()
         server.server_close()
     assert caller.call(here, {"x": 1}, "one") == 0
+
+
+class Grafana(FakeCluster):
+    """Answers as Grafana's HTTP API does: /dashboards/uid, /datasources and /ds/query."""
+
+    grafana = True
+
+    def __init__(self, board: dict[str, Any], sources: list[Any], empty: str = "") -> None:
+        super().__init__()
+        self.answers, self.empty = {"dashboards/uid/models": {"dashboard": board}, "datasources": sources}, empty
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        path = arguments[arguments.index(dashboard.ASK) + 1]
+        if path != "ds/query":
+            return json.dumps(self.answers[path])
+        assert given is not None
+        (query,) = json.loads(given)["queries"]
+        values = [[], []] if self.empty and self.empty in query["expr"] else [[1], [2]]
+        assert query["datasource"] == {"uid": "p"}
+        assert "$namespace" not in query["expr"]
+        return json.dumps({"results": {"A": {"frames": [{"data": {"values": values}}]}}})
+
+
+BOARD = json.loads(dashboard.FILE.read_text())
+SOURCES = [{"type": "alertmanager", "uid": "a"}, {"type": "prometheus", "uid": "p"}]
+
+
+@pytest.mark.parametrize(
+    ("board", "sources", "empty", "said"),
+    [
+        (BOARD, SOURCES, "", []),
+        (BOARD, SOURCES, "model_refusals_total", []),
+        (BOARD, SOURCES, "model_log_free_bytes", ["The panel 'Free space for the prediction log' has no data."]),
+        (BOARD, SOURCES[:1], "", ["Grafana has no Prometheus to ask."]),
+        ({"panels": []}, SOURCES, "", ["Grafana has another dashboard than manifests/monitoring/models.json."]),
+        ({}, SOURCES, "", ["Grafana cannot be asked: KeyError('panels')"]),
+    ],
+)
+def test_grafana_has_the_dashboard_and_data_in_it(board: Any, sources: Any, empty: str, said: list[str]) -> None:
+    seen = dashboard.seen(Grafana(board, sources, empty))
+    assert (list(seen.wrong), seen.untried) == (said, "")
+    assert page.document([GOOD], {}, seen)["good"] == (not said)
+
+
+def test_panels_that_may_be_empty_are_panels() -> None:
+    titles = {panel["title"] for panel in dashboard.serving(BOARD["panels"])}
+    assert set(dashboard.EMPTY) < titles
+    assert len(titles) == 9
+
+
+def test_a_cluster_without_grafana_is_not_red() -> None:
+    seen = dashboard.seen(FakeCluster())
+    assert (seen.untried, seen.wrong) == ("The cluster has no Grafana.", ())

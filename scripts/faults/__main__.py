@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from faults import ROOT, Failed, life, page
+from faults import ROOT, Failed, dashboard, life, page
 from faults.cluster import Cluster
 from faults.fault import Fault, Outcome
 from faults.repository import Repository
@@ -53,11 +53,14 @@ def run(stage: Stage, faults: Sequence[Fault], folder: Path) -> int:
         say("the life of a model, up to production")
         life.play(stage)
     except Failed as failure:
-        found = page.document(page.untried(faults, "No fault was tried."), {}, str(failure))
+        found = page.document(page.untried(faults, "No fault was tried."), {}, problem=str(failure))
         print(f"e2e: {failure}", file=sys.stderr)
     else:
         versions = stage.versions()
-        found = page.document(trials(stage, faults), versions)
+        tries = trials(stage, faults)
+        grafana = dashboard.seen(stage.cluster)
+        say(f"Grafana's dashboard: {grafana.untried or ' '.join(grafana.wrong) or 'each panel on serving has data.'}")
+        found = page.document(tries, versions, grafana)
     page.write(folder, found)
     say(f"{folder / 'index.html'} says what was seen.")
     return 0 if found["good"] else 1

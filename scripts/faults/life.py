@@ -11,6 +11,7 @@ def play(stage: Stage) -> None:
     stage.stand()
     stage.repository.publish()
     stage.find()
+    stage.clear()
     images = stage.built()
     stage.listen(images["SERVE"])
     stage.release(images)

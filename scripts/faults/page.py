@@ -7,17 +7,21 @@ from typing import Any
 
 import jinja2
 
+from faults.dashboard import UNASKED, Grafana
 from faults.fault import Fault, Outcome
 
 DOCS = "https://github.com/{repository}/blob/{branch}/%3C%3Ccookiecutter.project_slug%3E%3E/docs/"
 
 
-def document(outcomes: Sequence[Outcome], versions: dict[str, str], problem: str = "") -> dict[str, Any]:
+def document(
+    outcomes: Sequence[Outcome], versions: dict[str, str], grafana: Grafana = UNASKED, problem: str = ""
+) -> dict[str, Any]:
     """Everything that the page says; `problem` is why no fault could be tried."""
     return {
-        "good": not problem and all(not one.wrong() for one in outcomes),
+        "good": not problem and not grafana.wrong and all(not one.wrong() for one in outcomes),
         "problem": problem,
         "versions": versions,
+        "grafana": {"untried": grafana.untried, "wrong": list(grafana.wrong)},
         "faults": [_row(one) for one in outcomes],
     }
 

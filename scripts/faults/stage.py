@@ -61,6 +61,18 @@ class Stage:
         source = self.cluster.must(*MODELS)["spec"]["source"]
         self.cluster.apply(models(source["repoURL"], source["targetRevision"], *(urls or (URL,))))
 
+    def clear(self) -> None:
+        """Wait until what an earlier run released is gone: Argo CD would apply the new to what is being deleted."""
+        for name in (f"{MODEL}-{environment}" for environment in ("dev", "staging", "production")):
+            if self.cluster.found("application", name, *ARGOCD):
+                self.cluster.refresh(name)
+
+        def gone() -> bool:
+            served = self.cluster.found("seldondeployments", "--all-namespaces").get("items", [])
+            return all(one["metadata"]["name"] != MODEL for one in served)
+
+        self.cluster.until("The end of an earlier run's model", PATIENCE, gone)
+
     def listen(self, image: str) -> None:
         """Stand in GitHub's place, and give Argo CD an App's key if it has none; nobody checks it."""
         if not self.cluster.found("secret", "argocd-notifications-secret", *ARGOCD):
