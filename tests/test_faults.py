@@ -40,7 +40,7 @@ DAY = {"type": "ErrorOccurred", "status": "True"}
 class FakeCluster(Cluster):
     """Follows git at once: what is committed to production runs, or fails, and GitHub is told of it."""
 
-    grafana = False
+    grafana, mode = False, "ReadWriteOnce"
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -72,7 +72,7 @@ class FakeCluster(Cluster):
             "deployment": {"spec": {"template": {"spec": {"containers": [{"image": "registry/argocd:v3@sha256:0"}]}}}},
             "nodes": {"items": [{"metadata": {"name": name}, "spec": {"unschedulable": False}} for name in self.nodes]},
             "pods": {"items": [{"metadata": about, "spec": {"nodeName": "a"}, "status": up}]},
-            "pvc": {"spec": {"accessModes": ["ReadWriteMany"]}},
+            "pvc": {"spec": {"accessModes": [self.mode]}},
             "service": {"items": [{"metadata": {"name": "envoy", "namespace": "gateways"}}]},
         }
         return {} if "monitoring-grafana" in arguments and not self.grafana else known.get(arguments[0], {})
@@ -158,6 +158,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_each_fault_is_done_and_judged_as_its_table_says(fault: Fault, stage: Stage) -> None:
+    assert isinstance(stage.cluster, FakeCluster)
+    stage.cluster.mode = "ReadWriteMany" if fault.name == "moved" else "ReadWriteOnce"
     outcome = tried(fault, stage)
     assert (outcome.wrong(), outcome.untried) == ([], ""), outcome
     assert outcome.told == fault.told
@@ -265,12 +267,39 @@ def test_the_json_has_every_column_of_every_fault(stage: Stage, tmp_path: Path) 
     assert all(row["runbook"] in shown and row["name"] in shown for row in found["faults"])
 
 
-def test_a_fault_that_this_cluster_cannot_show_is_not_tried_and_says_why(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("name", "nodes", "mode", "why"),
+    [
+        ("drained", ["a"], "ReadWriteMany", "Several nodes can write the log's volume."),
+        ("moved", ["a"], "ReadWriteMany", "The cluster has one node."),
+        (
+            "moved",
+            ["a", "b"],
+            "ReadWriteOnce",
+            "The log's volume belongs to one node; SHARED= names a StorageClass of several.",
+        ),
+    ],
+)
+def test_a_fault_that_this_cluster_cannot_show_is_not_tried_and_says_why(
+    name: str, nodes: list[str], mode: str, why: str, stage: Stage
+) -> None:
     assert isinstance(stage.cluster, FakeCluster)
-    stage.cluster.nodes = ["a"]
-    (fault,) = (one for one in FAULTS if one.name == "drained")
+    stage.cluster.nodes, stage.cluster.mode = nodes, mode
+    (fault,) = (one for one in FAULTS if one.name == name)
     outcome = tried(fault, stage)
-    assert (outcome.wrong(), outcome.untried) == ([], "The cluster has one node.")
+    assert (outcome.wrong(), outcome.untried) == ([], why)
+
+
+def test_logs_on_shared_volumes_have_their_storage_class_in_every_environment(stage: Stage, released: Path) -> None:
+    stage.repository.path = released
+    stage.repository.share("files")
+    for environment in ("dev", "staging", "production"):
+        (claim,) = (
+            one
+            for one in yaml.safe_load_all(render(released, environment))
+            if one["kind"] == "PersistentVolumeClaim" and one["metadata"]["name"] == "predictions"
+        )
+        assert (claim["spec"]["accessModes"], claim["spec"]["storageClassName"]) == (["ReadWriteMany"], "files")
 
 
 def test_what_a_person_does_is_done_after_a_surprise_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

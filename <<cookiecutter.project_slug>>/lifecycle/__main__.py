@@ -5,11 +5,12 @@ import gc
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lifecycle import InputError, config, failures
+from lifecycle import InputError, config, failures, progress
 from lifecycle.verbs import LOCKS, STEPS, VERBS
 
 if TYPE_CHECKING:
@@ -428,7 +429,9 @@ def main(arguments: list[str] | None = None) -> int:
     # The function above with the verb's name.
     run: Callable[[argparse.Namespace], str] = globals()[f"_{options.verb.replace('-', '_')}"]
     with failures.told(options.verb, options.build) as outcome:
-        if said := _fresh(run, options) if options.verb in STEPS else run(options):
+        with nullcontext() if options.verb == "serve" else progress.shown(options.verb, options.build):
+            said = _fresh(run, options) if options.verb in STEPS else run(options)
+        if said:
             print(f"{options.verb}: {said}")
     return outcome.code
 

@@ -15,6 +15,7 @@ OPERATOR = ("--namespace", "seldon-system", "--selector", "control-plane=seldon-
 # As a commit that changes the operator's Application; where the platform's git lies is not ours to write.
 UPGRADE = [{"op": "add", "path": "/spec/source/helm/parameters", "value": [{"name": "image.tag", "value": "none"}]}]
 PATCHES = [{"target": {"kind": "Application", "name": "seldon"}, "patch": json.dumps(UPGRADE)}]
+SHARED = ["ReadWriteMany"]
 REGISTRY = "models-registry"  # the container of scripts/cluster
 
 
@@ -48,15 +49,33 @@ def killed(stage: Stage) -> None:
     stage.runs("production")
 
 
-def drained(stage: Stage) -> None:
-    nodes = [node for node in stage.cluster.found("nodes")["items"] if not node["spec"].get("unschedulable")]
-    if len(nodes) < 2:
-        raise Untried("The cluster has one node.")
-    if stage.cluster.found("pvc", "predictions", "--namespace", SPACE)["spec"]["accessModes"] != ["ReadWriteMany"]:
-        raise Untried("The log's volume belongs to one node.")
+def _modes(stage: Stage) -> list[str]:
+    return list(stage.cluster.found("pvc", "predictions", "--namespace", SPACE)["spec"]["accessModes"])
+
+
+def _drain(stage: Stage) -> None:
+    """Drain the node of one of production's pods of pods that serve."""
     node = stage.cluster.found("pods", *SERVE)["items"][0]["spec"]["nodeName"]
     given = ("--pod-selector", "app.kubernetes.io/component=serve", "--delete-emptydir-data", "--timeout", "300s")
     stage.cluster.kubectl("drain", node, *given)
+
+
+def drained(stage: Stage) -> None:
+    """Drain the node that has the log's volume; on another disk than the node's own, the pods come back elsewhere."""
+    if _modes(stage) == SHARED:
+        raise Untried("Several nodes can write the log's volume.")
+    _drain(stage)
+    stage.cluster.pause(20)
+
+
+def moved(stage: Stage) -> None:
+    """Drain one of the nodes that can write the log's volume."""
+    nodes = [node for node in stage.cluster.found("nodes")["items"] if not node["spec"].get("unschedulable")]
+    if len(nodes) < 2:
+        raise Untried("The cluster has one node.")
+    if _modes(stage) != SHARED:
+        raise Untried("The log's volume belongs to one node; SHARED= names a StorageClass of several.")
+    _drain(stage)
     stage.settles()
 
 

@@ -49,6 +49,17 @@ class Repository:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         answers = (f"project_slug={MODEL}", f"owner={OWNER}", f"registry={self._registry}")
         self.run(sys.executable, str(ROOT / "scripts/bake.py"), str(self.path.parent), *answers, folder=ROOT)
+        if shared := os.environ.get("SHARED"):
+            self.share(shared)
+
+    def share(self, storage: str) -> None:
+        """Keep the logs on volumes of a StorageClass that several nodes can write."""
+        patch = f'[{{"op": "add", "path": "/spec/storageClassName", "value": "{storage}"}}]'
+        for path in sorted(self.path.glob("manifests/overlays/*/kustomization.yaml")):
+            text = re.sub(r"  - ../../components/one-node.*\n", "", path.read_text())
+            added = f"patches:\n  - {{target: {{kind: PersistentVolumeClaim, name: predictions}}, patch: '{patch}'}}\n"
+            path.write_text(text.replace("patches:\n", added, 1) if "patches:" in text else text + added)
+        self.run("git", "commit", "--quiet", "--all", "--message", "Share the logs' volumes")
 
     def edit(self, name: str, pattern: str, new: str) -> None:
         """Change the one place of a file that a pattern finds."""

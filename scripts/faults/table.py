@@ -94,8 +94,17 @@ FAULTS = (
     ),
     Fault(
         "drained",
-        "the node of a pod is drained",
+        "the node of the log's volume is drained",
         breakage.drained,
+        mend=breakage.usable,
+        does="lets pods onto the node again",
+        runbook=BOOKS + "pods-stay-pending",
+        fails="no pod can be where the volume is not",
+    ),
+    Fault(
+        "moved",
+        "the node of a pod is drained, and others can write the log's volume",
+        breakage.moved,
         mend=breakage.usable,
         does="lets pods onto the node again",
         runbook=BOOKS + "pods-stay-pending",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lifecycle import InputError, config, files, git
+from lifecycle import InputError, config, files, git, progress
 from lifecycle.adopting import columns, gates, source, summary, target, writing
 from lifecycle.adopting.columns import Choice
 from lifecycle.artifact import derive
@@ -43,6 +43,7 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
             f"{derive.FILE} makes features of raw columns, which make adopt cannot choose; remove the file to adopt a "
             "table as it is, or write data.raw and data.features in config.yaml yourself."
         )
+    progress.part("reading the table")
     frame = source.read(location)
     key = [name.strip() for name in names["KEY"].split(",") if name.strip()]
     wanted = [names["TARGET"], *filter(None, [names["TIME"]]), *key]
@@ -54,6 +55,7 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     rows, time = _ordered(frame, names, said)
     if len(rows) < FEWEST:
         raise InputError(f"FILE {location} has {len(rows)} rows with a target; at least {FEWEST} are needed.")
+    progress.part("choosing columns and split")
     asked = target.decide(rows[names["TARGET"]], names["POSITIVE"])
     said.append(f"{names['TARGET']}: {asked.why}")
     without = {names["TARGET"], *filter(None, [time]), *key}
@@ -99,6 +101,7 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
     parts = {name: found for name, (found, _) in split.parts(checked, provisional).items()}
     data.check_classes(parts, provisional)
     _encoded([one for one in choices if one.feature and "encoding" in one.feature], said)
+    progress.part("training once, to choose the gates")
     proposal = gates.propose(parts["train"], parts["test"], provisional)
     document["gates"], count = proposal.gates, len(parts["test"])
     said += proposal.said

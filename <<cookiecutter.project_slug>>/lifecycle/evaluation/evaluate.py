@@ -10,7 +10,7 @@ from pandas.api.types import is_numeric_dtype
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from lifecycle import InputError, config, files, git
+from lifecycle import InputError, config, files, git, progress
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.predictor import Array, Predictions, Predictor, RequestError
 from lifecycle.documents import record
@@ -190,6 +190,7 @@ def _recorded(path: Path, kind: Any) -> Any:
 
 def run(settings: config.Config, build: Path, champion_directory: Path | None) -> str:
     """Write `evaluation.json` and `draws.json` under `build`."""
+    progress.part("reading and predicting the test rows")
     test, _ = data.read(build / "data" / "test.parquet", settings)
     train, _ = data.read(build / "data" / "train.parquet", settings)
     candidate = Predictor(build / "model", trusted=settings.train.trusted)
@@ -211,6 +212,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
             unanswered = str(error)
 
     level = settings.evaluate.level
+    progress.part("measuring, with intervals")
     found, draws = together.estimates(settings, truth, models)
     against = None
     if champion is not None:
@@ -224,8 +226,10 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
             unanswered=unanswered,
             slices=tuple(slices.compared(settings, test, truth, served, models["champion"]) if answered else ()),
         )
+    progress.part("explaining the features")
     importances, dependence = _explained(candidate, rows, truth, settings.evaluate)
     unseen = tuple(hidden(candidate.model, settings.data.features))
+    progress.part("measuring slices and latency")
     batch, served_as = rows.head(settings.serve.rows), _recorded(build / "model" / "parity.json", Difference)
     evaluation = record.Evaluation(
         name=settings.name,

@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from lifecycle import InputError, files
+from lifecycle import InputError, files, progress
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.directory import Model
 from lifecycle.config import Config, Monitor
@@ -188,6 +188,7 @@ def summarise(
 
     Labels that cannot be read are a warning if the monitor runs `alone`, with no one there to correct them.
     """
+    progress.part("reading the log")
     own = settings.monitor
     begin = windows.begin(own.window, own.days, now)
     unseen = hidden(model, settings.data.features)
@@ -233,16 +234,19 @@ def summarise(
     records: list[TrackRecord] = []
     rule = own.alert
     if len(known) and len(analysis):
+        progress.part("estimating the performance")
         about, by = (model.task, model.classes, own.metrics), plain if own.estimator == "own" else nannyml
         measure("Estimated performance", lambda: by.estimated(known, analysis, *about, features))
         if len(truths):
             measure("Realised performance", lambda: by.realised(known, truths, *about))
         found = plain.errors(found, known, *about)
+        progress.part("going through the track record")
         records, told_of = sound.attempted("The track record", lambda: [_track(known, model, own, features)])
         failed += told_of
         if known["chunk"].nunique() < FEWEST_WINDOWS:  # three standard deviations of so few are no bounds
             unbounded = {"low": None, "high": None, "outside": False}
             found = [window.model_copy(update=unbounded) for window in found]
+        progress.part("measuring drift and quality")
         measure("Drift", lambda: by.drift(known, analysis, features, outputs))
         found, flat = sound.bounded(found)
         failed += flat

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from lifecycle import InputError, files, git
+from lifecycle import InputError, files, git, progress
 from lifecycle.artifact import derive, frames, golden
 from lifecycle.artifact.directory import FORMAT
 from lifecycle.artifact.predictor import Predictions, Predictor, RequestError
@@ -36,15 +36,18 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
 
     The test rows are only predicted, for the reference and the parity, never used for fitting.
     """
+    progress.part("reading the rows")
     train, learnt = data.read(build / "data" / "train.parquet", settings)
     test, tested = data.read(build / "data" / "test.parquet", settings)
     commit, locked = git.head(), files.sha256(b"".join(files.read(lock, "lock") for lock in locks))
     weight = train[settings.data.weight] if settings.data.weight else None
+    progress.part("fitting the estimator")
     started = time.monotonic()
     fitted = team.fit(inputs(train, settings), train[frames.LABEL], settings, weight)
     seconds = round(time.monotonic() - started, 3)
     sent = data.sent_as_booleans(build / "data" / "train.parquet")
     threshold, fitted = team.threshold(fitted, settings), team.answering(fitted)
+    progress.part("opening MLflow's run")
     with tracking.run(settings, commit.version, build) as run_id, files.replaced(build / "model") as folder:
         metadata = {
             "format": FORMAT,
@@ -67,8 +70,11 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
             "lock": locked,
             "parameters": settings.train.parameters,
         }
+        progress.part("converting, and comparing answers")
         served = _serveable(fitted, train, inputs(test, settings), metadata, settings, folder)
+        progress.part("explaining single predictions")
         _record(served, fitted, test, data.raw(build, settings, test), settings, folder)
+        progress.part("logging to MLflow")
         tracking.log(folder, metadata, {"train": train, "test": test}, settings.data.path)
     tuned = "" if threshold == settings.train.threshold else f"; its own threshold is {threshold:.3g}"
     return (
