@@ -14,8 +14,9 @@ DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$|@\$digest$")
 COMMIT = re.compile(r"[@/][0-9a-f]{40}(/|$)")
 # The files whose names by version the table holds.
 TABLE = OURS / "docs/security.md"
+NOTHING = ("models.json", "ruleset.json", "matchers.json")  # name nothing from elsewhere
 FILES = (
-    *(OURS / "Dockerfile", OURS / "Makefile", OURS / ".github", OURS / "manifests"),
+    *(OURS / "Dockerfile", OURS / "Makefile", OURS / ".github", OURS / "manifests", OURS / ".devcontainer"),
     *(ROOT / "manifests", ROOT / "scripts/cluster", ROOT / "scripts/install"),
 )
 
@@ -42,6 +43,7 @@ def found(text: str) -> Iterator[tuple[str, str]]:
         yield from (
             (word, "") for words in re.findall(r"apt-get install (.*?)(?: &&|$)", line) for word in plain(words)
         )
+        yield from re.findall(r'"([\w.-]+/[\w./-]+):([\d.]+)":', line)  # a feature of a devcontainer
         if line.strip() == "sbom: true":
             yield "docker/buildkit-syft-scanner", ""
         if "kind create cluster" in line and "--image" not in line:
@@ -68,7 +70,7 @@ def loose(paths: tuple[Path, ...]) -> dict[str, str]:
     """What some files take by version alone."""
     every: dict[str, str] = {}
     for path in (one for part in paths for one in ([part] if part.is_file() else sorted(part.rglob("*")))):
-        if path.is_file() and path.suffix not in (".md", ".lua", ".json", ".pyc"):
+        if path.is_file() and path.suffix not in (".md", ".lua", ".pyc") and path.name not in NOTHING:
             every |= dict(found(path.read_text()))
             if path.suffix == ".yaml" and "manifests" in path.parts:
                 every |= dict(documents(path.read_text()))
@@ -79,7 +81,8 @@ def listed(page: Path) -> dict[str, str]:
     """The rows of a page's table of what is pinned by version only."""
     _, _, table = page.read_text().partition("| by version only | version | why |\n")
     assert table
-    return dict(re.findall(r"^\| `(.+?)` \| (.*?) \| .{20,} \|$", table.partition("\n\n")[0], flags=re.M))
+    rows = re.findall(r"^\| `(.+)` \| (.*?) \| .{20,} \|$", table.partition("\n\n")[0], flags=re.M)
+    return {name: version for names, version in rows for name in names.split("`, `")}
 
 
 def test_what_is_pinned_by_version_only_is_in_the_table_and_nothing_else_is() -> None:
@@ -105,6 +108,7 @@ def test_what_is_pinned_by_version_only_is_in_the_table_and_nothing_else_is() ->
         ("uv pip sync --quiet x.txt\n", "uv pip sync --quiet x.txt"),
         ("runs-on: ${{ vars.RUNNER || 'ubuntu-24.04' }}\n", "ubuntu-24.04"),
         ("RUN apt-get update && apt-get install --yes curl && rm x\n", "curl"),
+        ('"features": {"ghcr.io/devcontainers/features/x:1": {}},\n', "ghcr.io/devcontainers/features/x"),
         ("          sbom: true\n", "docker/buildkit-syft-scanner"),
         ("kind create cluster --name x\n", "kindest/node"),
     ],
@@ -152,9 +156,13 @@ def test_dependabot_moves_every_image_action_and_uv_but_no_python(root: Path) ->
     (locks,) = folders(known["pip"])
     assert (root / locks / "uv.txt").is_file()
     bases = (ROOT / "manifests", OURS / "manifests") if root == ROOT else (OURS / "manifests",)
-    files = [OURS / "Dockerfile", *(path for base in bases for path in base.rglob("*.yaml"))]
+    files = [
+        OURS / "Dockerfile",
+        OURS / ".devcontainer/Dockerfile",
+        *(path for base in bases for path in base.rglob("*.yaml")),
+    ]
     held = [path for path in files if re.search(r"(image: |^FROM )\S+@sha256", path.read_text(), flags=re.M)]
-    images = {path.parent.relative_to(root).as_posix().removeprefix(".") for path in held}
+    images = {"/".join(path.parent.relative_to(root).parts) for path in held}
     assert folders(known["docker"]) == images
     assert all((root / name).is_dir() for name in folders(known["github-actions"]) if "*" not in name)
 
