@@ -1,7 +1,8 @@
 """Estimates metrics and their variation, so that the difference of two models on the same rows gets a paired interval.
 
 Closed forms where they exist (DeLong for areas, Student's t for means), otherwise a paired, seeded bootstrap.
-Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapters 13 and 16 (percentile interval).
+Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapters 13 and 16 (percentile interval). Of
+many rows a part is resampled, and its moves scaled by the root of its share: Politis, Romano and Wolf, Subsampling.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from lifecycle.documents.record import Measure
 from lifecycle.evaluation.metrics import COUNTED, LINEAR, SHARES, WEIGHTED, cells, value
 
 BLOCK = 100_000  # weights at a time, to fit the processor's cache
+# Rows, and rows of the rarest class, that say how a metric varies as well as more would: to 2 % of its interval.
+ENOUGH, OF_EACH = 20_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,23 @@ def differences(candidate: dict[str, Estimate], champion: dict[str, Estimate], l
     return found
 
 
+def taken(predictions: Predictions, rows: Array) -> Predictions:
+    """The answers to some of the rows."""
+    probabilities = predictions.probabilities
+    return Predictions(predictions.labels[rows], None if probabilities is None else probabilities[rows])
+
+
+def enough(truth: Array, models: dict[str, Predictions], plan: Evaluate) -> Array:
+    """The places, (m,), of the rows to resample: all, or a seeded part of them if there are many of each class."""
+    rows, needed = len(truth), ENOUGH
+    if any(predictions.probabilities is not None for predictions in models.values()):
+        rarest = int(np.unique(truth, return_counts=True)[1].min())
+        needed = max(ENOUGH, -(-OF_EACH * rows // rarest))
+    if needed >= rows:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(plan.seed).choice(rows, needed, replace=False, shuffle=False))
+
+
 def resamples(rows: int, plan: Evaluate) -> Iterator[Array]:
     """How often each row was drawn, in blocks of shape (r, rows)."""
     generator = np.random.default_rng(plan.seed)
@@ -109,20 +129,25 @@ def estimates(
 ) -> dict[str, dict[str, Estimate]]:
     """Every metric of each model on the same n rows; undefined ones are left out.
 
-    `also` is handed the resamples, as blocks of how often each row was drawn.
+    `also` is handed the resamples, as blocks of how often each of the `enough` rows was drawn.
     """
     found: dict[str, dict[str, Estimate]] = {name: {} for name in models}
     drawn = [metric for metric in metrics if metric in WEIGHTED]
     if drawn or also:
-        weighted = {(name, m): WEIGHTED[m](truth, p) for name, p in models.items() for m in drawn}
+        places = enough(truth, models, plan)
+        part = {name: taken(predictions, places) for name, predictions in models.items()}
+        weighted = {(name, m): WEIGHTED[m](truth[places], p) for name, p in part.items() for m in drawn}
         blocks = []
-        for block in resamples(len(truth), plan):
+        for block in resamples(len(places), plan):
             blocks.append({key: f(block) for key, f in weighted.items()})
             if also:
                 also(block)
         for name, metric in weighted:
-            draws = np.concatenate([block[name, metric] for block in blocks])
-            found[name][metric] = Drawn(value(metric, truth, models[name]), draws)
+            draws, whole = np.concatenate([block[name, metric] for block in blocks]), value(metric, truth, models[name])
+            if len(places) < len(truth):
+                moved = draws - value(metric, truth[places], part[name])
+                draws = whole + moved * np.sqrt(len(places) / len(truth))
+            found[name][metric] = Drawn(whole, draws)
     if counted := [metric for metric in metrics if metric in COUNTED]:
         for name, matrices in confusions(truth, models, plan).items():
             for metric in counted:

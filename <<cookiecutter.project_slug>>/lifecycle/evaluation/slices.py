@@ -14,7 +14,7 @@ from lifecycle.artifact.predictor import Array, Predictions
 from lifecycle.documents import record
 from lifecycle.evaluation import intervals
 from lifecycle.evaluation.custom import estimates
-from lifecycle.evaluation.intervals import measures
+from lifecycle.evaluation.intervals import measures, taken
 from lifecycle.tasks import FAIRNESS, METRICS
 
 RATES: dict[str, Callable[..., float]] = {
@@ -63,7 +63,7 @@ def measure(
     """Every metric with its interval on each part of each slice."""
     for part in settings.evaluate.slices:
         for name, chosen in parts(test, part).items():
-            found = estimates(settings, truth[chosen], {"candidate": _taken(served, chosen)})["candidate"]
+            found = estimates(settings, truth[chosen], {"candidate": taken(served, chosen)})["candidate"]
             yield record.SlicePart(
                 column=part.column,
                 part=name,
@@ -87,14 +87,10 @@ def compared(
     ]
     level = 1 - (1 - settings.evaluate.level) / max(1, len(every))
     for column, name, chosen in every:
-        models = {"candidate": _taken(candidate, chosen), "champion": _taken(champion, chosen)}
+        models = {"candidate": taken(candidate, chosen), "champion": taken(champion, chosen)}
         found = intervals.estimates(METRICS[settings.task][:1], truth[chosen], models, settings.evaluate)
         differences = intervals.differences(found["candidate"], found["champion"], level)
         yield record.SlicePart(column=column, part=name, rows=int(chosen.sum()), metrics=differences)
-
-
-def _taken(served: Predictions, chosen: Array) -> Predictions:
-    return Predictions(served.labels[chosen], None if served.probabilities is None else served.probabilities[chosen])
 
 
 def _views(settings: config.Config, truth: Array, served: Predictions) -> Iterator[tuple[str, dict[str, Any]]]:

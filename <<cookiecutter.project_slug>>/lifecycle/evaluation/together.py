@@ -59,7 +59,9 @@ def estimates(
     """What `custom.estimates` finds, and how each resample moves the candidate and its differences from the others."""
     own = custom.own(settings, truth, models)
     influences = dict(_influences(settings, truth, models, own))
-    columns = np.column_stack(list(influences.values())).astype("float32")  # in half the time of float64
+    places = intervals.enough(truth, models, settings.evaluate)
+    columns = np.column_stack([one[places] for one in influences.values()]).astype("float32")  # in half float64's time
+    columns -= columns.mean(axis=0)  # 0 over all rows
     sums: list[Array] = []
     found = intervals.estimates(
         METRICS[settings.task],
@@ -69,7 +71,8 @@ def estimates(
         lambda weights: sums.append(weights.astype("float32") @ columns),
     )
     found = {name: known | own[name] for name, known in found.items()}
-    moved = dict(zip(influences, np.concatenate(sums).T / len(truth), strict=True))
+    scale = np.sqrt(len(places) / len(truth)) / len(places)
+    moved = dict(zip(influences, np.concatenate(sums).T * scale, strict=True))
     for name, known in found.items():
         for metric, estimate in known.items():
             if isinstance(estimate, Drawn):

@@ -107,3 +107,42 @@ def test_what_is_undefined_on_the_rows_is_left_out() -> None:
     found = intervals.estimates(("roc_auc", "brier"), np.ones_like(truth), {"a": predictions}, SETTINGS)["a"]
     assert list(found) == ["brier"]
     assert not intervals.differences({}, found, LEVEL)
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [(task, name) for task in MAKERS for name in metrics.WEIGHTED if name in METRICS[task]]
+)
+def test_a_part_of_many_rows_says_how_all_of_them_vary(task: Task, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each end, of one model and of a difference, within a tenth of the interval's width."""
+    truth, first = MAKERS[task]()
+    second = other(first)
+    draw = np.random.default_rng(1)
+    many = draw.integers(len(truth), size=40_000)
+    models = {"a": intervals.taken(first, many), "b": intervals.taken(second, many)}
+    known = truth[many]
+    if task == "regression":
+        known = known + draw.normal(scale=0.1, size=len(many))  # no two alike, as a median has steps where they are
+    few = intervals.estimates((name,), known, models, SETTINGS)
+    assert len(intervals.enough(known, models, SETTINGS)) == intervals.ENOUGH
+    monkeypatch.setattr(intervals, "ENOUGH", len(many))
+    whole = intervals.estimates((name,), known, models, SETTINGS)
+    for part, every in (
+        (few["a"][name], whole["a"][name]),
+        (few["a"][name] - few["b"][name], whole["a"][name] - whole["b"][name]),  # type: ignore[operator]
+    ):
+        assert part.value == every.value
+        low, high = every.interval(LEVEL)
+        assert part.interval(LEVEL) == pytest.approx((low, high), abs=0.1 * (high - low))
+
+
+@pytest.mark.parametrize(
+    ("rows", "positives", "wanted"),
+    [(20_000, 5_000, 20_000), (50_000, 25_000, 20_000), (500_000, 5_000, 100_000), (500_000, 500, 500_000)],
+)
+def test_a_rare_class_asks_for_more_rows(rows: int, positives: int, wanted: int) -> None:
+    truth = np.zeros(rows, dtype="int64")
+    truth[:positives] = 1
+    models = {"a": Predictions(truth, np.column_stack([1.0 - truth, truth]))}
+    places = intervals.enough(truth, models, SETTINGS)
+    assert len(places) == len(set(places.tolist())) == wanted
+    assert list(places) == list(intervals.enough(truth, models, SETTINGS))
