@@ -70,6 +70,7 @@ class FakeCluster(Cluster):
             "applicationset": {"status": {"conditions": [DAY]}},
             "configmap": told,
             "deployment": {"spec": {"template": {"spec": {"containers": [{"image": "registry/argocd:v3@sha256:0"}]}}}},
+            "hpa": {"items": [{"spec": {"minReplicas": 1}}]},
             "nodes": {"items": [{"metadata": {"name": name}, "spec": {"unschedulable": False}} for name in self.nodes]},
             "pods": {"items": [{"metadata": about, "spec": {"nodeName": "a"}, "status": up}]},
             "pvc": {"spec": {"accessModes": [self.mode]}},
@@ -496,3 +497,17 @@ def test_panels_that_may_be_empty_are_panels() -> None:
 def test_a_cluster_without_grafana_is_not_red() -> None:
     seen = dashboard.seen(FakeCluster())
     assert (seen.untried, seen.wrong) == ("The cluster has no Grafana.", ())
+
+
+@pytest.mark.parametrize(("least", "settled"), [(1, True), (2, False)])
+def test_production_has_settled_when_it_has_as_many_pods_as_it_asks_for(
+    least: int, settled: bool, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = stage.cluster.found
+    scaled = {"items": [{"spec": {"minReplicas": least}}]}
+    monkeypatch.setattr(stage.cluster, "found", lambda *asked: scaled if asked[0] == "hpa" else found(*asked))
+    if settled:
+        stage.settles()
+    else:
+        with pytest.raises(Failed, match="Synced Healthy"):
+            stage.settles()

@@ -24,3 +24,4 @@ def play(stage: Stage) -> None:
     stage.cluster.until(
         "An answer through the gateway", PATIENCE, lambda: any(call[1] == 200 for call in stage.calls())
     )
+    stage.settles()

@@ -145,12 +145,18 @@ class Stage:
         self.cluster.until(f"{' '.join(wanted[1:])} of {name}", seconds, there)
 
     def settles(self, seconds: float = PATIENCE) -> None:
-        """Wait until production is synced and healthy, whatever its revision, and all its pods are ready."""
+        """Wait until production is synced and healthy, whatever its revision, and as many pods as it asks for are ready.
+
+        A new Deployment has one until the autoscaler comes to it.
+        """
 
         def there() -> bool:
             shown = self.cluster.application(SPACE)
             pods = self.cluster.found("pods", *SERVE).get("items", [])
-            return (shown["sync"], shown["health"]) == ("Synced", "Healthy") and bool(pods) and all(map(ready, pods))
+            scaled = self.cluster.found("hpa", "--namespace", SPACE).get("items", [])
+            least = max([1, *(one["spec"].get("minReplicas", 1) for one in scaled)])
+            whole = len(pods) >= least and all(map(ready, pods))
+            return whole and (shown["sync"], shown["health"]) == ("Synced", "Healthy")
 
         self.cluster.until(f"Synced Healthy of {SPACE}", seconds, there)
 

@@ -14,11 +14,11 @@ from scipy.stats import t
 from lifecycle.artifact.predictor import Array, Predictions
 from lifecycle.config import Evaluate
 from lifecycle.documents.record import Measure
-from lifecycle.evaluation.metrics import COUNTED, LINEAR, SHARES, WEIGHTED, cells, value
+from lifecycle.evaluation.metrics import COUNTED, LINEAR, SHARES, WEIGHTED, Weighted, cells, value
 
 BLOCK = 100_000  # weights at a time, to fit the processor's cache
 # Rows, and rows of the rarest class, that say how a metric varies as well as more would: to 2 % of its interval.
-ENOUGH, OF_EACH = 20_000, 1_000
+ENOUGH, OF_EACH = 10_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,20 @@ def enough(truth: Array, models: dict[str, Predictions], plan: Evaluate) -> Arra
     return np.sort(np.random.default_rng(plan.seed).choice(rows, needed, replace=False, shuffle=False))
 
 
+def drawing(metric: str, truth: Array, predictions: Predictions, places: Array) -> Weighted:
+    """From how often each of the rows at m places was drawn, (r, m), to the metric on resamples of all rows, (r,)."""
+    part, scale = taken(predictions, places), np.sqrt(len(places) / len(truth))
+    measured = WEIGHTED[metric](truth[places], part)
+    if len(places) == len(truth):
+        return measured
+    if metric == "median_absolute_error":  # how dense errors are at the median, all rows know much better than a part
+        errors = np.abs(truth - predictions.labels)
+        below = np.abs(truth[places] - part.labels) <= np.median(errors)
+        return lambda weights: np.quantile(errors, 0.5 - scale * (weights @ below / len(places) - below.mean()))
+    whole, here = value(metric, truth, predictions), value(metric, truth[places], part)
+    return lambda weights: whole + scale * (measured(weights) - here)
+
+
 def resamples(rows: int, plan: Evaluate) -> Iterator[Array]:
     """How often each row was drawn, in blocks of shape (r, rows)."""
     generator = np.random.default_rng(plan.seed)
@@ -111,12 +125,13 @@ def confusions(truth: Array, models: dict[str, Predictions], plan: Evaluate) -> 
     # which keeps their difference paired; each matrix then sums the kinds that fall into the same cell.
     classes = next(p.probabilities.shape[1] for p in models.values() if p.probabilities is not None)
     columns = {name: cells(truth, predictions.labels, classes) for name, predictions in models.items()}
-    kinds, counts = np.unique(np.column_stack(list(columns.values())), axis=0, return_counts=True)
+    places = (classes**2,) * len(columns)
+    found, counts = np.unique(np.ravel_multi_index(list(columns.values()), places), return_counts=True)
     generator = np.random.default_rng(plan.seed)
     drawn = generator.multinomial(counts.sum(), counts / counts.sum(), size=plan.resamples).astype("float64")
     return {
         name: (drawn @ np.eye(classes**2)[kind]).reshape(-1, classes, classes)
-        for name, kind in zip(columns, kinds.T, strict=True)
+        for name, kind in zip(columns, np.unravel_index(found, places), strict=True)
     }
 
 
@@ -135,19 +150,15 @@ def estimates(
     drawn = [metric for metric in metrics if metric in WEIGHTED]
     if drawn or also:
         places = enough(truth, models, plan)
-        part = {name: taken(predictions, places) for name, predictions in models.items()}
-        weighted = {(name, m): WEIGHTED[m](truth[places], p) for name, p in part.items() for m in drawn}
+        weighted = {(name, m): drawing(m, truth, p, places) for name, p in models.items() for m in drawn}
         blocks = []
         for block in resamples(len(places), plan):
             blocks.append({key: f(block) for key, f in weighted.items()})
             if also:
                 also(block)
         for name, metric in weighted:
-            draws, whole = np.concatenate([block[name, metric] for block in blocks]), value(metric, truth, models[name])
-            if len(places) < len(truth):
-                moved = draws - value(metric, truth[places], part[name])
-                draws = whole + moved * np.sqrt(len(places) / len(truth))
-            found[name][metric] = Drawn(whole, draws)
+            draws = np.concatenate([block[name, metric] for block in blocks])
+            found[name][metric] = Drawn(value(metric, truth, models[name]), draws)
     if counted := [metric for metric in metrics if metric in COUNTED]:
         for name, matrices in confusions(truth, models, plan).items():
             for metric in counted:

@@ -7,7 +7,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import rankdata
 
 from lifecycle.artifact.predictor import Array, Predictions
 
@@ -50,14 +49,22 @@ def area(positive: Array, score: Array) -> tuple[float, Array]:
         return float("nan"), influence
     # DeLong: the area is the share of (positive, negative) pairs that are in the right order. `beaten` is, for each
     # positive, the share of negatives below it; `missed` is, for each negative, the share of positives above it. The
-    # variances of their means add up to the area's. A row's rank among all rows minus its rank among its own kind
-    # counts the rows of the other kind below it, so sorting replaces the comparison of every pair.
-    ranks = rankdata(score)
-    beaten = (ranks[positive] - rankdata(score[positive])) / negatives
-    missed = 1 - (ranks[~positive] - rankdata(score[~positive])) / positives
+    # variances of their means add up to the area's. In the order of the scores, the rows of each kind below a row are
+    # counted, and half of those beside it, so one sort replaces the comparison of every pair.
+    order = np.argsort(score, kind="stable")  # linear where the rows come in this order
+    level = np.concatenate(([0], np.cumsum(np.diff(score[order]) > 0)))  # equal scores are one level
+    there = positive[order]
+
+    def below(kind: Array) -> Array:
+        """For each ordered row, the rows of a kind below it, and half of those beside it."""
+        each = np.bincount(level, kind)
+        return np.asarray((np.cumsum(each) - each / 2)[level])
+
+    beaten = below(~there)[there] / negatives
+    missed = 1 - below(there)[~there] / positives
     value = beaten.mean()
-    influence[positive] = (beaten - value) * rows / np.sqrt(positives * (positives - 1))
-    influence[~positive] = (missed - value) * rows / np.sqrt(negatives * (negatives - 1))
+    influence[order[there]] = (beaten - value) * rows / np.sqrt(positives * (positives - 1))
+    influence[order[~there]] = (missed - value) * rows / np.sqrt(negatives * (negatives - 1))
     return float(value), influence
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,15 +92,33 @@ def compared(
         yield record.SlicePart(column=column, part=name, rows=int(chosen.sum()), metrics=differences)
 
 
-def _views(settings: config.Config, truth: Array, served: Predictions) -> Iterator[tuple[str, dict[str, Any]]]:
+def _views(settings: config.Config, truth: Array, served: Predictions) -> Iterator[tuple[str, Array, Array]]:
     """What fairlearn compares, each with a suffix for its rates: errors, the second of two classes, or each of more."""
     classes = settings.data.target.classes
     if settings.task == "regression":
-        yield "", {"metrics": {"mean_error": mean_prediction}, "y_true": truth, "y_pred": served.labels - truth}
+        yield "", np.zeros(len(truth), dtype="bool"), served.labels - truth
     for code, name in enumerate(classes):
         if len(classes) > 2 or code == 1:
-            suffix = f" of {name}" if len(classes) > 2 else ""
-            yield suffix, {"metrics": RATES, "y_true": truth == code, "y_pred": served.labels == code}
+            yield f" of {name}" if len(classes) > 2 else "", truth == code, served.labels == code
+
+
+def _rates(groups: Array, known: Array, called: Array, names: list[str]) -> pd.DataFrame:
+    """Each group's rates: fairlearn gets what is alike once, with its number, since it goes through rows one by one."""
+    if called.dtype == "bool":
+        kinds, weights = np.unique(4 * groups + 2 * known + called, return_counts=True)
+        groups, known, called, rates = kinds // 4, kinds // 2 % 2, kinds % 2, RATES
+    else:
+        weights = np.bincount(groups, minlength=len(names))
+        called, groups, known = np.bincount(groups, called) / weights, np.arange(len(names)), np.zeros(len(names))
+        rates = {"mean_error": mean_prediction}
+    found = MetricFrame(
+        metrics=rates,
+        y_true=known,
+        y_pred=called,
+        sensitive_features=np.array(names)[groups],
+        sample_params={rate: {"sample_weight": weights} for rate in rates},
+    )
+    return found.by_group
 
 
 def fairness(
@@ -117,11 +134,11 @@ def fairness(
         chosen = parts(test, part)
         sizes = {name: int(rows.sum()) for name, rows in chosen.items()}
         large = [name for name, rows in sizes.items() if rows >= part.fairness.rows]
-        groups = np.select(list(chosen.values()), list(chosen), default="")
+        groups, names = np.select(list(chosen.values()), list(range(len(chosen))), default=0), list(chosen)
         rates: dict[str, dict[str, float]] = {name: {} for name in chosen}
         gaps: dict[str, list[float]] = {}
-        for suffix, view in _views(settings, truth, served):
-            found = MetricFrame(**view, sensitive_features=groups).by_group
+        for suffix, known, called in _views(settings, truth, served):
+            found = _rates(groups, known, called, names)
             for rate in found:
                 gaps.setdefault(rate, []).append(found.loc[large, rate].max() - found.loc[large, rate].min())
                 for name in chosen:

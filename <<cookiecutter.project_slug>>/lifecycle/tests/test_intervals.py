@@ -117,7 +117,7 @@ def test_a_part_of_many_rows_says_how_all_of_them_vary(task: Task, name: str, mo
     truth, first = MAKERS[task]()
     second = other(first)
     draw = np.random.default_rng(1)
-    many = draw.integers(len(truth), size=40_000)
+    many = draw.integers(len(truth), size=30_000)
     models = {"a": intervals.taken(first, many), "b": intervals.taken(second, many)}
     known = truth[many]
     if task == "regression":
@@ -137,7 +137,7 @@ def test_a_part_of_many_rows_says_how_all_of_them_vary(task: Task, name: str, mo
 
 @pytest.mark.parametrize(
     ("rows", "positives", "wanted"),
-    [(20_000, 5_000, 20_000), (50_000, 25_000, 20_000), (500_000, 5_000, 100_000), (500_000, 500, 500_000)],
+    [(10_000, 5_000, 10_000), (50_000, 25_000, 10_000), (500_000, 5_000, 100_000), (500_000, 500, 500_000)],
 )
 def test_a_rare_class_asks_for_more_rows(rows: int, positives: int, wanted: int) -> None:
     truth = np.zeros(rows, dtype="int64")
