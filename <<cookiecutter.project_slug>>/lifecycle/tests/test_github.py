@@ -325,6 +325,12 @@ def test_a_comment_holds_the_report_and_at_most_65000_characters(binary: Trained
     assert seen["metrics"] == {name: one.value for name, one in decision.evaluation.metrics.items()}
 
 
+def test_a_link_among_the_files_of_a_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "number").symlink_to("/etc/hostname")
+    with pytest.raises(InputError, match="'number', which is not a file of its workflow"):
+        said(tmp_path)
+
+
 def test_without_a_run_there_is_nothing_to_comment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
