@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import IDENTITY, PROJECT, ROOT, run, unrendered
+from hub.results import Artifact
 from openapi import Contract, document
 from test_hub import Caller
 
@@ -52,6 +53,8 @@ def test_every_answer_of_the_fake_is_one_of_githubs(call: Caller, contract: Cont
     pull = call("POST", "/pulls", {**text, "head": "change", "base": "main"})[1]["number"]
     issue = call("POST", "/issues", {**text, "labels": ["monitor"]})[1]["number"]
     comment = call("POST", f"/issues/{issue}/comments", {"body": "B"})[1]["id"]
+    kept = Artifact(number=1, name="model", run=1, job="job", content=b"{}", digest="sha256:0", finalized=True)
+    call.state.results.artifacts.append(kept)
     for method, path, body in [
         ("GET", "", None),
         ("PATCH", "", {"allow_squash_merge": False}),
@@ -89,6 +92,8 @@ def test_every_answer_of_the_fake_is_one_of_githubs(call: Caller, contract: Cont
         ("PUT", "/actions/permissions/workflow", {"default_workflow_permissions": "read"}),
         ("GET", "/actions/permissions/workflow", None),
         ("GET", "/actions/variables/BOT_APP_ID", None),
+        ("GET", "/actions/runs/1/artifacts?name=model", None),
+        ("GET", "/actions/artifacts/1/zip", None),
         ("POST", "/rulesets", json.loads((ROOT / PROJECT / ".github/ruleset.json").read_text())),
         ("GET", "/rulesets", None),
         ("GET", "/rulesets/1", None),

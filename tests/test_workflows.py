@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import pickle
@@ -10,7 +11,8 @@ import shlex
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -418,38 +420,50 @@ def test_a_fork_gets_its_comment_from_the_trusted_half_only(base: Base, fork: Hu
     assert "✅ Accepted" in comment["body"]
 
 
-def linked(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("/etc/hostname")
+def unzipped(content: bytes | None) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content or b"")) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(files: dict[str, bytes], links: Collection[str] = ()) -> bytes:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o120777 if name in links else 0o100644) << 16
+            archive.writestr(entry, content)
+    return kept.getvalue()
 
 
 def test_a_tampered_artefact_is_refused_and_nothing_is_posted(base: Base, fork: Hub) -> None:
     number, done = base.forked
-    kept = fork.folder / "artifacts" / str(done.number)
-    shutil.copytree(kept, fork.folder / "kept")
+    kept = {one.name: unzipped(one.content) for one in fork.state.results.of(done.number)}
+    record = kept["report-evaluation"]["decision.json"]
 
-    def with_(change: Callable[[], object]) -> Run:
-        shutil.rmtree(kept)
-        shutil.copytree(fork.folder / "kept", kept)
-        change()
+    def with_(artifact: str = "", name: str = "", content: bytes = b"", links: Collection[str] = ()) -> Run:
+        for one in fork.state.results.of(done.number):
+            changed = {name: content} if one.name == artifact else {}
+            one.content = zipped({**kept[one.name], **changed}, links)
+            one.digest = f"sha256:{hashlib.sha256(one.content).hexdigest()}"
         return fork.report(number, done)
 
-    record = kept / "report-evaluation/decision.json"
-    for change, told in [
-        (lambda: (kept / "report-manifests/number").write_text("1"), "but belongs to #"),
-        (lambda: (kept / "report-evaluation/$(touch pwned).md").write_text("x"), "which is not a file of its workflow"),
-        (lambda: record.write_text(record.read_text() + " " * 10_000_000), "more than 2,000,000"),
-        (lambda: record.write_text(record.read_text().replace('"passed"', '"past"')), "is damaged or foreign"),
-        (lambda: (kept / "report-manifests/diff.json").write_text('["<script>"]'), "a diff.json that is not valid"),
-        (lambda: linked(record), "which is not a file of its workflow"),
+    for artifact, name, content, told in [
+        ("report-manifests", "number", b"1", "but belongs to #"),
+        ("report-evaluation", "$(touch pwned).md", b"x", "which is not a file of its workflow"),
+        ("report-evaluation", "decision.json", record + b" " * 10_000_000, "more than 2,000,000"),
+        ("report-evaluation", "decision.json", record.replace(b'"passed"', b'"past"'), "is damaged or foreign"),
+        ("report-manifests", "diff.json", b'["<script>"]', "a diff.json that is not valid"),
     ]:
-        said = with_(change)
+        said = with_(artifact, name, content)
         assert said.conclusion == "failure"
         assert told in said.log
+    said = with_("report-evaluation", "decision.json", b"/etc/hostname", ["decision.json"])
+    assert said.conclusion == "failure"
+    assert "is damaged or foreign" in said.log  # the action makes a file of a link
     assert comments(fork, number) == []
     shown = fork.state.statuses[fork.state.pulls[number]["head"]["sha"]]
     assert shown == {"Report": "failure"}
-    assert with_(lambda: None).conclusion == "success"
+    assert with_().conclusion == "success"
     assert shown == {"Report": "success"}
     assert len(comments(fork, number)) == 1
 
@@ -881,7 +895,8 @@ def test_a_hostile_template_pushes_no_branch_and_no_text_of_its_own(hub: Hub, ne
     before = hub.main()
     done = hub.by_hand("upgrade.yaml", template=str(newer))
     assert done.conclusion == "success", done.log
-    assert list((hub.folder / "artifacts").glob("*/upgrade/change.json"))  # it was handed over
+    (kept,) = hub.state.results.of(done.number, "upgrade")
+    assert "change.json" in unzipped(kept.content)  # it was handed over
     refs = hub.state.git("for-each-ref", "--format=%(refname)", "refs/heads").split()
     (number,) = opened(hub)
     pull = hub.state.pulls[number]

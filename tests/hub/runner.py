@@ -80,6 +80,11 @@ class Hub:
         return f"sqlite:///{self.folder}/mlflow.db"
 
     @property
+    def service(self) -> str:
+        """The fake GitHub's own address; the host names of its API lead there by HTTP_PROXY."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
     def address(self) -> str:
         return f"https://{HOST}/{NAME}.git"
 
@@ -96,7 +101,6 @@ class Hub:
         ]
         keys = {f"GIT_CONFIG_KEY_{index}": key for index, (key, _) in enumerate(config)}
         values = {f"GIT_CONFIG_VALUE_{index}": value for index, (_, value) in enumerate(config)}
-        address = f"http://127.0.0.1:{self._server.server_address[1]}"
         return {
             **{name: os.environ[name] for name in ("LANG", "UV_CACHE_DIR") if name in os.environ},
             **keys,
@@ -105,7 +109,7 @@ class Hub:
             "GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig"),  # which an action may replace
             "GIT_CONFIG_SYSTEM": os.devnull,
             "HOME": str(self.folder / "home"),
-            "HTTP_PROXY": address,
+            "HTTP_PROXY": self.service,
             "GH_HOST": HOST,  # a runner of GitHub's needs none
             "HUB": str(self.folder),
             "HUB_CODE": str(CODE),
@@ -339,11 +343,16 @@ class Hub:
         # Source: GitHub Docs, OpenID Connect reference: the claim job_workflow_ref, which Fulcio makes the identity.
         ref = payload.get("ref", "refs/heads/main") if event != "pull_request" else "refs/pull/1/merge"
         signer = f"https://github.com/{NAME}/.github/workflows/{workflow}@{ref}" if "id-token" in rights else ""
-        for name, value in {"HUB_SHA": sha, "HUB_RUN": str(number), "HUB_SIGNER": signer}.items():
+        # GitHub shows ACTIONS_… to actions alone, and to each job its own; act shows all of it to `run` steps, too.
+        runtime = self.state.results.begin(number)
+        given = {"HUB_SHA": sha, "HUB_SIGNER": signer, "GITHUB_RUN_ID": str(number), "GITHUB_API_URL": self.service}
+        given |= {"ACTIONS_RESULTS_URL": f"{self.service}/", "ACTIONS_RUNTIME_TOKEN": runtime}
+        for name, value in given.items():
             command += ["--env", f"{name}={value}"]
         done = subprocess.run(
             command, env=self.environment(), capture_output=True, text=True, check=False, timeout=LIMIT, cwd=folder
         )
+        self.state.results.end(runtime)
         jobs: dict[str, str] = {}
         said = []
         for line in done.stdout.splitlines():

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
+from hub import results
+
 LONGEST = 65_536
 PRIVATE = {"labelled", "pull", "of", "edits", "checks"}  # what the fake keeps beside GitHub's fields
 UNSAID = {"/actions/permissions/workflow", "/dispatches"}  # what GitHub does without a word
@@ -23,9 +25,9 @@ APP = {"login": "acme-bot[bot]", "type": "Bot"}
 
 
 class Refused(Exception):  # noqa: N818 - an answer
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, **headers: str) -> None:
         super().__init__(message)
-        self.status, self.message = status, message
+        self.status, self.message, self.headers = status, message, headers
 
 
 class State:
@@ -49,6 +51,7 @@ class State:
         self.comments: dict[int, dict[str, Any]] = {}
         self.statuses: dict[str, dict[str, str]] = {}
         self.releases: list[dict[str, Any]] = []
+        self.results = results.Results()
         self.labels: dict[str, dict[str, Any]] = {}
         self.topics: list[str] = []
         self.owners = {"@acme/reviewers", "@ann"}  # with write access; an organisation is none
@@ -127,6 +130,7 @@ class Api:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.host = ""  # by which the server was called
         repo = "/repos/([^/]+/[^/]+)"
         self.routes: list[tuple[str, str, str, Callable[..., Any]]] = [
             ("GET", "/orgs/[^/]+", "", lambda *_: {"login": "acme"}),
@@ -179,6 +183,8 @@ class Api:
             ("GET", f"{repo}/actions/permissions/workflow", "administration", lambda *_: state.actions),
             ("PUT", f"{repo}/actions/permissions/workflow", "administration", self.permit),
             ("GET", f"{repo}/actions/(variables|secrets)/(.+)", "administration", self.word),
+            ("GET", f"{repo}/actions/runs/([0-9]+)/artifacts", "actions:read", self.artifacts),
+            ("GET", f"{repo}/actions/artifacts/([0-9]+)/zip", "actions:read", self.download),
             ("GET", f"{repo}/rulesets", "", self.rules),
             ("GET", f"{repo}/rulesets/([0-9]+)", "", lambda _, n, *__: state.rulesets[int(n) - 1]),
             ("POST", f"{repo}/rulesets", "administration", self.rule),
@@ -371,6 +377,31 @@ class Api:
     def detach(self, _: str, number: str, name: str, query: dict[str, str], body: Any) -> None:
         del self.state.releases[int(number) - 1]["assets"][name]
 
+    def artifacts(self, _: str, run: str, query: dict[str, str], body: Any) -> Any:
+        """Source: GitHub's OpenAPI, actions/list-workflow-run-artifacts."""
+        found = self.state.results.of(int(run), query.get("name"))
+        page, size = int(query.get("page", 1)), int(query.get("per_page", 30))
+        shown = [
+            {
+                "id": one.number,
+                "name": one.name,
+                "size_in_bytes": len(one.content or b""),
+                "expired": False,
+                "created_at": one.created,
+                "digest": one.digest,
+                "workflow_run": {"id": one.run},
+            }
+            for one in found[(page - 1) * size : page * size]
+        ]
+        return {"total_count": len(found), "artifacts": shown}
+
+    def download(self, _: str, number: str, query: dict[str, str], body: Any) -> None:
+        """Lead to the storage. Source: GitHub's OpenAPI, actions/download-artifact."""
+        found = [one for one in self.state.results.artifacts if one.finalized and one.number == int(number)]
+        if not found:
+            raise Refused(404, "Not Found")
+        raise Refused(302, "Found", Location=found[0].address(self.host, "GET"))
+
     def codeowners(self, _: str, query: dict[str, str], body: Any) -> Any:
         """Owners that GitHub ignores. Source: GitHub's OpenAPI, repos/codeowners-errors."""
         text = self.state.git("show", "refs/heads/main:.github/CODEOWNERS")
@@ -469,8 +500,12 @@ class Handler(BaseHTTPRequestHandler):
         content = self._content()
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         token = self.headers.get("Authorization", "").rpartition(" ")[2]
+        if address.path.startswith(results.PATHS):
+            with self.api.state.lock:
+                return self._send(*self.api.state.results.answer(self.command, address, self.headers, content))
         headers = {}
         with self.api.state.lock:
+            self.api.host = self.headers["Host"]
             self.api.state.calls.append(f"{self.command} {address.path}")
             try:
                 uploaded = address.netloc.startswith("uploads.")
@@ -489,17 +524,19 @@ class Handler(BaseHTTPRequestHandler):
                     answer = answer[(page - 1) * size : page * size]
             except Refused as refused:
                 status, answer = refused.status, {"message": refused.message}
+                headers = refused.headers
             answer = public(answer)
             if self.api.state.seen is not None:
                 self.api.state.seen.append((self.command, address.path, body, status, answer))
             sent = b"" if answer is None else json.dumps(answer, default=str).encode()
+        return self._send(status, {"Content-Type": "application/json", **headers}, sent)
+
+    def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(sent)))
-        for name, value in headers.items():
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(sent)
+        self.wfile.write(content)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815
 
