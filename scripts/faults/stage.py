@@ -145,7 +145,7 @@ class Stage:
         self.cluster.until(f"{' '.join(wanted[1:])} of {name}", seconds, there)
 
     def settles(self, seconds: float = PATIENCE) -> None:
-        """Wait until production is synced and healthy, whatever its revision, and as many pods as it asks for are ready.
+        """Wait until production is synced and healthy, whatever its revision, with as many ready pods as it asks for.
 
         A new Deployment has one until the autoscaler comes to it.
         """
