@@ -19,8 +19,8 @@ import traffic
 def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    (checkout / ".tools").mkdir()
-    (checkout / ".tools/environments").symlink_to((unrendered("train", "serve", "monitor") / ".venv").resolve())
+    unrendered("train", "serve", "monitor")
+    (checkout / ".tools").symlink_to(ROOT / ".tools")
     before = {path.name for path in checkout.iterdir()}
     environment = {
         "HOME": str(home),
@@ -30,7 +30,7 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     }
     said = run(["scripts/demo"], checkout, **environment)
 
-    for act in ("Create a model repository", "1. Train", "2. Serve", "3. Monitor", "4. Block", "5. Retrain", "6. Roll"):
+    for act in ("Create a model repository", "1. Train", "2. Serve", "3. Monitor", "4. Block", "5. Retrain", "6. A byte"):
         assert act in said
     verbs = re.findall(r"^ +[0-9.]+ s  make ([a-z]+)", said, flags=re.M)
     assert verbs.count("gate") == 3
@@ -43,6 +43,8 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     assert re.search(r"make register +\S+ is not registered, because it was refused", said)
     assert re.search(r"make monitor without labels +\S+ ALERT on 30,\d+ predictions, 0 of them labelled", said)
     assert "the same bytes as before the second release" in said
+    damaged = "The model directory build/model is damaged: model.onnx was changed"
+    assert f"byte for byte, since {damaged}" in said
     assert re.search(r"Total: \d+ s. The page with plots: .*/demo/index.html", said)
 
     assert (checkout / PROJECT / ".venv").is_symlink()
@@ -52,8 +54,13 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
         (checkout / "demo" / link).exists() for link in re.findall(r'<a href="((?:reports|pull-requests)[^"]+)"', page)
     )
     assert len(list((checkout / "demo/pull-requests").glob("*.md"))) == 9
+    shown = (checkout / "demo/pull-requests/index.html").read_text()
+    assert shown.count('<article class="pull"') == 9
+    assert re.findall(r"checks are red</span>\s*<code>(.*?)</code>", shown) == ["train-faster"]
+    assert re.search(r"<p><code>[\w.-]+</code> failed in <code>production</code>", shown)
+    assert damaged in shown
     assert list(home.iterdir()) == []
-    assert {path.name for path in checkout.iterdir()} - before == {"demo", ".tools"}
+    assert {path.name for path in checkout.iterdir()} - before == {"demo"}
     assert str(checkout) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 

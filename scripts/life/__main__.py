@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import console
 import page
+import pulls
 import repository
 import traffic
 
@@ -112,8 +114,25 @@ class Life:
             self.repository.change("promote", name)
         return self.repository.render("production")
 
+    def pull(self) -> Path:
+        """Production's model directory, as its pods have it."""
+        return self.repository.pull("production", DEMO / "production")
+
+    def damaged(self) -> dict[str, str]:
+        """Start production on a disk that damages one byte; returns what the cluster would tell GitHub."""
+        model = self.pull()
+        path = model / "model.onnx"
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        said = self.repository.make(
+            "serve", {"MODEL": str(model), "PREDICTIONS": str(DEMO / "predictions")}, fails=True
+        )
+        words = said.strip().splitlines()[0].removeprefix("serve: ")
+        return {**self.repository.runs("production"), "SAID": words.replace(str(model), "build/model")}
+
     def serve(self, begin: str, end: str) -> None:
-        model = self.repository.pull("production", DEMO / "production")
+        model = self.pull()
         rows = traffic.flights(self.repository.path / "data/flights.parquet", begin, end)
         with traffic.service(self.repository.path, model, DEMO / "predictions", self.environment) as port:
             traffic.send(port, rows, DEMO / "labels")
@@ -173,12 +192,15 @@ class Life:
         self.watch(labels=True)
         self.keep("5-monitor-after-retraining", "monitor/summary.json")
 
-        console.act("6. Roll production back to the first release")
-        self.repository.change("rollback", "production")
+        console.act("6. A byte of production's new pods is damaged: they do not start, and production is rolled back")
+        self.evidence["6-failure"] = self.damaged()
+        self.repository.change("rollback", "production", self.evidence["6-failure"])
         same = self.repository.render("production") == first != second
         if not same:
             raise console.Failed("After the rollback, production does not render to the same bytes as before.")
         console.step("render production", 0.0, "the same bytes as before the second release")
+        with traffic.service(self.repository.path, self.pull(), DEMO / "predictions", self.environment):
+            pass
 
 
 def main() -> int:
@@ -200,6 +222,7 @@ def main() -> int:
             console.stop(life.installing)
     total = time.time() - started
     path = page.write(DEMO / "index.html", life.evidence, total)
+    pulls.write(DEMO / "pull-requests/index.html", life.repository.pulls)
     print(page.summary(life.evidence))
     print(f"\nTotal: {total:.0f} s. The page with plots: {path}")
     return 0

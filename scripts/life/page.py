@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import repository
 
 LOOK = repository.ROOT / "<<cookiecutter.project_slug>>/lifecycle/reporting/templates"  # that of the reports
+LABELS = {"f1": "F1", "roc_auc": "ROC AUC"}
 BLUE, GREEN, PURPLE, RED, GREY = "#1f6feb", "#1a7f37", "#8250df", "#cf222e", "#8c959f"
 
 
@@ -19,6 +20,10 @@ def version(document: dict[str, Any]) -> str:
 
 def shown(measure: dict[str, float]) -> str:
     return f"{measure['value']:.3f} [{measure['low']:.3f}, {measure['high']:.3f}]"
+
+
+def signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def windows(summary: dict[str, Any], kind: str, metric: str = "f1") -> list[dict[str, Any]]:
@@ -57,19 +62,21 @@ def performance(summary: dict[str, Any]) -> go.Figure:
     figure.add_hline(y=bound, line={"dash": "dot", "color": RED}, annotation_text="lower bound")
     begin = min(window["begin"] for window in summary["windows"] if not window["reference"])
     figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
-    return figure.update_layout(title=f"F1 of {summary['version']} (test rows left of the line)")
+    figure.update_xaxes(title="end of the window, by the flights' own time")
+    figure.update_yaxes(title="F1")
+    return figure.update_layout(title=f"F1 of {summary['version']} (test rows left of the line)", height=380)
 
 
 def comparison(decision: dict[str, Any]) -> go.Figure:
     """Candidate minus champion on the same rows, for each champion gate's metric, with its margin."""
     differences = decision["evaluation"]["champion"]["differences"]
-    margins = {v["gate"]["metric"]: v["gate"]["margin"] for v in decision["gates"] if v["gate"]["kind"] == "champion"}
+    margins = {verdict["gate"]["metric"]: verdict["gate"]["margin"] for verdict in compared(decision)}
     points = [differences[metric] for metric in margins]
     figure = go.Figure(
         go.Scatter(
             name="difference",
             x=[point["value"] for point in points],
-            y=list(margins),
+            y=[LABELS[metric] for metric in margins],
             error_x={
                 "array": [point["high"] - point["value"] for point in points],
                 "arrayminus": [point["value"] - point["low"] for point in points],
@@ -81,22 +88,45 @@ def comparison(decision: dict[str, Any]) -> go.Figure:
     figure.add_scatter(
         name="allowed loss",
         x=[-margin for margin in margins.values()],
-        y=list(margins),
+        y=[LABELS[metric] for metric in margins],
         mode="markers",
         marker={"color": RED, "size": 18, "symbol": "line-ns-open", "line": {"width": 3}},
     )
     figure.add_vline(x=0, line={"dash": "dot", "color": GREY})
-    return figure.update_layout(title="Candidate minus champion, paired interval")
+    figure.update_xaxes(title="candidate minus champion, with its interval; better to the right")
+    return figure.update_layout(title="Beside the champion, on the same flights", height=260)
 
 
 def fragments(figures: list[go.Figure]) -> list[str]:
     for figure in figures:
-        figure.update_layout(template="plotly_white", height=360, margin={"l": 60, "r": 20, "t": 50, "b": 80})
-        figure.update_layout(legend={"orientation": "h", "y": -0.2})
+        figure.update_layout(template="plotly_white", margin={"l": 80, "r": 20, "t": 50, "b": 100})
+        figure.update_layout(legend={"orientation": "h", "yref": "container", "y": 0.02})
     return [
         figure.to_html(full_html=False, include_plotlyjs=False, config={"responsive": True, "displayModeBar": False})
         for figure in figures
     ]
+
+
+def compared(decision: dict[str, Any]) -> list[dict[str, Any]]:
+    """The verdicts of the gates that compare with the champion."""
+    return [verdict for verdict in decision["gates"] if verdict["gate"]["kind"] == "champion"]
+
+
+def template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(shown=shown, signed=signed, LABELS=LABELS)
+    return environment.get_template(name)
+
+
+def style() -> str:
+    """That of the reports, and what only the demo's pages have."""
+    return (LOOK / "page.css").read_text() + (Path(__file__).parent / "life.css").read_text()
 
 
 def facts(evidence: dict[str, Any]) -> dict[str, Any]:
@@ -123,23 +153,26 @@ def facts(evidence: dict[str, Any]) -> dict[str, Any]:
         "after_realised": mean(after, "realised", False),
         "after_reference": mean(after, "realised", True),
         "after_alert": after["alert"],
+        "said": evidence["6-failure"]["SAID"],
+        "fell": worse["evaluation"]["champion"]["differences"]["roc_auc"],
+        "allowed": next(v["gate"]["margin"] for v in compared(worse) if v["gate"]["metric"] == "roc_auc"),
     }
 
 
 def summary(evidence: dict[str, Any]) -> str:
     known = facts(evidence)
-    raised = ", ".join(f"{entry['kind']} {entry['metric']}" for entry in known["blind"] if entry["holds"])
+    raised = ", ".join(f"{entry['kind']} {LABELS[entry['metric']]}" for entry in known["blind"] if entry["holds"])
     lines = [
         f"Released     {known['first']}, F1 {shown(known['first_f1'])} on its test rows",
         f"Monitored    mean F1 fell from {known['reference']:.3f} to {known['realised']:.3f} (realised) and "
         f"{known['estimated']:.3f} (estimated, without labels); alert: {raised}",
         f"Blocked      {known['worse']}, F1 {known['worse_f1']['value']:.3f}: "
-        + ", ".join(f"{verdict['gate']['kind']} {verdict['gate']['metric']}" for verdict in known["failed"]),
+        + ", ".join(f"{verdict['gate']['kind']} {LABELS[verdict['gate']['metric']]}" for verdict in known["failed"]),
         f"Retrained    {known['second']}, ROC AUC {known['second_gain']['roc_auc']['value']:+.3f} and "
         f"F1 {known['second_gain']['f1']['value']:+.3f} against the champion on the same rows",
         f"Monitored    mean F1 {known['after_realised']:.3f} realised, {known['after_estimated']:.3f} estimated, "
         f"{known['after_reference']:.3f} on its test rows; {'ALERT' if known['after_alert'] else 'no alert'}",
-        f"Rolled back  production to {known['first']}, byte for byte",
+        f"Rolled back  production to {known['first']}, byte for byte, since {known['said']}",
     ]
     return "\nSummary\n" + "\n".join(f"  {line}" for line in lines)
 
@@ -154,16 +187,7 @@ def write(path: Path, evidence: dict[str, Any], total: float) -> Path:
             performance(evidence["5-monitor-after-retraining"]),
         ]
     )
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(shown=shown)
     scripts = "".join((LOOK / name).read_text() for name in ("plotly-basic.min.js", "paint.js"))
-    look = {"style": (LOOK / "page.css").read_text(), "scripts": scripts}
-    page = environment.get_template("page.html").render(**facts(evidence), figures=figures, total=total, **look)
-    path.write_text(page)
+    known = {"figures": figures, "total": total, "style": style(), "scripts": scripts, **facts(evidence)}
+    path.write_text(template("page.html").render(known))
     return path

@@ -2,11 +2,13 @@
 
 import hashlib
 import io
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -29,6 +31,17 @@ def make(folder: Path, environment: dict[str, str]) -> None:
     (folder / SLUG / ".venv").symlink_to(ENVIRONMENTS)  # where the next demo, and the tests, find them again
 
 
+@dataclass
+class Pull:
+    """A pull request, and whether it was merged."""
+
+    title: str
+    branch: str
+    body: str
+    changed: tuple[str, ...]
+    merged: bool = False
+
+
 class Repository:
     """The working copy, its remote and its images."""
 
@@ -38,7 +51,7 @@ class Repository:
         self._remote = folder / "remote.git"
         self._bodies = folder / "pull-requests"
         self._images = folder / "registry"
-        self._count = 0
+        self.pulls: list[Pull] = []
         self._bodies.mkdir()
         self._images.mkdir()
 
@@ -79,11 +92,12 @@ class Repository:
 
     def open(self, title: str, body: str) -> Path:
         """Push the current branch and write the pull request's text; returns its file."""
-        self._count += 1
         name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-")
-        path = self._bodies / f"{self._count:02}-{name}.md"
+        path = self._bodies / f"{len(self.pulls) + 1:02}-{name}.md"
         path.write_text(body)
         self.git("push", "--quiet", "origin", "HEAD")
+        changed = self.git("diff", "--name-only", "main...HEAD").split()
+        self.pulls.append(Pull(title, self.git("branch", "--show-current").strip(), body, tuple(changed)))
         return path
 
     def merge(self, title: str) -> None:
@@ -91,10 +105,11 @@ class Repository:
         self.git("switch", "--quiet", "main")
         self.git("merge", "--quiet", "--no-ff", "--message", title, branch)
         self.git("push", "--quiet", "origin", "main")
+        self.pulls[-1].merged = True
 
     def change(self, verb: str, environment: str, variables: dict[str, str] | None = None) -> str:
         """Change an environment's release by a pull request (branch, verb, text, merge); returns its title."""
-        self.branch(f"{verb}-{environment}-{self._count}")
+        self.branch(f"{verb}-{environment}-{len(self.pulls)}")
         self.make(verb, {"ENV": environment, **(variables or {})})
         title, _, body = (self.path / "build" / "pull-request.md").read_text().partition("\n\n")
         title = title.removeprefix("# ")
@@ -125,6 +140,12 @@ class Repository:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             archive.extractall(folder, filter="data")
         return folder / "model/build/model"
+
+    def runs(self, environment: str) -> dict[str, str]:
+        """What the cluster says of a sync: the commit, and the digest that its pods run."""
+        (record,) = self.path.glob(f"manifests/overlays/{environment}/release/decision.json")
+        image = json.loads(record.read_text())["images"]["serve"]
+        return {"REVISION": self.git("rev-parse", "main").strip(), "DIGEST": image.partition("@")[2]}
 
     def render(self, environment: str) -> str:
         """An environment's manifests, as the cluster would get them."""
