@@ -30,7 +30,15 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     }
     said = run(["scripts/demo"], checkout, **environment)
 
-    for act in ("Create a model repository", "1. Train", "2. Serve", "3. Monitor", "4. Block", "5. Retrain", "6. A byte"):
+    for act in (
+        "Create a model repository",
+        "1. Train",
+        "2. Serve",
+        "3. Monitor",
+        "4. Block",
+        "5. Retrain",
+        "6. A byte",
+    ):
         assert act in said
     verbs = re.findall(r"^ +[0-9.]+ s  make ([a-z]+)", said, flags=re.M)
     assert verbs.count("gate") == 3

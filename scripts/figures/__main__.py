@@ -16,6 +16,7 @@ from figures import (
     limits,
     minutes,
     monitoring,
+    quiet,
     rendering,
     serving,
     tests,
@@ -45,11 +46,19 @@ def main(arguments: list[str]) -> int:
     if unknown := set(named) - set(FIGURES):
         print(f"bench: unknown figures: {', '.join(sorted(unknown))}; known: {', '.join(FIGURES)}.", file=sys.stderr)
         return 1
-    print(f"| figure ({os.cpu_count()} cores) | median | |\n| --- | --- | --- |", flush=True)
+    print(f"| figure ({os.cpu_count()} cores) | median | | others |\n| --- | --- | --- | --- |", flush=True)
+    code = 0
     for figure in named or FIGURES:
-        for name, value, unit, note in FIGURES[figure](runs[-1] if runs else 3):
-            print(f"| {name} | {value:,.{0 if value >= 100 else 2}f} {unit} | {note} |", flush=True)
-    return 0
+        watch = quiet.Watch()
+        rows, others = list(FIGURES[figure](runs[-1] if runs else 3)), watch.others()
+        if refused := quiet.refusal(figure, others):
+            print(f"bench: {refused}", file=sys.stderr)
+            code = 1
+            continue
+        load = "" if others is None else f"{others:.2f}"
+        for name, value, unit, note in rows:
+            print(f"| {name} | {value:,.{0 if value >= 100 else 2}f} {unit} | {note} | {load} |", flush=True)
+    return code
 
 
 if __name__ == "__main__":
