@@ -51,7 +51,10 @@ def run(path: Path, build: Path, location: str, names: Mapping[str, str]) -> str
         raise InputError(
             f"FILE {location} has no column {', '.join(absent)}; it has {', '.join(frame.columns)}: correct the name."
         )
-    said: list[str] = []
+    encoding = frame.attrs.get("encoding", "UTF-8")
+    said = [f"{location} is read as {encoding}, as it is not UTF-8: look at names and categories"] * (
+        encoding != "UTF-8"
+    )
     rows, time = _ordered(frame, names, said)
     if len(rows) < FEWEST:
         raise InputError(f"FILE {location} has {len(rows)} rows with a target; at least {FEWEST} are needed.")

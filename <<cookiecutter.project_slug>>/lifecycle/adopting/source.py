@@ -1,5 +1,6 @@
 """Reads a table of a team from a path or an fsspec URI: CSV, JSON lines, or one or several files of Parquet."""
 
+import codecs
 import io
 from collections.abc import Callable
 from typing import Any
@@ -50,7 +51,7 @@ READERS: dict[str, Reader] = {
 def read(location: str) -> pd.DataFrame:
     """The table at a location: by its ending, which may be followed by one of a compression such as `.gz`.
 
-    Parquet may also be a folder, a pattern, or a pointer of DVC.
+    Parquet may also be a folder, a pattern, or a pointer of DVC. Of a text, `attrs` has the encoding.
 
     Raises InputError for a location that cannot be read, or a table without columns or rows.
     """
@@ -78,11 +79,24 @@ def _numbers(column: pd.Series) -> pd.Series:
     return plain.astype("float64").reindex(column.index)
 
 
+def _utf8(content: bytes) -> tuple[bytes, str]:
+    """The text in UTF-8, and the encoding that it had: the one that its mark says, or that in which Excel writes CSV."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16").encode(), "UTF-16"
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return content.decode("windows-1252").encode(), "Windows-1252"
+    return content, "UTF-8"
+
+
 def _text(location: str, ending: str) -> pd.DataFrame:
     try:
         with fsspec.open(location, "rb", compression="infer") as file:
             content: bytes = file.read()
+        content, encoding = _utf8(content)
         frame = READERS[ending](content)
+        frame.attrs["encoding"] = encoding
     except Exception as error:  # each kind of store, and each reader, raises exceptions of its own
         raise InputError(
             f"FILE {location} cannot be read as {ending[1:]} ({said(error)}); correct the path, the ending or the "

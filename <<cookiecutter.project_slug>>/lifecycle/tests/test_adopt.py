@@ -453,6 +453,16 @@ def test_a_compressed_table_in_a_store_is_read() -> None:
     assert source.read("memory://tables/a.csv.gz").to_dict("list") == {"x": [1], "target": ["None"]}
 
 
+@pytest.mark.parametrize(
+    ("written", "told"), [("utf-8-sig", "UTF-8"), ("utf-16", "UTF-16"), ("cp1252", "Windows-1252")]
+)
+def test_a_table_in_another_encoding_is_read_and_it_is_said(written: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("Größe;target\ngroß €;1\n".encode(written))
+    found = source.read(str(tmp_path / "a.csv"))
+    assert found.to_dict("list") == {"Größe": ["groß €"], "target": [1]}
+    assert found.attrs["encoding"] == told
+
+
 @pytest.mark.parametrize("location", ["{}", "{}/*.parquet", "memory://adopted", "memory://adopted/*.parquet"])
 def test_several_files_of_parquet_are_one_table(location: str, tmp_path: Path) -> None:
     import fsspec
