@@ -80,7 +80,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def _utf8(content: bytes) -> tuple[bytes, str]:
-    """The text in UTF-8, and the encoding that it had: the one that its mark says, or that in which Excel writes CSV."""
+    """The text in UTF-8, and the encoding that it had: its mark's, or the one in which Excel writes CSV."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16").encode(), "UTF-16"
     try:
