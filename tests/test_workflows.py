@@ -319,7 +319,7 @@ def test_a_worse_model_is_red_and_the_comment_says_by_how_much(hub: Hub) -> None
     (comment,) = comments(hub, number)
     assert "❌ Refused" in comment["body"]
     (failed,) = [line for line in comment["body"].split("\n") if line.startswith(("| ❌ fail |", "| ❓ undecided |"))]
-    by = r"\| champion f1 \| fell 0\.\d+ \(-?0\.\d+ to 0\.\d+\).* \| .* \| at most 0\.05 below the champion "
+    by = r"\| champion F1 \| fell 0\.\d+ \(-?0\.\d+ to 0\.\d+\).* \| .* \| at most 0\.05 below the champion "
     assert re.search(by, failed), failed
     with pytest.raises(AssertionError, match="it is not green"):
         hub.merge(number)

@@ -38,6 +38,40 @@ MONITORED: dict[Task, tuple[str, ...]] = {
     "regression": ("mae", "rmse"),
 }
 
+# What people read; the team's own metrics are called as config.yaml calls them.
+LABELS = {
+    "roc_auc": "ROC AUC",
+    "roc_auc_ovr": "ROC AUC one-vs-rest",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "f1": "F1",
+    "f1_macro": "macro F1",
+    "f1_weighted": "weighted F1",
+    "precision": "precision",
+    "recall": "recall",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R²",
+    "median_absolute_error": "median absolute error",
+    "mape": "MAPE",
+    "selection_rate": "selection rate",
+    "true_positive_rate": "true positive rate",
+    "false_positive_rate": "false positive rate",
+    "mean_error": "mean error",
+    "selection_rate_difference": "difference of selection rates",
+    "equalized_odds_difference": "difference of odds",
+    "mean_error_difference": "difference of mean errors",
+}
+
+
+def label(metric: str) -> str:
+    """A metric's name for people; a rate of one class keeps the class."""
+    name, of, group = metric.partition(" of ")
+    return LABELS.get(name, name) + of + group
+
 
 def sign(metric: str) -> int:
     """1 when a higher value is better, -1 when a lower one is."""

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from lifecycle import InputError, files
 from lifecycle.documents.track import TrackRecord
 from lifecycle.strict import Strict, problems
-from lifecycle.tasks import METRICS, Task, sign
+from lifecycle.tasks import METRICS, Task, label, sign
 
 VERSION: Literal[2] = 2
 DIGEST = r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}"
@@ -295,7 +295,8 @@ class Verdict(Strict):
     @property
     def title(self) -> str:
         """The gate's name: its kind, slice and metric."""
-        return " ".join(str(self.gate[key]) for key in ("kind", "slice", "metric") if key in self.gate)
+        named = [str(self.gate[key]) for key in ("kind", "slice") if key in self.gate]
+        return " ".join([*named, *([label(str(self.gate["metric"]))] if "metric" in self.gate else [])])
 
 
 class Images(Strict):

@@ -20,6 +20,7 @@ from lifecycle.estimation import own as plain
 from lifecycle.estimation import past, target
 from lifecycle.monitoring import alerts, nannyml, quality, reader, sound, windows
 from lifecycle.privacy.hidden import hidden
+from lifecycle.tasks import label
 
 
 def _reference(
@@ -175,7 +176,7 @@ def _undefined(found: Sequence[Window]) -> list[str]:
             columns = counts.setdefault((window.kind, window.metric), {})
             columns[window.column or ""] = columns.get(window.column or "", 0) + 1
     return [
-        f"The {kind} {metric}{' of ' * any(columns)}{', '.join(filter(None, columns))} is undefined in "
+        f"The {kind} {label(metric)}{' of ' * any(columns)}{', '.join(filter(None, columns))} is undefined in "
         f"{max(columns.values())} windows, where rows have only one class, or no value."
         for (kind, metric), columns in counts.items()
     ]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from lifecycle import InputError
 from lifecycle.documents.summary import SPREAD, Window
+from lifecycle.tasks import label
 
 
 def attempted[T](name: str, measure: Callable[[], list[T]]) -> tuple[list[T], list[str]]:
@@ -27,6 +28,8 @@ def bounded(windows: Sequence[Window]) -> tuple[list[Window], list[str]]:
     flat &= {(one.kind, one.metric, one.column) for one in windows if one.low is not None or one.high is not None}
     none = {"low": None, "high": None, "outside": False}
     found = [one.model_copy(update=none) if (one.kind, one.metric, one.column) in flat else one for one in windows]
-    named = [f"{kind} {metric}{f' of {column}' if column else ''}" for kind, metric, column in sorted(flat, key=str)]
+    named = [
+        f"{kind} {label(metric)}{f' of {column}' if column else ''}" for kind, metric, column in sorted(flat, key=str)
+    ]
     told = [f"In the reference these do not vary, so they have no bounds and raise no alert: {', '.join(named)}."]
     return found, told if named else []

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lifecycle.documents.summary import Kind, Summary, Window
 from lifecycle.reporting import pages, track, trends
 from lifecycle.reporting.pages import Section, Table
+from lifecycle.tasks import label
 
 BLIND = (
     "The estimate needs no labels. It sees when inputs become harder to predict from, but not when they come to mean "
@@ -50,7 +51,7 @@ def _alerts(summary: Summary) -> Section:
         (
             "🔔 alert" if entry.holds else "quiet",
             entry.kind,
-            trends.name(entry),
+            label(trends.name(entry)) if entry.kind in ("estimated", "realised") else trends.name(entry),
             f"{entry.windows} of {summary.rule.of}",
             (entry.raised or "never")[:16],
         )
@@ -79,7 +80,7 @@ def _performance(summary: Summary) -> Section:
     rows, charts = [], []
     for kind in ("estimated", "realised"):
         for metric, windows in trends.series(summary, kind).items():
-            rows.append((kind, metric, *_latest(windows)))
+            rows.append((kind, label(metric), *_latest(windows)))
             if metric in summary.rule.metrics and (drawn := trends.chart(metric, kind, windows)):
                 charts.append(drawn)
     head = ("", "metric", "reference", "latest window", "bounds", "until", "")

@@ -4,7 +4,7 @@ from lifecycle.documents import record
 from lifecycle.documents.record import Evaluation, Measure
 from lifecycle.reporting import charts
 from lifecycle.reporting.pages import Section, Table
-from lifecycle.tasks import METRICS
+from lifecycle.tasks import METRICS, label
 
 
 def _shown(measure: Measure | None) -> str:
@@ -27,11 +27,11 @@ def _intervals(evaluation: Evaluation) -> list[str]:
     points = list(found.values())
     return [
         charts.xychart(
-            f"{metric} as bars, with lines through the ends of the intervals",
+            f"{label(metric)} as bars, with lines through the ends of the intervals",
             list(found),
             [point.value for point in points],
             [[point.low for point in points], [point.high for point in points]],
-            axis=metric,
+            axis=label(metric),
             zero=False,
         )
     ]
@@ -44,7 +44,7 @@ def metrics(decision: record.Decision) -> Section:
     head = ["metric", "candidate", *(["champion", "candidate - champion"] if champion else []), "baseline"]
     rows = []
     for metric in evaluation.measured:
-        row = [metric, _shown(evaluation.metrics.get(metric))]
+        row = [label(metric), _shown(evaluation.metrics.get(metric))]
         if champion:
             difference = champion.differences.get(metric)
             row += [
@@ -70,10 +70,10 @@ def slices(decision: record.Decision) -> Section:
         (part.column, part.part, f"{part.rows:,}", *(_shown(part.metrics.get(metric)) for metric in metrics))
         for part in evaluation.slices
     ]
-    tables = [Table(("slice", "part", "rows", *metrics), rows)]
+    tables = [Table(("slice", "part", "rows", *map(label, metrics)), rows)]
     lines = []
     for part in evaluation.fairness:
-        differences = ", ".join(f"{name} {value:.4g}" for name, value in part.differences.items())
+        differences = ", ".join(f"{label(name)} {value:.4g}" for name, value in part.differences.items())
         lines.append(
             f"Fairness between groups of {part.column} with at least {part.smallest:,} rows: "
             f"{differences or 'fewer than two are large enough to compare'}."
@@ -82,7 +82,7 @@ def slices(decision: record.Decision) -> Section:
         groups = [
             (group.part, f"{group.rows:,}", *(f"{group.rates[rate]:.4g}" for rate in rates)) for group in part.groups
         ]
-        tables.append(Table((part.column, "rows", *rates), groups))
+        tables.append(Table((part.column, "rows", *map(label, rates)), groups))
     return Section("Slices", lines, tables)
 
 
@@ -123,7 +123,7 @@ def explanation(decision: record.Decision) -> Section:
     found = evaluation.importance
     if not found:
         return Section("Explanation", ["Not measured."])
-    metric = METRICS[evaluation.task][0]
+    metric = label(METRICS[evaluation.task][0])
     rows = [(name, f"{part.mean:.4f} ± {part.deviation:.4f}") for name, part in found.items()]
     chart = charts.xychart(
         f"Loss of {metric} when a feature is shuffled",

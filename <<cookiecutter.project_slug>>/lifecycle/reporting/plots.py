@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lifecycle.documents import record
-from lifecycle.tasks import METRICS
+from lifecycle.tasks import METRICS, label
 
 CANDIDATE, CHAMPION, BASELINE = "#1f6feb", "#8250df", "#8c959f"
 DRIFTING = 30  # features
@@ -31,7 +31,10 @@ def intervals(evaluation: record.Evaluation) -> go.Figure:
     columns = [("candidate", CANDIDATE, evaluation.metrics), ("baseline", BASELINE, evaluation.baseline)]
     if evaluation.champion:
         columns.insert(1, ("champion", CHAMPION, evaluation.champion.metrics))
-    names = [f"{name} ({'higher' if evaluation.sign(name) > 0 else 'lower'} is better)" for name in evaluation.metrics]
+    names = [
+        f"{html.escape(label(name))} ({'higher' if evaluation.sign(name) > 0 else 'lower'} is better)"
+        for name in evaluation.metrics
+    ]
     figure = make_subplots(rows=len(names), cols=1, subplot_titles=names, vertical_spacing=0.6 / len(names))
     for index, metric in enumerate(evaluation.metrics, start=1):
         for name, colour, measures in columns:
@@ -48,7 +51,7 @@ def differences(champion: record.Champion) -> go.Figure:
     figure = go.Figure(
         go.Scatter(
             x=[point.value for point in points],
-            y=list(champion.differences),
+            y=[html.escape(label(name)) for name in champion.differences],
             error_x=_distances(points),
             mode="markers",
             marker={"color": CANDIDATE, "size": 9},
@@ -74,7 +77,7 @@ def slices(evaluation: record.Evaluation) -> go.Figure:
     )
     if overall := evaluation.metrics.get(metric):
         figure.add_vline(x=overall.value, line_dash="dot")
-    return figure.update_layout(title=f"{metric} in each slice", height=_tall(len(parts)))
+    return figure.update_layout(title=f"{label(metric)} in each slice", height=_tall(len(parts)))
 
 
 def _diagonal(title: str, across: str, up: str, x: list[float], y: list[float], text: list[str]) -> go.Figure:
@@ -152,7 +155,7 @@ def importance(evaluation: record.Evaluation) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed", type="category")
-    title = f"Permutation importance: loss of {METRICS[evaluation.task][0]}"
+    title = f"Permutation importance: loss of {label(METRICS[evaluation.task][0])}"
     return figure.update_layout(title=title, height=_tall(len(found)))
 
 

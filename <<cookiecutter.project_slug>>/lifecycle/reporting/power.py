@@ -8,6 +8,7 @@ from lifecycle import InputError, config, policy
 from lifecycle.documents import record
 from lifecycle.evaluation import power
 from lifecycle.reporting.pages import Section
+from lifecycle.tasks import label
 
 NOTE = "A gate sees what fails in 80 of 100 cases; an equal model is exactly as good as the champion."
 
@@ -27,7 +28,7 @@ def section(decision: record.Decision) -> Section:
 
 def words(gate: Mapping[str, str | float | int], found: record.Power, sign: int) -> str:
     """What one gate can see, and how often equal models pass; `sign` is 1 if more of its metric is better."""
-    metric, bound = gate.get("metric"), gate.get("bound")
+    metric, bound = label(str(gate.get("metric"))), gate.get("bound")
     if isinstance(bound, int | float):
         side = 1 if gate.get("kind") == "floor" else -1
         seen = f"{metric} {'below' if side > 0 else 'above'} {bound - side * found.sees:.4g}"
@@ -66,7 +67,7 @@ def _told(
     for gate in gates:
         view = power.view(gate, evaluation, moves, math.sqrt(evaluation.rows / rows))
         if view is None:
-            yield f"  {gate.metric}: unknown, as no test row tells the two models apart by it"
+            yield f"  {label(gate.metric)}: unknown, as no test row tells the two models apart by it"
             continue
         found = view.power(rows, gate.margin)
         needed = f", or that of {gate.margin:g} with {found.rows:,} rows" if found.rows else ""

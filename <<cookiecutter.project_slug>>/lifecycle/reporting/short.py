@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from lifecycle.documents import record
 from lifecycle.documents.record import Evaluation, Measure, Origin
-from lifecycle.tasks import METRICS
+from lifecycle.tasks import METRICS, label
 
 NAMED = 3  # groups of rows, on each side
 OFTEN = 0.05  # of equal models refused, from which it is said
@@ -22,12 +22,12 @@ def lines(decision: record.Decision) -> list[str]:
     if champion.unanswered:
         return [*found, f"Better or worse: unknown, {champion.origin.version} cannot answer these rows.", cost]
     measured = dict.fromkeys([METRICS[evaluation.task][0], *_compared(decision)])
-    sides = _sides(evaluation, ((name, name, champion.differences.get(name)) for name in measured))
+    sides = _sides(evaluation, ((label(name), name, champion.differences.get(name)) for name in measured))
     found.append(f"Better or worse than {champion.origin.version}: {_told(*sides, 'metric')}.")
     if champion.slices:
         metric = METRICS[evaluation.task][0]
         groups = ((f"{one.column} {one.part}", metric, one.metrics.get(metric)) for one in champion.slices)
-        found.append(f"For whom, by {metric}: {_told(*_sides(evaluation, groups), 'group')}.")
+        found.append(f"For whom, by {label(metric)}: {_told(*_sides(evaluation, groups), 'group')}.")
     found += _seen(decision)
     return [*found, cost]
 
@@ -78,7 +78,7 @@ def _compared(decision: record.Decision) -> list[str]:
 def _seen(decision: record.Decision) -> Iterator[str]:
     """What the gates that compare with the champion can see with these test rows."""
     seen = [
-        f"{verdict.gate['metric']} worse by {verdict.power.sees:.3g}"
+        f"{label(str(verdict.gate['metric']))} worse by {verdict.power.sees:.3g}"
         for verdict in decision.gates
         if verdict.gate["kind"] == "champion" and verdict.power
     ]

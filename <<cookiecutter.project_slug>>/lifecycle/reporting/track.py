@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lifecycle.documents.summary import REFERENCE_WINDOWS
 from lifecycle.documents.track import Drop, Operating, Track, TrackRecord
 from lifecycle.reporting.pages import Section, Table
-from lifecycle.tasks import sign
+from lifecycle.tasks import label, sign
 
 TITLE = "Track record"
 HOW = (
@@ -33,10 +33,10 @@ def warnings(record: TrackRecord | None) -> list[str]:
     if record.why:
         return [f"⚠️ Whether the monitor's estimate follows the truth is unknown. {record.why} {REMAINS}"]
     mute = {one.metric: one.never for one in reversed(record.operating) if one.never}
-    said = [f"⚠️ Alerts on {metric} can never come: {why}. {HELP}" for metric, why in mute.items()]
+    said = [f"⚠️ Alerts on {label(metric)} can never come: {why}. {HELP}" for metric, why in mute.items()]
     said += [f"⚠️ {_loud(one)} {HELP}" for one in record.operating if one.loud]
     found = [f"⚠️ {_unproven(track)}" for track in record.unproven]
-    if found and (better := [track.metric for track in record.tracks if track.found == "skilled"]):
+    if found and (better := [label(track.metric) for track in record.tracks if track.found == "skilled"]):
         found.append(f"Better estimated: {', '.join(better)}. Let monitor.alert.metrics name what alerts should judge.")
     return [*said, *found, REMAINS] if found else said
 
@@ -44,12 +44,12 @@ def warnings(record: TrackRecord | None) -> list[str]:
 def _unproven(track: Track) -> str:
     if track.found == "untested":
         return (
-            f"{track.metric} varied by no more than chance on the test rows, so they do not show whether the monitor's "
-            "estimate would see a drop."
+            f"{label(track.metric)} varied by no more than chance on the test rows, so they do not show whether the "
+            "monitor's estimate would see a drop."
         )
     much = "hardly" if track.skill > 0 else "no"
     return (
-        f"The monitor's estimate of {track.metric} is {much} better than a constant on the test rows (error "
+        f"The monitor's estimate of {label(track.metric)} is {much} better than a constant on the test rows (error "
         f"{track.error:.3g}, the constant's {track.constant:.3g}), so that it raises no alert says little."
     )
 
@@ -57,7 +57,7 @@ def _unproven(track: Track) -> str:
 def _loud(one: Operating) -> str:
     few = f"its bound comes from only {one.windows} windows"
     why = few if one.windows < REFERENCE_WINDOWS else "it lies close to its bound although nothing changed"
-    return f"A quiet year would raise {one.quiet:.2g} alerts on the {one.kind} {one.metric}: {why}."
+    return f"A quiet year would raise {one.quiet:.2g} alerts on the {one.kind} {label(one.metric)}: {why}."
 
 
 def _alerts(operating: Sequence[Operating]) -> Table:
@@ -68,7 +68,7 @@ def _alerts(operating: Sequence[Operating]) -> Table:
         seen = {part.windows: f"{part.likely:.2g} ({part.sure:.2g})" for part in one.seen}
         quiet = "never" if one.never else f"{one.quiet:.2g}"
         bound = "" if one.bound is None else f"{one.bound:.4g}"
-        rows.append((f"{one.kind} {one.metric}", bound, quiet, *(seen.get(windows, "") for windows in horizons)))
+        rows.append((f"{one.kind} {label(one.metric)}", bound, quiet, *(seen.get(windows, "") for windows in horizons)))
     within = (f"drop within {count:,} rows" for count in horizons.values())
     return Table(("alerts on", "bound", "in a quiet year", *within), rows)
 
@@ -80,7 +80,7 @@ def _ahead(drops: Sequence[Drop]) -> str:
 
 def _told(metric: str, drop: Drop) -> str:
     went, seen = "fell" if sign(metric) > 0 else "rose", "missed" if drop.days is None else "seen"
-    return f"{metric} {went} to {drop.worst:.3g} from {drop.begin[:10]} to {drop.end[:10]}: {seen}."
+    return f"{label(metric)} {went} to {drop.worst:.3g} from {drop.begin[:10]} to {drop.end[:10]}: {seen}."
 
 
 def section(record: TrackRecord | None) -> Section:
@@ -92,7 +92,7 @@ def section(record: TrackRecord | None) -> Section:
         numbers = (f"{value:.3g}" for value in (track.error, track.constant, track.chance))
         seen = sum(drop.days is not None for drop in track.drops)
         counts = (f"{seen}", f"{len(track.drops) - seen}", _ahead(track.drops), f"{track.false} of {track.bounded}")
-        name = f"{track.metric}, judged by alerts" if track.alerts else track.metric
+        name = f"{label(track.metric)}, judged by alerts" if track.alerts else label(track.metric)
         rows.append((name, f"{track.windows}", *numbers, f"{track.skill:.0%}", *counts))
     told = [_told(track.metric, drop) for track in record.tracks for drop in track.drops]
     simulated, alerts = (SIMULATED, [_alerts(record.operating)]) if record.operating else ((), [])

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from lifecycle.documents.summary import Kind, Summary, Window
 from lifecycle.reporting import charts
+from lifecycle.tasks import label as shown
 from lifecycle.tasks import sign
 
 COLOURS = {"estimated": "#1f6feb", "realised": "#1a7f37"}
@@ -55,7 +56,9 @@ def performance(metric: str, groups: dict[str, list[Window]]) -> go.Figure:
         )
     if begin := _begin(window for windows in groups.values() for window in windows):
         figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
-    return figure.update_layout(title=f"{metric} (test rows left of the line)", legend={"orientation": "h", "y": -0.2})
+    return figure.update_layout(
+        title=f"{shown(metric)} (test rows left of the line)", legend={"orientation": "h", "y": -0.2}
+    )
 
 
 def heat(title: str, groups: dict[str, list[Window]]) -> go.Figure:
@@ -128,6 +131,8 @@ def chart(metric: str, kind: str, windows: Sequence[Window]) -> str:
     last = last[-charts.LABELS :]
     if not last:
         return ""
-    title = f"{metric}, {kind} (line: {'lower' if side == 'low' else 'upper'} bound)"
+    title = f"{shown(metric)}, {kind} (line: {'lower' if side == 'low' else 'upper'} bound)"
     labels, values = [window.end[:10] for window in last], [window.value or 0.0 for window in last]
-    return charts.xychart(title, labels, values, [[getattr(window, side) for window in last]], axis=metric, zero=False)
+    return charts.xychart(
+        title, labels, values, [[getattr(window, side) for window in last]], axis=shown(metric), zero=False
+    )

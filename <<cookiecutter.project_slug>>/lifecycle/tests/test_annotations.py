@@ -81,8 +81,8 @@ def test_each_gate_that_fails_is_shown(
     assert [
         line.partition("::error title=")[2].partition("::")[0] for line in told(caught.value, tmp_path, capsys)
     ] == [
-        "floor roc_auc",
-        "floor f1",
+        "floor ROC AUC",
+        "floor F1",
     ]
 
 

@@ -89,8 +89,8 @@ def test_a_renamed_input_is_refused_and_named_whether_the_champion_can_be_compar
     assert not found.passed
     assert outcomes["schema"].outcome == "fail"
     assert "colour is gone" in outcomes["schema"].found
-    assert outcomes["champion roc_auc"].outcome == ("pass" if keep else "fail")
+    assert outcomes["champion ROC AUC"].outcome == ("pass" if keep else "fail")
     if not keep:
-        assert "needs colour, which the test rows lack" in outcomes["champion roc_auc"].found
+        assert "needs colour, which the test rows lack" in outcomes["champion ROC AUC"].found
     wanted = tiny.settings(document | {"schema": "breaking"})
     assert gate.decide(wanted, found.evaluation).passed == keep

@@ -360,7 +360,7 @@ def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(
 def test_labels_of_one_class_leave_undefined_what_needs_two(binary: Trained, tmp_path: Path) -> None:
     answered(binary, traffic().assign(outcome=1.0), tmp_path)
     found = watched(binary, tmp_path, tmp_path / "build", metrics=("f1", "roc_auc"))
-    assert "The realised roc_auc is undefined in 10 windows" in " ".join(found.warnings)
+    assert "The realised ROC AUC is undefined in 10 windows" in " ".join(found.warnings)
 
 
 def test_a_measure_that_fails_leaves_the_others(

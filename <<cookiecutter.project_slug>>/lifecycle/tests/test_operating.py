@@ -150,7 +150,7 @@ def test_a_metric_whose_bound_is_as_low_as_it_can_be_never_alerts_and_it_is_said
     found = characterised(frame)
     assert {one.never for one in found.operating} == {"its bound is 0, and no value is lower"}
     (said,) = track.warnings(found)
-    assert said.startswith("⚠️ Alerts on f1 can never come: its bound is 0, and no value is lower. What helps: larger")
+    assert said.startswith("⚠️ Alerts on F1 can never come: its bound is 0, and no value is lower. What helps: larger")
 
 
 def test_a_reference_without_variation_never_alerts() -> None:
@@ -169,7 +169,7 @@ def test_a_monitor_that_would_always_alert_is_told() -> None:
     assert loud.loud
     said = track.warnings(TrackRecord(operating=(loud, *calm.operating[1:])))
     assert len(said) == 1
-    assert "alerts on the estimated f1: it lies close to its bound although nothing changed" in said[0]
+    assert "alerts on the estimated F1: it lies close to its bound although nothing changed" in said[0]
     few = TrackRecord(operating=(loud.model_copy(update={"windows": 6}),))
     assert "its bound comes from only 6 windows" in track.warnings(few)[0]
 

@@ -15,6 +15,7 @@ from lifecycle.documents.summary import Summary
 from lifecycle.documents.track import Track, TrackRecord
 from lifecycle.estimation import dle, own, past, series
 from lifecycle.reporting import findings, sections, track
+from lifecycle.tasks import label
 
 SIZE = 400
 RULE = AlertRule(metrics=("accuracy",), quality=0.1, windows=2, of=3, cooldown=3)
@@ -115,7 +116,7 @@ def test_the_record_and_the_reports_hold_the_track_record(trained: Trained) -> N
     assert all(one.windows == 6 and one.alerts for one in found.tracks)
     text = (trained.build / "report.md").read_text()
     assert "### Track record" in text
-    assert f"| {trained.settings.monitor.metrics[0]}, judged by alerts | 6 |" in text
+    assert f"| {label(trained.settings.monitor.metrics[0])}, judged by alerts | 6 |" in text
 
 
 def test_of_a_long_past_the_newest_windows_are_walked_through(monkeypatch: pytest.MonkeyPatch) -> None:

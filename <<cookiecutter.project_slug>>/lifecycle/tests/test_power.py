@@ -143,17 +143,17 @@ def told(given: policy.AnyGate, found: Power) -> str:
 
 def test_the_report_says_what_each_gate_sees() -> None:
     assert told(HIGHER, Power(sees=0.02841, equal=0.516, rows=3250)) == (
-        "champion roc_auc sees a fall of 0.0284 in roc_auc and passes 52 of 100 equal models, 95 with 3,250 test rows."
+        "champion ROC AUC sees a fall of 0.0284 in ROC AUC and passes 52 of 100 equal models, 95 with 3,250 test rows."
     )
     assert told(LOWER, Power(sees=0.02, equal=0.97, rows=900)) == (
-        "champion log_loss sees a rise of 0.02 in log_loss and passes 97 of 100 equal models."
+        "champion log loss sees a rise of 0.02 in log loss and passes 97 of 100 equal models."
     )
-    assert told(FLOOR, Power(sees=0.01)) == "floor roc_auc sees roc_auc below 0.79."
+    assert told(FLOOR, Power(sees=0.01)) == "floor ROC AUC sees ROC AUC below 0.79."
     ceiling = policy.BoundGate(kind="ceiling", metric="log_loss", bound=0.4)
     assert told(ceiling, Power(sees=0.01, equal=1)) == (
-        "ceiling log_loss sees log_loss above 0.41 and passes 100 of 100 equal models."
+        "ceiling log loss sees log loss above 0.41 and passes 100 of 100 equal models."
     )
-    assert told(BASELINE, Power(sees=0.01)) == "baseline roc_auc sees roc_auc worse than the baseline's by 0.01."
+    assert told(BASELINE, Power(sees=0.01)) == "baseline ROC AUC sees ROC AUC worse than the baseline's by 0.01."
 
 
 def test_the_report_says_how_often_all_gates_refuse_equal_models(binary: Trained) -> None:
@@ -165,7 +165,7 @@ def test_the_report_says_how_often_all_gates_refuse_equal_models(binary: Trained
         origin=origin, metrics={}, differences={"roc_auc": Measure(value=0, low=-HALF, high=HALF)}, code=None
     )
     shown = decision.model_copy(update={"evaluation": measured(champion=champion)})
-    said = "What the gates can see: roc_auc worse by 0.0284"
+    said = "What the gates can see: ROC AUC worse by 0.0284"
     assert f"{said}; so few test rows that they often refuse equal models." in short.lines(shown)
     assert f"{said}." in short.lines(shown.model_copy(update={"refuses": 0.04}))
     bare = shown.model_copy(update={"gates": (), "refuses": None})
@@ -186,16 +186,16 @@ def asked(binary: Trained, folder: Path, rows: str, *gates: policy.AnyGate, foun
 def test_make_power_says_which_rows_a_margin_needs_and_which_margin_rows_allow(binary: Trained, tmp_path: Path) -> None:
     assert asked(binary, tmp_path, "", HIGHER) == (
         "with 1,000 test rows\n"
-        "  margin 0.02: sees a fall of 0.0284 in roc_auc and passes 52 of 100 equal models; "
+        "  margin 0.02: sees a fall of 0.0284 in ROC AUC and passes 52 of 100 equal models; "
         "a margin of 0.036 passes 95 of them, or that of 0.02 with 3,240 rows"
     )
     assert asked(binary, tmp_path, "4000", HIGHER) == (
         "with 4,000 test rows\n"
-        "  margin 0.02: sees a fall of 0.0242 in roc_auc and passes 98 of 100 equal models; "
+        "  margin 0.02: sees a fall of 0.0242 in ROC AUC and passes 98 of 100 equal models; "
         "a margin of 0.018 passes 95 of them, or that of 0.02 with 3,240 rows"
     )
     alike = asked(binary, tmp_path, "", HIGHER, found=moves([0.0] * 1000))
-    assert alike.endswith("roc_auc: unknown, as no test row tells the two models apart by it")
+    assert alike.endswith("ROC AUC: unknown, as no test row tells the two models apart by it")
     nothing = HIGHER.model_copy(update={"margin": 0})
     assert asked(binary, tmp_path, "", nothing).endswith("a margin of 0.036 passes 95 of them")
 

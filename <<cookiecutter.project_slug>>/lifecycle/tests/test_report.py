@@ -14,7 +14,7 @@ from tiny import Trained
 from lifecycle.documents import limits, record
 from lifecycle.documents.record import Verdict
 from lifecycle.reporting import charts, pages, report, sections
-from lifecycle.tasks import Task
+from lifecycle.tasks import FAIRNESS, LABELS, METRICS, MONITORED, Task, label
 
 RECORDS = Path(__file__).parent / "records"
 HEADINGS = [
@@ -43,13 +43,26 @@ def test_the_report_is_the_golden_one(trained: Trained, tmp_path: Path, request:
     assert report.markdown(record.decision(path)) == golden.read_text()
 
 
+@pytest.mark.parametrize("task", METRICS)
+def test_a_metric_has_one_name_for_people(task: Task) -> None:
+    """And no text of the report calls it by its key in config.yaml."""
+    decision = record.decision(RECORDS / f"{task}.json")
+    rates = {rate for compared in FAIRNESS[task].values() for rate in compared}
+    names = {*METRICS[task], *MONITORED[task], *FAIRNESS[task], *rates}
+    assert names <= LABELS.keys()
+    assert len(set(LABELS.values())) == len(LABELS)
+    assert label("selection_rate of f1") == "selection rate of f1"
+    shown = report.markdown(decision) + re.sub(r"<(script|style)>.*?</\1>", "", report.page(decision), flags=re.S)
+    assert [name for name in names if label(name) != name and re.search(rf"\b{name}\b", shown.replace("\\", ""))] == []
+
+
 def test_every_section_is_there_in_the_same_order(trained: Trained) -> None:
     decision = record.decision(trained.build / "decision.json")
     text = (trained.build / "report.md").read_text()
     assert text.startswith("## ✅ Accepted: tiny")
     assert text.count("\n| ✅ pass |") == 3
     assert text.count("\n| ⏭️ skipped |") == 2
-    assert all(pages.plain(name) in text for name in decision.evaluation.metrics)
+    assert all(pages.plain(label(name)) in text for name in decision.evaluation.metrics)
     assert re.findall("^### (.*)$", text, flags=re.M) == HEADINGS
     page = (trained.build / "report.html").read_text()
     assert re.findall('<h2 id="(.*)">', page) == HEADINGS
@@ -59,8 +72,8 @@ def test_a_refusal_says_so_first(decision: record.Decision) -> None:
     verdict = Verdict(gate={"kind": "floor", "metric": "roc_auc"}, outcome="fail", found="0.7", needed="at least 0.8")
     text = report.markdown(decision.model_copy(update={"passed": False, "gates": (verdict,)}))
     assert text.startswith("## ❌ Refused")
-    assert "\nWhy: 1 of 1 gates do not pass. floor roc\\_auc: 0.7; needed: at least 0.8.\n" in text
-    assert "| ❌ fail | floor roc\\_auc | 0.7 |  | 0.5 | at least 0.8 |" in text
+    assert "\nWhy: 1 of 1 gates do not pass. floor ROC AUC: 0.7; needed: at least 0.8.\n" in text
+    assert "| ❌ fail | floor ROC AUC | 0.7 |  | 0.5 | at least 0.8 |" in text
 
 
 def test_the_report_names_the_positive_class_and_how_the_model_is_explained(decision: record.Decision) -> None:
@@ -275,7 +288,7 @@ def test_the_baseline_and_the_champion_stand_beside_a_metric_not_beside_a_slice(
     rows = sections.of(changed)[0].tables[0].rows
     assert [row[1:5] for row in rows] == [
         ("parity (warning only)", "", "", ""),  # what did not pass comes first
-        ("floor roc_auc", "", "0.9", "0.5"),
-        ("slice colour roc_auc", "", "", ""),
+        ("floor ROC AUC", "", "0.9", "0.5"),
+        ("slice colour ROC AUC", "", "", ""),
     ]
-    assert verdicts[1].title == "slice colour roc_auc"
+    assert verdicts[1].title == "slice colour ROC AUC"

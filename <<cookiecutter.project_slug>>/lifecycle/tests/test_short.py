@@ -15,6 +15,7 @@ from tiny import TASKS
 from lifecycle.documents import record
 from lifecycle.documents.record import Measure, SlicePart, Verdict
 from lifecycle.reporting import short
+from lifecycle.tasks import LABELS
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 RECORDS = Path(__file__).parent / "records"
@@ -45,8 +46,8 @@ def test_what_changed_is_better_for_some_and_worse_for_others() -> None:
     told = short.lines(decided(champion, data="f" * 64, lock="e" * 64, features=("x",), parameters={"depth": 3}))
     assert told == [
         "What changed: data, features, parameters (depth), packages, code (2 files in 3 commits).",
-        "Better or worse than 2020.01.01-aaaaaaa: better in roc_auc by 0.03 (0.02 to 0.04).",
-        "For whom, by roc_auc: worse in colour green by 0.04 (0.03 to 0.05), colour blue by 0.02 (0.01 to 0.03); "
+        "Better or worse than 2020.01.01-aaaaaaa: better in ROC AUC by 0.03 (0.02 to 0.04).",
+        "For whom, by ROC AUC: worse in colour green by 0.04 (0.03 to 0.05), colour blue by 0.02 (0.01 to 0.03); "
         "better in colour red by 0.05 (0.04 to 0.06); no other group differs beyond noise.",
         "What it costs: 1 ms for one row, 1,000 bytes to serve.",
     ]
@@ -61,12 +62,12 @@ def test_a_lower_loss_is_better_and_noise_is_called_so() -> None:
     told = short.lines(decided(champion, *gates))
     assert told[0] == "What changed: nothing that the record names."
     assert told[1].endswith(
-        ": worse in f1 by 0.2 (0.19 to 0.21); better in log_loss by 0.1 (0.09 to 0.11); no other metric differs beyond "
+        ": worse in F1 by 0.2 (0.19 to 0.21); better in log loss by 0.1 (0.09 to 0.11); no other metric differs beyond "
         "noise."
     )
     assert "no metric differs beyond noise." in short.lines(decided(against({"roc_auc": measure(0)})))[1]
     (merge,) = short.merge(decided(champion, *gates))
-    assert merge == "On merge: it cannot be merged, as these gates refuse it: champion log_loss, champion f1."
+    assert merge == "On merge: it cannot be merged, as these gates refuse it: champion log loss, champion F1."
 
 
 def test_a_first_model_and_one_whose_champion_is_silent_say_so() -> None:
@@ -106,7 +107,7 @@ def foreign(decision: record.Decision) -> list[str]:
     """The numbers in the plain words that the record lacks."""
     document = json.loads(record.dump(decision))
     text, known = "\n".join([*short.lines(decision), *short.merge(decision)]), set(numbers(document))
-    for word in sorted(set(words(document)), key=len, reverse=True):
+    for word in sorted({*words(document), *LABELS.values()}, key=len, reverse=True):
         text = text.replace(word, "") if re.search(r"\d", word) and not NUMBER.fullmatch(word) else text
     return [found for found in NUMBER.findall(text) if found.rstrip(".,") not in known]
 

@@ -52,7 +52,7 @@ def test_a_series_whose_reference_does_not_vary_has_no_bounds() -> None:
     found, (sentence,) = sound.bounded([*flat, *others, *alone])
     assert [(one.low, one.high, one.outside) for one in found[:3]] == [(None, None, False)] * 3
     assert found[3:] == [*others, *alone]
-    assert "so they have no bounds and raise no alert: realised f1." in sentence
+    assert "so they have no bounds and raise no alert: realised F1." in sentence
     assert sound.bounded(others) == (others, [])
 
 
