@@ -75,7 +75,7 @@ def verdict(decision: record.Decision, conclusion: str) -> str:
     """The record's verdict, if the run ended as the record says; whoever runs it can write any record."""
     if decision.passed and conclusion != "success":
         return f"❌ Failed: the run ended with {conclusion}, although its record says accepted; its log says where"
-    return sections.verdict(decision)
+    return sections.headline(decision)
 
 
 def text(files: dict[str, Path], run: dict[str, Any]) -> str:
@@ -88,7 +88,7 @@ def text(files: dict[str, Path], run: dict[str, Any]) -> str:
             metrics = {name: measure.value for name, measure in decision.evaluation.metrics.items()}
         report = pages.markdown(
             verdict(decision, run["conclusion"]),
-            [*sections.setting(decision), *(short.merge(decision) if decision.refused or succeeded else [])],
+            sections.setting(decision, short.merge(decision) if decision.refused or succeeded else ()),
             sections.of(decision),
             "report.html",
             limits.BODY - len(shown) - limits.FRAME,

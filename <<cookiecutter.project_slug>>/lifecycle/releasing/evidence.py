@@ -57,7 +57,7 @@ def change(kind: str, decision: record.Decision, environment: str, promotion: Pr
     lines += [f"- {name}: `{image}`" for name, image in images.items()]
     lines += [] if kind == "rollback" else _compared(decision, promotion)
     shown = [section for section in sections.of(decision) if section.title in SHOWN]
-    verdict, setting = sections.verdict(decision), sections.setting(decision)
+    verdict, setting = sections.headline(decision), sections.setting(decision)
     report = pages.markdown(verdict, setting, shown, RECORD, limits.REPORT)
     lines += ["", report.strip(), "", f"{finish}To undo it after the merge: {undo}."]
     return Change(title, "\n".join(lines) + "\n", branch, (target.as_posix(),))

@@ -85,6 +85,14 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+TONES = {"✅": "good", "❌": "bad", "❓": "bad", "🔔": "bad", "⚠️": "warn"}
+
+
+def tone(cell: str) -> str:
+    """The class of a cell that begins with a sign; a word beside it says the same."""
+    return TONES.get(cell.split(" ")[0], "")
+
+
 @cache
 def _environment() -> jinja2.Environment:
     """What compiles each file of `templates/` once."""
@@ -96,7 +104,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": plain, "cut": cut}
+    environment.filters |= {"plain": plain, "cut": cut, "tone": tone}
     return environment
 
 

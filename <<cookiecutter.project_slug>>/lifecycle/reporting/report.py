@@ -9,13 +9,13 @@ from lifecycle.reporting import pages, plots, sections, short
 
 def markdown(decision: record.Decision) -> str:
     """The report for a pull request."""
-    verdict, setting = sections.verdict(decision), [*sections.setting(decision), *short.merge(decision)]
+    verdict, setting = sections.headline(decision), sections.setting(decision, short.merge(decision))
     return pages.markdown(verdict, setting, sections.of(decision), "build/report.html")
 
 
 def page(decision: record.Decision) -> str:
     """The report as one self-contained HTML page."""
-    verdict, setting = sections.verdict(decision), [*sections.setting(decision), *short.merge(decision)]
+    verdict, setting = sections.headline(decision), sections.setting(decision, short.merge(decision))
     figures = plots.sections(decision.evaluation)
     return pages.page(verdict, setting, sections.of(decision), figures, decision.passed)
 

@@ -1,9 +1,9 @@
 """The sections of a report on a decision, independent of its format."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from lifecycle.documents import record
-from lifecycle.reporting import measurements, power, short, track
+from lifecycle.reporting import measurements, power, short, track, verdict
 from lifecycle.reporting.pages import Section, Table
 
 DRAWN = ("The test rows were drawn, not later ones: how the model fares as time goes on was not measured.",)
@@ -12,18 +12,20 @@ ORDER = ("fail", "undecided", "warn", "pass", "skipped")  # of the gates in the 
 SIGNS = {"pass": "✅", "fail": "❌", "undecided": "❓", "warn": "⚠️", "skipped": "⏭️"}
 
 
-def verdict(decision: record.Decision) -> str:
+def headline(decision: record.Decision) -> str:
     """The decision in one line."""
     sign, word = ("✅", "Accepted") if decision.passed else ("❌", "Refused")
     return f"{sign} {word}: {decision.evaluation.name} {decision.version}"
 
 
-def setting(decision: record.Decision) -> list[str]:
-    """The decision in plain words, and what it is based on."""
+def setting(decision: record.Decision, after: Sequence[str] = ()) -> list[str]:
+    """Why it was decided so, what comes `after`, the decision in plain words, and what it is based on."""
     evaluation = decision.evaluation
     against = evaluation.champion
     return [
-        *_refusal(decision),
+        verdict.why(decision),
+        *verdict.following(decision),
+        *after,
         *short.lines(decision),
         f"{evaluation.rows:,} test rows, {evaluation.origin.rows('test')}; intervals at {evaluation.level * 100:g} %. "
         + (
@@ -39,31 +41,21 @@ def setting(decision: record.Decision) -> list[str]:
     ]
 
 
-def _refusal(decision: record.Decision) -> list[str]:
-    """Which gates refuse it, and by how much."""
-    refusing = [verdict for verdict in decision.gates if verdict.outcome in record.BLOCKING]
-    if not refusing:
-        return []
-    said = "; ".join(f"{one.title}: {one.reason}" for one in refusing[: short.NAMED])
-    more = f"; and {len(refusing) - short.NAMED} more" if len(refusing) > short.NAMED else ""
-    return [f"Why: {len(refusing)} of {len(decision.gates)} gates do not pass. {said}{more}."]
-
-
 def _gates(decision: record.Decision) -> Section:
     evaluation = decision.evaluation
     rows = []
-    for verdict in sorted(decision.gates, key=lambda one: ORDER.index(one.outcome)):
-        metric = str(verdict.gate.get("metric", ""))
-        judged = metric in evaluation.measured and "slice" not in verdict.gate
+    for one in sorted(decision.gates, key=lambda gate: ORDER.index(gate.outcome)):
+        metric = str(one.gate.get("metric", ""))
+        judged = metric in evaluation.measured and "slice" not in one.gate
         champion = evaluation.champion.metrics if evaluation.champion else {}
         rows.append(
             (
-                f"{SIGNS[verdict.outcome]} {verdict.outcome}",
-                verdict.title + (" (warning only)" if verdict.gate.get("severity") == "warn" else ""),
-                verdict.found,
+                f"{SIGNS[one.outcome]} {one.outcome}",
+                one.title + (" (warning only)" if one.gate.get("severity") == "warn" else ""),
+                one.found,
                 measurements.value(champion, metric) if judged and champion else "",
                 measurements.value(evaluation.baseline, metric) if judged else "",
-                verdict.needed,
+                one.needed,
             )
         )
     return Section("Gates", tables=[Table(("", "gate", "candidate", "champion", "baseline", "needed"), rows, True)])

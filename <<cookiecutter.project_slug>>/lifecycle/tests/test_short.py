@@ -13,8 +13,8 @@ from test_gate import evaluation, measure, part
 from tiny import TASKS
 
 from lifecycle.documents import record
-from lifecycle.documents.record import Measure, SlicePart, Verdict
-from lifecycle.reporting import short
+from lifecycle.documents.record import Measure, Outcome, SlicePart, Verdict
+from lifecycle.reporting import short, verdict
 from lifecycle.tasks import LABELS
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -83,6 +83,47 @@ def test_the_time_to_train_is_told_beside_the_champions() -> None:
     assert "costs: 12.3 s to train (before: 0.02 s), 1 ms" in short.lines(decided(slow, seconds=12.34))[-1]
 
 
+def gate(kind: str, metric: str, outcome: Outcome, found: str, **keys: float | str) -> Verdict:
+    return Verdict(gate={"kind": kind, "metric": metric, **keys}, outcome=outcome, found=found, needed="enough")
+
+
+def test_a_refusal_begins_with_its_numbers_and_says_what_to_do() -> None:
+    champion = against({"roc_auc": measure(-0.023), "log_loss": measure(-0.1), "f1": measure(-0.02)})
+    gates = (
+        gate("floor", "roc_auc", "pass", "0.9"),
+        gate("champion", "roc_auc", "fail", "fell 0.023 (0.013 to 0.033)", margin=0.01),
+        gate("champion", "f1", "undecided", "fell 0.02 (0.01 to 0.03) on 9 rows, too few to tell", margin=0.025),
+    )
+    said = decided(champion, *gates)
+    assert verdict.why(said) == (
+        "1 of 3 gates failed, 1 undecided: ROC AUC fell 0.023 (0.013 to 0.033), allowed 0.01; F1 fell 0.02 (0.01 to "
+        "0.03) on 9 rows, too few to tell, allowed 0.025."
+    )
+    (after,) = verdict.following(said)
+    assert after.startswith("Next: Change the model or its data: Changes says what differs from the champion")
+    assert "Test on more rows (split.test); `make power` says how many" in after
+    refused = decided(champion, gate("floor", "f1", "fail", "0.7"), *(gate("rows", "", "fail", "9 rows"),) * 3)
+    assert verdict.why(refused).startswith("4 of 4 gates failed: floor F1: 0.7; needed: enough; rows")
+    assert verdict.why(refused).endswith("; and 1 more.")
+
+
+def test_an_acceptance_says_how_the_metrics_moved() -> None:
+    """Without a margin where the metric is better, and in the direction that is better."""
+    champion = against({"roc_auc": measure(-0.003), "log_loss": measure(-0.1)})
+    gates = (
+        gate("champion", "roc_auc", "pass", "fell 0.003 (-0.007 to 0.013)", margin=0.05),
+        gate("champion", "log_loss", "pass", "fell 0.1 (0.09 to 0.11)", margin=0.02),
+        gate("floor", "f1", "skipped", "no champion"),
+    )
+    accepted = decided(champion, *gates)
+    assert verdict.why(accepted) == (
+        "2 of 3 gates passed, 1 skipped: ROC AUC fell 0.003 (-0.007 to 0.013), allowed 0.05; log loss fell 0.1 (0.09 "
+        "to 0.11)."
+    )
+    assert verdict.following(accepted) == []
+    assert verdict.why(decided(None)) == "0 of 0 gates judged."
+
+
 def numbers(document: Any) -> Iterator[str]:
     """Every number of a record, as the plain words write numbers."""
     if isinstance(document, dict | list):
@@ -107,6 +148,7 @@ def foreign(decision: record.Decision) -> list[str]:
     """The numbers in the plain words that the record lacks."""
     document = json.loads(record.dump(decision))
     text, known = "\n".join([*short.lines(decision), *short.merge(decision)]), set(numbers(document))
+    text += verdict.why(decision).partition(":")[2]  # before it stand the counts of gates
     for word in sorted({*words(document), *LABELS.values()}, key=len, reverse=True):
         text = text.replace(word, "") if re.search(r"\d", word) and not NUMBER.fullmatch(word) else text
     return [found for found in NUMBER.findall(text) if found.rstrip(".,") not in known]
