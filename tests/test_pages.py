@@ -9,7 +9,7 @@ from conftest import TASKS, run, unrendered
 
 WIDTHS = {"phone": 390, "screen": 1280}
 PLOTS = {
-    **{"binary_classification": 9, "multiclass_classification": 9, "regression": 8},
+    **{"binary_classification": 7, "multiclass_classification": 7, "regression": 6},
     **{f"monitor_{task}": 4 for task in TASKS},
 }
 RENDER = """

@@ -73,6 +73,15 @@ def label(metric: str) -> str:
     return LABELS.get(name, name) + of + group
 
 
+TARGET = "unit of the target"
+UNITS = {"log_loss": "nats", "mae": TARGET, "rmse": TARGET, "median_absolute_error": TARGET}
+
+
+def unit(metric: str) -> str:
+    """What a metric counts; the team's own are in their own unit."""
+    return UNITS.get(metric, "share") if metric in LABELS else f"unit of {metric}"
+
+
 def sign(metric: str) -> int:
     """1 when a higher value is better, -1 when a lower one is."""
     return -1 if metric in LOWER_IS_BETTER else 1

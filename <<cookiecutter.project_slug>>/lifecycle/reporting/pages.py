@@ -151,11 +151,12 @@ def page(
     verdict: str,
     setting: Sequence[str],
     sections: Sequence[Section],
-    figures: "Mapping[str, Sequence[go.Figure]]",
+    figures: "Mapping[str, Sequence[go.Figure | str]]",
     good: bool,
 ) -> str:
-    """A report as one self-contained HTML page, with plots by section."""
-    drawn = iter(fragments([figure for group in figures.values() for figure in group]))
+    """A report as one self-contained HTML page, with plots by section; a plot may also be HTML."""
+    plotted = [figure for group in figures.values() for figure in group if not isinstance(figure, str)]
+    drawn = iter(fragments(plotted))
     return render(
         "report.html",
         good=good,
@@ -163,8 +164,11 @@ def page(
         setting=setting,
         sections=sections,
         style=style(),
-        scripts=scripts() if any(figures.values()) else "",
-        plots={title: [next(drawn) for _ in group] for title, group in figures.items()},
+        scripts=scripts() if plotted else "",
+        plots={
+            title: [figure if isinstance(figure, str) else next(drawn) for figure in group]
+            for title, group in figures.items()
+        },
     )
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from lifecycle import files
 from lifecycle.documents import record
-from lifecycle.reporting import pages, plots, sections, short
+from lifecycle.drawing import plots
+from lifecycle.reporting import pages, sections, short
 
 
 def markdown(decision: record.Decision) -> str:
@@ -16,7 +17,7 @@ def markdown(decision: record.Decision) -> str:
 def page(decision: record.Decision) -> str:
     """The report as one self-contained HTML page."""
     verdict, setting = sections.headline(decision), sections.setting(decision, short.merge(decision))
-    figures = plots.sections(decision.evaluation)
+    figures = plots.sections(decision)
     return pages.page(verdict, setting, sections.of(decision), figures, decision.passed)
 
 

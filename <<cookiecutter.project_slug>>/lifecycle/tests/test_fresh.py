@@ -133,7 +133,7 @@ def configured(change: str) -> Callable[[], None]:
         (edited("lifecycle/training/parity.py"), "train"),
         (edited("lifecycle/evaluation/slices.py"), "evaluate"),
         (edited("lifecycle/evaluation/gate.py"), "gate"),
-        (edited("lifecycle/reporting/plots.py"), "report"),
+        (edited("lifecycle/drawing/plots.py"), "report"),
         (edited("lifecycle/reporting/templates/report.md"), "report"),
         (edited("lifecycle/training/register.py"), "register"),
         (edited("lifecycle/documents/record.py"), "evaluate gate report register"),

@@ -196,7 +196,7 @@ def test_the_page_needs_no_network_and_stays_light(trained: Trained) -> None:
     text = (trained.build / "report.html").read_text()
     assert len(text.encode()) < 1_500_000
     assert not re.search(r"""<(script|link|img|iframe)[^>]+(src|href)=""", text)
-    assert text.count('class="plotly-graph-div"') == (7 if trained.task == "regression" else 8)
+    assert text.count('class="plotly-graph-div"') == (6 if trained.task == "regression" else 7)
 
 
 def test_the_plotting_script_is_the_published_one_that_the_plots_are_written_for() -> None:

@@ -11,7 +11,7 @@ from tiny import ROOT
 # Each imports only from those above it, and from the modules that lie in lifecycle/ itself.
 ROOMS = (
     *("documents", "artifact", "privacy", "rows", "training", "estimation", "evaluation", "serving"),
-    *("monitoring", "reporting", "adopting", "papers", "releasing", "cluster", "github", "tracing"),
+    *("monitoring", "drawing", "reporting", "adopting", "papers", "releasing", "cluster", "github", "tracing"),
 )
 TEAM = {"model.estimator", "model.features", "model.metrics"}
 LIFECYCLE = ROOT / "lifecycle"

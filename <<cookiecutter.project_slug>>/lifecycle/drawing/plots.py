@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lifecycle.documents import record
+from lifecycle.drawing import forest
 from lifecycle.tasks import METRICS, label
 
 CANDIDATE, CHAMPION, BASELINE = "#1f6feb", "#8250df", "#8c959f"
@@ -24,41 +25,6 @@ def _distances(points: Sequence[record.Measure]) -> dict[str, list[float]]:
 
 def _tall(rows: int) -> int:
     return 160 + 24 * rows
-
-
-def intervals(evaluation: record.Evaluation) -> go.Figure:
-    """Each metric of candidate, champion and baseline with its interval, on its own axis."""
-    columns = [("candidate", CANDIDATE, evaluation.metrics), ("baseline", BASELINE, evaluation.baseline)]
-    if evaluation.champion:
-        columns.insert(1, ("champion", CHAMPION, evaluation.champion.metrics))
-    names = [
-        f"{html.escape(label(name))} ({'higher' if evaluation.sign(name) > 0 else 'lower'} is better)"
-        for name in evaluation.metrics
-    ]
-    figure = make_subplots(rows=len(names), cols=1, subplot_titles=names, vertical_spacing=0.6 / len(names))
-    for index, metric in enumerate(evaluation.metrics, start=1):
-        for name, colour, measures in columns:
-            if point := measures.get(metric):
-                marks = {"color": colour, "size": 9}
-                trace = go.Scatter(x=[point.value], y=[name], error_x=_distances([point]), mode="markers", marker=marks)
-                figure.add_trace(trace, row=index, col=1)
-    return figure.update_layout(title="Metrics with intervals", showlegend=False, height=100 + 120 * len(names))
-
-
-def differences(champion: record.Champion) -> go.Figure:
-    """Candidate minus champion on the same rows, with the paired interval."""
-    points = list(champion.differences.values())
-    figure = go.Figure(
-        go.Scatter(
-            x=[point.value for point in points],
-            y=[html.escape(label(name)) for name in champion.differences],
-            error_x=_distances(points),
-            mode="markers",
-            marker={"color": CANDIDATE, "size": 9},
-        )
-    )
-    figure.add_vline(x=0, line_dash="dot")
-    return figure.update_layout(title="Candidate minus champion, paired on the same rows", height=_tall(len(points)))
 
 
 def slices(evaluation: record.Evaluation) -> go.Figure:
@@ -214,11 +180,10 @@ def drift(data: record.DataProfile) -> go.Figure:
     return figure.update_layout(title=title, height=_tall(len(found)))
 
 
-def sections(evaluation: record.Evaluation) -> dict[str, list[go.Figure]]:
-    """The plots of each section of the report, where the evaluation has the data."""
-    plots: dict[str, list[go.Figure]] = {"Metrics": [intervals(evaluation)]}
-    if evaluation.champion and evaluation.champion.differences:
-        plots["Metrics"].append(differences(evaluation.champion))
+def sections(decision: record.Decision) -> dict[str, list[go.Figure | str]]:
+    """What is drawn in each section of the page, where the evaluation has the data."""
+    evaluation = decision.evaluation
+    plots: dict[str, list[go.Figure | str]] = {"Metrics": [*forest.differences(decision), *forest.levels(decision)]}
     plots["Slices"] = [slices(evaluation)] if evaluation.slices else []
     plots["Calibration"] = [calibration(evaluation.calibration)] if evaluation.calibration else []
     if evaluation.residuals:
