@@ -9,15 +9,17 @@ from conftest import TASKS, run, unrendered
 
 WIDTHS = {"phone": 390, "screen": 1280}
 PLOTS = {
-    **{"binary_classification": 7, "multiclass_classification": 7, "regression": 6},
+    **{"binary_classification": 10, "multiclass_classification": 16, "regression": 8},
     **{f"monitor_{task}": 4 for task in TASKS},
 }
 RENDER = """
 import sys
 from pathlib import Path
-from lifecycle.documents import record
+from lifecycle.documents import curves, record
 from lifecycle.reporting import report
-Path(sys.argv[2]).write_text(report.page(record.decision(Path(sys.argv[1]))))
+path = Path(sys.argv[1])
+drawn = curves.Curves.model_validate_json(path.with_suffix(".curves.json").read_bytes())
+Path(sys.argv[2]).write_text(report.page(record.decision(path), drawn))
 """
 MONITORED = """
 import sys

@@ -45,10 +45,15 @@ STEPS = {
         ("name", *DATA, "evaluate", *WATCHED, "serve.rows", "train.trusted"),
         reads=("data", "model"),
         others=("the champion", "the metrics"),
-        writes=EVALUATED,
+        writes=(*EVALUATED, "curves.json"),
     ),
     "gate": Step("lifecycle.evaluation.gate", ("task", "gates", "schema_"), reads=EVALUATED, writes=("decision.json",)),
-    "report": Step("lifecycle.reporting.report", reads=("decision.json",), others=("the templates",), writes=REPORTS),
+    "report": Step(
+        "lifecycle.reporting.report",
+        reads=("decision.json", "curves.json"),
+        others=("the templates",),
+        writes=REPORTS,
+    ),
     "register": Step(
         "lifecycle.training.register",
         reads=("decision.json", *REPORTS),

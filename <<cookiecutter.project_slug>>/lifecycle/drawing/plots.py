@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lifecycle.documents import record
-from lifecycle.drawing import forest
+from lifecycle.documents.curves import Curves
+from lifecycle.drawing import curves, forest
 from lifecycle.tasks import METRICS, label
 
 CANDIDATE, CHAMPION, BASELINE = "#1f6feb", "#8250df", "#8c959f"
@@ -180,7 +181,7 @@ def drift(data: record.DataProfile) -> go.Figure:
     return figure.update_layout(title=title, height=_tall(len(found)))
 
 
-def sections(decision: record.Decision) -> dict[str, list[go.Figure | str]]:
+def sections(decision: record.Decision, drawn: Curves | None) -> dict[str, list[go.Figure | str]]:
     """What is drawn in each section of the page, where the evaluation has the data."""
     evaluation = decision.evaluation
     plots: dict[str, list[go.Figure | str]] = {"Metrics": [*forest.differences(decision), *forest.levels(decision)]}
@@ -195,5 +196,6 @@ def sections(decision: record.Decision) -> dict[str, list[go.Figure | str]]:
         plots["Explanation"].append(dependence(evaluation.dependence))
     if evaluation.shap:
         plots["Explanation"].append(shap(evaluation.shap))
+    plots["Curves"] = curves.figures(drawn) if drawn else []
     plots["Data"] = [drift(evaluation.data)] if evaluation.data else []
     return plots

@@ -13,8 +13,9 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from lifecycle import InputError, config, files, git, progress
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.predictor import Array, Predictions, Predictor, RequestError
+from lifecycle.documents import curves as documents
 from lifecycle.documents import record
-from lifecycle.evaluation import calibration, callers, drift, importance, power, slices, together, watched
+from lifecycle.evaluation import calibration, callers, curves, drift, importance, power, slices, together, watched
 from lifecycle.evaluation.intervals import differences, measures
 from lifecycle.privacy.hidden import hidden
 from lifecycle.rows import data
@@ -189,7 +190,7 @@ def _recorded(path: Path, kind: Any) -> Any:
 
 
 def run(settings: config.Config, build: Path, champion_directory: Path | None) -> str:
-    """Write `evaluation.json` and `draws.json` under `build`."""
+    """Write `evaluation.json`, `draws.json` and `curves.json` under `build`."""
     progress.part("reading and predicting the test rows")
     test, _ = data.read(build / "data" / "test.parquet", settings)
     train, _ = data.read(build / "data" / "train.parquet", settings)
@@ -262,5 +263,8 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
     )
     files.write(build / "evaluation.json", record.dump(evaluation))
     power.write(build, draws)
+    answering = {"candidate": candidate, **({"champion": champion} if champion else {})}
+    thresholds = {name: one.model.threshold for name, one in answering.items()}
+    documents.write(build, curves.both(evaluation, truth, models, thresholds))
     against_text = f"against {champion.model.version}" if champion else "without a champion"
     return f"{candidate.model.version} on {len(test):,} test rows {against_text}"

@@ -38,6 +38,14 @@ class Section:
     charts: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Plot:
+    """What is drawn, as HTML; two halves stand beside each other where there is room."""
+
+    html: str
+    half: bool = False
+
+
 # GitHub links these words wherever they stand in text, however their signs are escaped, but never in code; `$` begins a
 # formula. Source: cmark-gfm's extension `autolink` for addresses; for mentions, references, commits and emoji the
 # filters of html-pipeline, which search the rendered text outside of `code` and `pre`.
@@ -155,8 +163,12 @@ def page(
     good: bool,
 ) -> str:
     """A report as one self-contained HTML page, with plots by section; a plot may also be HTML."""
-    plotted = [figure for group in figures.values() for figure in group if not isinstance(figure, str)]
-    drawn = iter(fragments(plotted))
+    drawn = iter(fragments([figure for group in figures.values() for figure in group if not isinstance(figure, str)]))
+
+    def plot(figure: "go.Figure | str") -> Plot:
+        return Plot(figure) if isinstance(figure, str) else Plot(next(drawn), figure.layout.meta == "half")
+
+    plots = {title: [plot(figure) for figure in group] for title, group in figures.items()}
     return render(
         "report.html",
         good=good,
@@ -164,11 +176,8 @@ def page(
         setting=setting,
         sections=sections,
         style=style(),
-        scripts=scripts() if plotted else "",
-        plots={
-            title: [figure if isinstance(figure, str) else next(drawn) for figure in group]
-            for title, group in figures.items()
-        },
+        scripts=scripts() if any(figures.values()) else "",
+        plots=plots,
     )
 
 

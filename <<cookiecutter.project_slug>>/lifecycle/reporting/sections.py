@@ -97,7 +97,7 @@ def _changes(decision: record.Decision) -> Section:
     else:
         code = champion.code
         lines.append(f"Code: {code.changed} files in {code.commits} commits: {_listed(code.files, code.changed)}.")
-        lines.append(f"Commits: {_listed(code.subjects, code.commits)}.")
+        lines += [f"Commits: {_listed(code.subjects, code.commits)}."] * bool(code.commits)
     return Section("Changes", lines)
 
 
