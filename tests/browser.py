@@ -34,6 +34,19 @@ const contrast = () => {
     return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
   }));
 };
+// What a reader does with the explorer of thresholds: says that one error costs five of the other, and moves it.
+const explored = () => {
+  const form = document.querySelector(".explorer");
+  if (!form) return null;
+  form.querySelector("#missed").value = 5;
+  form.querySelector("#missed").dispatchEvent(new Event("input"));
+  form.querySelector("#at").value = 0;
+  form.querySelector("#at").dispatchEvent(new Event("input"));
+  const first = document.querySelector("#chosen").innerText;
+  form.querySelector("#present").click();
+  const present = document.querySelector("#chosen").innerText;
+  return {lowest: form.querySelector("#lowest").textContent, first, present};
+};
 addEventListener("load", () => setTimeout(() => {
   const found = {
     errors,
@@ -45,6 +58,7 @@ addEventListener("load", () => setTimeout(() => {
     text: document.body.innerText.length,
     contrast: contrast(),
     paper: getComputedStyle(document.body).backgroundColor,
+    explored: explored(),
   };
   parent.postMessage(JSON.stringify(found), "*");
 }, 1000));

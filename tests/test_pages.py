@@ -1,15 +1,16 @@
 """HTML pages in a real browser, without a network."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 from browser import NAMES, browser, opened
-from conftest import TASKS, run, unrendered
+from conftest import ROOT, TASKS, run, unrendered
 
 WIDTHS = {"phone": 390, "screen": 1280}
 PLOTS = {
-    **{"binary_classification": 10, "multiclass_classification": 16, "regression": 8},
+    **{"binary_classification": 11, "multiclass_classification": 16, "regression": 8},
     **{f"monitor_{task}": 4 for task in TASKS},
 }
 RENDER = """
@@ -66,6 +67,17 @@ def test_a_report_opens_without_a_network_and_fits(name: str, plots: int, width:
     assert found["text"] > 1500
     assert found["contrast"] >= 4.5
     assert reports[name].stat().st_size < 1_500_000
+
+
+def test_the_explorer_says_what_thresholds_cost_by_the_readers_prices(reports: dict[str, Path]) -> None:
+    path = ROOT / "<<cookiecutter.project_slug>>/lifecycle/tests/records/binary_classification.curves.json"
+    drawn = json.loads(path.read_text())["candidate"]
+    costs = {one["at"]: one["false_positive"] + 5 * one["false_negative"] for one in drawn["thresholds"]}
+    found = opened(reports["binary_classification"], WIDTHS["screen"])["explored"]
+    least = min(costs, key=lambda at: costs[at])
+    assert found["lowest"] == f"Of these thresholds {least:.4g} costs least: {costs[least]}."
+    assert f"cost {costs[min(costs)]}" in found["first"]
+    assert f"cost {costs[drawn['threshold']]}" in found["present"]
 
 
 @pytest.mark.parametrize("name", ["binary_classification", "monitor_regression"])

@@ -12,6 +12,7 @@ AXES = {
     "roc": ("ROC", "false positive rate", "true positive rate"),
     "precision": ("Precision and recall", "recall", "precision"),
 }
+MARK = {"color": GREY, "dash": "dot"}
 LEGEND = {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0}
 
 
@@ -61,12 +62,28 @@ def _scores(curves: Curves, place: int) -> go.Figure:
                 )
     if curves.candidate.threshold is not None:
         at = curves.candidate.threshold
-        mark = {"color": GREY, "dash": "dot"}
-        figure.add_scatter(x=[at, at], y=[0, 1], yaxis="y2", mode="lines", line=mark, name=f"threshold {at:.3g}")
+        figure.add_scatter(x=[at, at], y=[0, 1], yaxis="y2", mode="lines", line=MARK, name=f"threshold {at:.4g}")
         figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False})
     figure.update_xaxes(title=f"score, the probability of {escape(name)}", range=[0, 1])
     figure.update_yaxes(title="share of the rows", rangemode="tozero")
     return figure.update_layout(title=f"Scores of {escape(name)}", legend=LEGEND, height=420)
+
+
+def thresholds(curves: Curves) -> list[go.Figure | str]:
+    """Precision and recall of two classes along the threshold, with the present one marked."""
+    own = curves.candidate.threshold
+    if own is None:
+        return []
+    figure = go.Figure()
+    for model, drawn, line in _models(curves):
+        at = [one.at for one in drawn.thresholds]
+        for name, colour in (("precision", CANDIDATE), ("recall", OTHER)):
+            values = [getattr(one, name) for one in drawn.thresholds]
+            own_line = {**line, "color": colour}
+            figure.add_scatter(x=at, y=values, mode="lines", line=own_line, name=f"{model}, {name}")
+    figure.add_scatter(x=[own, own], y=[0, 1], mode="lines", line=MARK, name=f"present threshold {own:.4g}")
+    figure.update_xaxes(title="threshold, a probability", range=[0, 1]).update_yaxes(title="share", range=[0, 1.02])
+    return [figure.update_layout(title="Precision and recall by threshold", legend=LEGEND, height=420)]
 
 
 def _values(curves: Curves) -> go.Figure:

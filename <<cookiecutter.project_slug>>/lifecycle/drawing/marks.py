@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-HEIGHT, EDGE = 30, 4.0  # pixels, percent of the width
+HEIGHT, EDGE = 30, 7.0  # pixels, percent of the width
 
 
 @dataclass(frozen=True)

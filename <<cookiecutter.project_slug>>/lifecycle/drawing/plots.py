@@ -197,5 +197,6 @@ def sections(decision: record.Decision, drawn: Curves | None) -> dict[str, list[
     if evaluation.shap:
         plots["Explanation"].append(shap(evaluation.shap))
     plots["Curves"] = curves.figures(drawn) if drawn else []
+    plots["Thresholds"] = curves.thresholds(drawn) if drawn else []
     plots["Data"] = [drift(evaluation.data)] if evaluation.data else []
     return plots

@@ -101,6 +101,11 @@ def tone(cell: str) -> str:
     return TONES.get(cell.split(" ")[0], "")
 
 
+def short(value: float | None) -> str:
+    """A number in four digits, or that it is undefined."""
+    return "undefined" if value is None else f"{value:.4g}"
+
+
 @cache
 def _environment() -> jinja2.Environment:
     """What compiles each file of `templates/` once."""
@@ -112,7 +117,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": plain, "cut": cut, "tone": tone}
+    environment.filters |= {"plain": plain, "cut": cut, "tone": tone, "short": short}
     return environment
 
 

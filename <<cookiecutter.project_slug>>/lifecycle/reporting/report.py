@@ -7,7 +7,7 @@ from lifecycle import files
 from lifecycle.documents import curves, record
 from lifecycle.documents.curves import Curves
 from lifecycle.drawing import plots
-from lifecycle.reporting import pages, sections, short
+from lifecycle.reporting import pages, sections, short, thresholds
 from lifecycle.reporting.pages import Section
 
 
@@ -23,7 +23,9 @@ def page(decision: record.Decision, drawn: Curves | None = None) -> str:
     shown: list[Section] = []
     for section in sections.of(decision):
         shown += [section, *(_curves(drawn) if drawn and section.title == "Metrics" else ())]
-    return pages.page(verdict, setting, shown, plots.sections(decision, drawn), decision.passed)
+    figures = plots.sections(decision, drawn)
+    figures[thresholds.TITLE] = [*figures.get(thresholds.TITLE, ()), *thresholds.explorer(drawn, decision.evaluation)]
+    return pages.page(verdict, setting, shown, figures, decision.passed)
 
 
 def _curves(drawn: Curves) -> Iterator[Section]:
@@ -32,6 +34,7 @@ def _curves(drawn: Curves) -> Iterator[Section]:
         "The champion's are dashed, on the same rows." if drawn.champion else "There is no champion's to compare with."
     )
     yield Section("Curves", [f"Of the test rows, thinned. {behind}"])
+    yield from thresholds.section(drawn)
 
 
 def run(build: Path) -> str:

@@ -1,6 +1,7 @@
 """The curves beside the record: what they hold is what the answers to the test rows are."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from lifecycle.documents import record
 from lifecycle.evaluation import curves
 from lifecycle.reporting import report
 
-ROWS = 3000
+ROWS, RECORDS = 3000, Path(__file__).parent / "records"
 
 
 def answers(seed: int = 0) -> tuple[np.ndarray, Predictions]:
@@ -115,3 +116,33 @@ def test_curves_of_another_evaluation_or_damaged_ones_are_refused(binary: Traine
 
 def test_a_page_without_curves_has_none(decision: record.Decision) -> None:
     assert '<h2 id="Curves">' not in report.page(decision)
+
+
+def test_the_page_shows_every_threshold_and_what_its_errors_cost() -> None:
+    path = RECORDS / "binary_classification.curves.json"
+    drawn = documents.Curves.model_validate_json(path.read_bytes())
+    decision = record.decision(RECORDS / "binary_classification.json")
+    page = report.page(decision, drawn)
+    table = page.partition('<table id="thresholds">')[2].partition("</table>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>([^<]*)<", row) for row in table.split("<tbody>")[1].split("</tr>")[:-1]]
+    assert [[float(cell) for cell in row[1:5]] for row in rows] == [
+        [one.true_positive, one.false_positive, one.true_negative, one.false_negative]
+        for one in drawn.candidate.thresholds
+    ]
+    assert all(float(row[7]) == float(row[2]) + float(row[4]) for row in rows)
+    assert [row[0] for row in rows if "present" in row[0]] == ["0.5 (present)"]
+    other = record.decision(RECORDS / "regression.json")
+    assert 'class="explorer"' not in report.page(other, drawn.model_copy(update={"candidate": documents.OneModel()}))
+
+
+def test_a_hostile_class_is_text_on_the_page() -> None:
+    name = "<script>x</script>"
+    path = RECORDS / "binary_classification.curves.json"
+    text = path.read_text().replace('"name": "yes"', f'"name": "{name}"')
+    assert name in text
+    decision = record.decision(RECORDS / "binary_classification.json")
+    evaluation = decision.evaluation.model_copy(update={"classes": (name, name + "2")})
+    page = report.page(
+        decision.model_copy(update={"evaluation": evaluation}), documents.Curves.model_validate_json(text)
+    )
+    assert "<script>x" not in page

@@ -23,7 +23,7 @@ HEADINGS = [
     "Lineage",
 ]
 
-PAGE = ["Curves"]  # sections that only the page has
+PAGE = ["Curves", "Thresholds"]  # sections that only the page has
 
 
 def example(trained: Trained, folder: Path) -> record.Decision:
@@ -198,7 +198,7 @@ def test_a_chart_has_no_exponent_and_no_empty_axis() -> None:
     assert '"u" -2.2000 --> 0.0000' in charts.xychart("t", ["a"], [-2.0], axis="u")
 
 
-COUNTS = {"binary_classification": 10, "multiclass_classification": 16, "regression": 8}
+COUNTS = {"binary_classification": 11, "multiclass_classification": 16, "regression": 8}
 
 
 def test_the_page_needs_no_network_and_stays_light(trained: Trained) -> None:
