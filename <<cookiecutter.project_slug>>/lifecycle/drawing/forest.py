@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from math import floor, log10
 
 from lifecycle.documents.record import Decision, Evaluation, Measure
 from lifecycle.drawing import marks
@@ -34,12 +33,6 @@ def reach(known: Sequence[Measure], margins: Sequence[float]) -> float:
     return found or 1.0
 
 
-def below(end: float) -> float:
-    """The largest of 1, 2 and 5 times a power of ten that is no larger."""
-    power = 10.0 ** floor(log10(end))
-    return max(step * power for step in (1, 2, 5) if step * power <= end or step == 1)
-
-
 def turned(measure: Measure, sign: int) -> Measure:
     """A difference with better on the right."""
     if sign > 0:
@@ -68,7 +61,7 @@ def _panel(
     better = {name: turned(one, evaluation.sign(name)) for name, one in known.items()}
     allowed = [margin for name in known for _, margin in margins.get(name, ())]
     end = reach(list(better.values()), allowed)
-    scale, tick = Scale(-end, end), below(end)
+    scale = Scale(-end, end)
     rows = []
     for name, one in better.items():
         own_margins = [margin for _, margin in margins.get(name, ())]
@@ -79,7 +72,7 @@ def _panel(
         side = "" if evaluation.sign(name) > 0 else '<span class="note"> lower is better: turned</span>'
         said = f"{known[name].signed} {_judged(one)}" + "".join(f", margin {margin:g}" for margin in own_margins)
         rows.append((escape(label(name)) + side, drawn, escape(said)))
-    foot = ("", marks.axis(scale, (-tick, 0, tick), "+"), f'<span class="note">{escape(own)}</span>')
+    foot = ("", marks.axis(scale, marks.ticks(scale), "+"), f'<span class="note">{escape(own)}</span>')
     entries = [("candidate", f"difference, {evaluation.level * 100:g} % interval"), ("zero", "no difference")]
     entries += [("margin", "margin: how much worse a gate allows")] * bool(allowed)
     entries += [("arrow", "beyond the axis, the number is beside it")] * any(
@@ -110,7 +103,7 @@ def levels(decision: Decision) -> Iterator[str]:
         rows.append((escape(label(name)) + side, marks.cell(*shapes), escape(said)))
     if not rows:
         return
-    foot = ("", marks.axis(scale, (0, 0.25, 0.5, 0.75, 1)), '<span class="note">share</span>')
+    foot = ("", marks.axis(scale, marks.ticks(scale)), '<span class="note">share</span>')
     entries = [("candidate", f"candidate, {evaluation.level * 100:g} % interval")]
     entries += [("champion", "champion")] * bool(before)
     entries += [("margin", "floor or ceiling of a gate")] * any(name in bounds for name in known)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from math import ceil, floor, log10
 
 HEIGHT, EDGE = 30, 7.0  # pixels, percent of the width
 
@@ -44,6 +45,15 @@ def point(scale: Scale, low: float, value: float, high: float, kind: str, height
 def cell(*shapes: str) -> str:
     """What is drawn in one cell; the numbers stand in words beside it."""
     return f'<svg class="cell" width="100%" height="{HEIGHT}" aria-hidden="true">{"".join(shapes)}</svg>'
+
+
+def ticks(scale: Scale) -> list[float]:
+    """Two to four round numbers on the scale."""
+    least = (scale.high - scale.low) / 4
+    power = 10.0 ** floor(log10(least))
+    step = next(one * power for one in (1, 2, 5, 10, 20) if one * power >= least)
+    first = ceil(scale.low / step)
+    return [place * step for place in range(first, first + 5) if place * step <= scale.high]
 
 
 def axis(scale: Scale, ticks: Iterable[float], sign: str = "") -> str:

@@ -1,56 +1,27 @@
 """Draws the decision record as interactive plots for the HTML report."""
 
 import html
-from collections.abc import Sequence
-from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from lifecycle.documents import record
 from lifecycle.documents.curves import Curves
-from lifecycle.drawing import curves, forest
-from lifecycle.tasks import METRICS, label
+from lifecycle.drawing import curves, forest, slices
+from lifecycle.tasks import METRICS, label, unit
 
 CANDIDATE, CHAMPION, BASELINE = "#1f6feb", "#8250df", "#8c959f"
 DRIFTING = 30  # features
-
-
-def _distances(points: Sequence[record.Measure]) -> dict[str, list[float]]:
-    """Intervals in plotly's form, as distances from the points."""
-    return {
-        "array": [point.high - point.value for point in points],
-        "arrayminus": [point.value - point.low for point in points],
-    }
 
 
 def _tall(rows: int) -> int:
     return 160 + 24 * rows
 
 
-def slices(evaluation: record.Evaluation) -> go.Figure:
-    """The first metric of the task in each part of each slice."""
-    metric = METRICS[evaluation.task][0]
-    parts = [part for part in evaluation.slices if metric in part.metrics]
-    points = [part.metrics[metric] for part in parts]
-    figure = go.Figure(
-        go.Scatter(
-            x=[point.value for point in points],
-            y=[f"{html.escape(part.column)}: {html.escape(part.part)} ({part.rows:,})" for part in parts],
-            error_x=_distances(points),
-            mode="markers",
-            marker={"color": CANDIDATE, "size": 9},
-        )
-    )
-    if overall := evaluation.metrics.get(metric):
-        figure.add_vline(x=overall.value, line_dash="dot")
-    return figure.update_layout(title=f"{label(metric)} in each slice", height=_tall(len(parts)))
-
-
 def _diagonal(title: str, across: str, up: str, x: list[float], y: list[float], text: list[str]) -> go.Figure:
-    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": BASELINE}))
-    figure.add_scatter(x=x, y=y, text=text, mode="lines+markers", line={"color": CANDIDATE})
-    return figure.update_layout(title=title, xaxis_title=across, yaxis_title=up, showlegend=False)
+    dotted = {"dash": "dot", "color": BASELINE}
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=dotted, name="as predicted"))
+    figure.add_scatter(x=x, y=y, text=text, mode="lines+markers", line={"color": CANDIDATE}, name="candidate")
+    return figure.update_layout(title=title, xaxis_title=across, yaxis_title=up, legend=curves.LEGEND, height=420)
 
 
 def calibration(bins: tuple[record.Bin, ...]) -> go.Figure:
@@ -121,28 +92,45 @@ def importance(evaluation: record.Evaluation) -> go.Figure:
             marker={"color": CANDIDATE},
         )
     )
-    figure.update_yaxes(autorange="reversed", type="category")
-    title = f"Permutation importance: loss of {label(METRICS[evaluation.task][0])}"
+    figure.update_yaxes(autorange="reversed", type="category", title="feature")
+    metric = METRICS[evaluation.task][0]
+    figure.update_xaxes(title=f"loss of {label(metric)} ({unit(metric)}) ± standard deviation over repeats")
+    title = "Permutation importance: what shuffling a feature costs"
     return figure.update_layout(title=title, height=_tall(len(found)))
 
 
-def dependence(parts: tuple[record.Dependence, ...]) -> go.Figure:
-    """The mean prediction along the values of each important feature."""
-    rows = (len(parts) + 1) // 2
-    figure = make_subplots(rows=rows, cols=2, subplot_titles=[html.escape(part.feature) for part in parts])
-    for index, part in enumerate(parts):
-        texts = [html.escape(value) if isinstance(value, str) else value for value in part.values]
-        mark = {"color": CANDIDATE}
-        trace: Any = go.Scatter(x=texts, y=part.predictions, mode="lines", line=mark)
-        if isinstance(part.values[0], str):
-            trace = go.Bar(x=texts, y=part.predictions, marker=mark)
-        figure.add_trace(trace, row=index // 2 + 1, col=index % 2 + 1)
-    return figure.update_layout(title="Partial dependence", showlegend=False, height=120 + 240 * rows)
+def dependence(evaluation: record.Evaluation) -> list[go.Figure | str]:
+    """The mean prediction along the values of each important feature, all on the same axis."""
+    ends = [value for part in evaluation.dependence for value in part.predictions]
+    low, high = min(ends), max(ends)
+    pad = 0.05 * (high - low) or 0.1 * abs(high) or 1.0
+    return [_dependence(part, answer(evaluation), (low - pad, high + pad)) for part in evaluation.dependence]
 
 
-def shap(parts: tuple[record.Shap, ...]) -> go.Figure:
+def _dependence(part: record.Dependence, up: str, ends: tuple[float, float]) -> go.Figure:
+    """Numbers have an order and are joined by a line, categories are points."""
+    feature, mark = html.escape(part.feature), {"color": CANDIDATE}
+    if isinstance(part.values[0], str):
+        texts = [html.escape(str(value)) for value in part.values]
+        figure = go.Figure(go.Scatter(x=texts, y=part.predictions, mode="markers", marker={**mark, "size": 9}))
+        figure.update_xaxes(title=feature, type="category")
+    else:
+        figure = go.Figure(go.Scatter(x=part.values, y=part.predictions, mode="lines", line=mark))
+        figure.update_xaxes(title=f"{feature}, in the data's units")
+    figure.update_yaxes(title=up, range=ends)
+    return figure.update_layout(title=f"Partial dependence on {feature}", showlegend=False, height=320, meta="half")
+
+
+def answer(evaluation: record.Evaluation) -> str:
+    """What a mean prediction is."""
+    if not evaluation.classes:
+        return "mean prediction, unit of the target"
+    return f"mean probability of {html.escape(evaluation.classes[-1])}"
+
+
+def shap(evaluation: record.Evaluation) -> go.Figure:
     """The effect of each feature on single rows, coloured by the feature's value from low to high."""
-    figure = go.Figure()
+    figure, parts = go.Figure(), evaluation.shap
     for index, part in enumerate(parts):
         numbers = sorted({value for value in part.values if isinstance(value, float)})
         ranks = {value: rank / len(numbers) for rank, value in enumerate(numbers)}
@@ -159,9 +147,17 @@ def shap(parts: tuple[record.Shap, ...]) -> go.Figure:
         )
     figure.add_vline(x=0, line_dash="dot")
     figure.update_yaxes(
-        tickvals=[-index for index in range(len(parts))], ticktext=[html.escape(part.feature) for part in parts]
+        tickvals=[-index for index in range(len(parts))],
+        ticktext=[html.escape(part.feature) for part in parts],
+        title="feature",
     )
-    title = "SHAP values of single rows (blue: low, red: high)"
+    of = (
+        f"log-odds or probability of {html.escape(evaluation.classes[-1])}"
+        if evaluation.classes
+        else "unit of the target"
+    )
+    figure.update_xaxes(title=f"SHAP value ({of})")
+    title = "SHAP values of single rows; blue: low value, red: high, grey: a category"
     return figure.update_layout(title=title, showlegend=False, height=_tall(2 * len(parts)))
 
 
@@ -176,8 +172,9 @@ def drift(data: record.DataProfile) -> go.Figure:
             marker={"color": CHAMPION},
         )
     )
-    figure.update_yaxes(autorange="reversed", type="category")
-    title = "Jensen-Shannon distance of test from training rows"
+    figure.update_yaxes(autorange="reversed", type="category", title="feature")
+    figure.update_xaxes(title="Jensen-Shannon distance, 0 identical, 1 nothing in common", rangemode="tozero")
+    title = "Drift: how far test rows are from training rows"
     return figure.update_layout(title=title, height=_tall(len(found)))
 
 
@@ -185,7 +182,7 @@ def sections(decision: record.Decision, drawn: Curves | None) -> dict[str, list[
     """What is drawn in each section of the page, where the evaluation has the data."""
     evaluation = decision.evaluation
     plots: dict[str, list[go.Figure | str]] = {"Metrics": [*forest.differences(decision), *forest.levels(decision)]}
-    plots["Slices"] = [slices(evaluation)] if evaluation.slices else []
+    plots["Slices"] = list(slices.drawn(decision))
     plots["Calibration"] = [calibration(evaluation.calibration)] if evaluation.calibration else []
     if evaluation.residuals:
         plots["Calibration"].append(coverage(evaluation.residuals))
@@ -193,9 +190,9 @@ def sections(decision: record.Decision, drawn: Curves | None) -> dict[str, list[
         plots["Calibration"].append(confusion(evaluation))
     plots["Explanation"] = [importance(evaluation)] if evaluation.importance else []
     if evaluation.dependence:
-        plots["Explanation"].append(dependence(evaluation.dependence))
+        plots["Explanation"] += dependence(evaluation)
     if evaluation.shap:
-        plots["Explanation"].append(shap(evaluation.shap))
+        plots["Explanation"].append(shap(evaluation))
     plots["Curves"] = curves.figures(drawn) if drawn else []
     plots["Thresholds"] = curves.thresholds(drawn) if drawn else []
     plots["Data"] = [drift(evaluation.data)] if evaluation.data else []

@@ -28,7 +28,7 @@ def xychart(
     horizontal: bool = False,
     zero: bool = True,
 ) -> str:
-    """A fenced chart of the first 12 bars with lines over them; `zero` makes the axis include 0."""
+    """The first 12 bars with lines over them, fenced; `zero` makes the axis include 0; if not, it says so."""
     series = [list(values)[:LABELS] for values in (bars, *lines)]
     drawn = [value for values in series for value in values] + [0.0] * zero
     low, high = min(drawn), max(drawn)
@@ -39,6 +39,7 @@ def xychart(
     def numbers(values: Sequence[float]) -> str:
         return ", ".join(f"{value:.{digits}f}" for value in values)
 
+    shown = axis if low <= 0 <= high else f"{axis}, not from 0"
     names = ", ".join(f'"{label(text)}"' for text in labels[:LABELS])
     return "\n".join(
         [
@@ -46,7 +47,7 @@ def xychart(
             f"xychart-beta{' horizontal' if horizontal else ''}",
             f'  title "{title}"',
             f"  x-axis [{names}]",
-            f'  y-axis "{axis}" {low:.{digits}f} --> {high:.{digits}f}',
+            f'  y-axis "{shown}" {low:.{digits}f} --> {high:.{digits}f}',
             f"  bar [{numbers(series[0])}]",
             *(f"  line [{numbers(values)}]" for values in series[1:]),
             "```",

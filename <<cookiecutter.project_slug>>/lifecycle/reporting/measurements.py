@@ -1,10 +1,14 @@
 """The sections of a report on the measurements in a decision."""
 
+from collections.abc import Iterable, Iterator
+
 from lifecycle.documents import record
 from lifecycle.documents.record import Evaluation, Measure
 from lifecycle.reporting import charts
 from lifecycle.reporting.pages import Section, Table
-from lifecycle.tasks import METRICS, label
+from lifecycle.tasks import METRICS, label, unit
+
+NAMED = 5  # parts of slices
 
 
 def _shown(measure: Measure | None) -> str:
@@ -15,8 +19,8 @@ def value(measures: dict[str, Measure], metric: str) -> str:
     return f"{measures[metric].value:.4g}" if metric in measures else "undefined"
 
 
-def _intervals(evaluation: Evaluation) -> list[str]:
-    """A chart of the first metric of every model and slice, with the ends of its interval."""
+def _bars(evaluation: Evaluation) -> list[str]:
+    """A chart of the first metric of every model and slice."""
     metric = METRICS[evaluation.task][0]
     champion = {"champion": evaluation.champion.metrics} if evaluation.champion else {}
     places = {"candidate": evaluation.metrics, **champion, "baseline": evaluation.baseline}
@@ -24,15 +28,12 @@ def _intervals(evaluation: Evaluation) -> list[str]:
     found = {name: measures[metric] for name, measures in places.items() if metric in measures}
     if not found:
         return []
-    points = list(found.values())
     return [
         charts.xychart(
-            f"{label(metric)} as bars, with lines through the ends of the intervals",
+            f"{label(metric)} from 0; the tables have the intervals",
             list(found),
-            [point.value for point in points],
-            [[point.low for point in points], [point.high for point in points]],
-            axis=label(metric),
-            zero=False,
+            [point.value for point in found.values()],
+            axis=f"{label(metric)} ({unit(metric)})",
         )
     ]
 
@@ -52,7 +53,7 @@ def metrics(decision: record.Decision) -> Section:
                 difference.signed if difference else "undefined",
             ]
         rows.append([*row, value(evaluation.baseline, metric)])
-    return Section("Metrics", tables=[Table(head, rows)], charts=_intervals(evaluation))
+    return Section("Metrics", tables=[Table(head, rows)], charts=_bars(evaluation))
 
 
 def slices(decision: record.Decision) -> Section:
@@ -71,7 +72,7 @@ def slices(decision: record.Decision) -> Section:
         for part in evaluation.slices
     ]
     tables = [Table(("slice", "part", "rows", *map(label, metrics)), rows)]
-    lines = []
+    lines = list(_without(evaluation, metrics))
     for part in evaluation.fairness:
         differences = ", ".join(f"{label(name)} {value:.4g}" for name, value in part.differences.items())
         lines.append(
@@ -84,6 +85,18 @@ def slices(decision: record.Decision) -> Section:
         ]
         tables.append(Table((part.column, "rows", *map(label, rates)), groups))
     return Section("Slices", lines, tables)
+
+
+def _without(evaluation: Evaluation, metrics: Iterable[str]) -> Iterator[str]:
+    """Which parts are not drawn, as they have no value."""
+    for metric in metrics:
+        lacking = [f"{part.column} {part.part}" for part in evaluation.slices if metric not in part.metrics]
+        if lacking:
+            named = ", ".join(lacking[:NAMED]) + " and others" * (len(lacking) > NAMED)
+            yield (
+                f"{len(lacking)} of {len(evaluation.slices)} parts have no {label(metric)}, too few rows or one class "
+                f"alone: {named}."
+            )
 
 
 def calibration(decision: record.Decision) -> Section:

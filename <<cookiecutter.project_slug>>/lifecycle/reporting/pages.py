@@ -93,6 +93,7 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+HASH = re.compile("[0-9a-f]{32,64}")
 TONES = {"✅": "good", "❌": "bad", "❓": "bad", "🔔": "bad", "⚠️": "warn"}
 
 
@@ -117,7 +118,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": plain, "cut": cut, "tone": tone, "short": short}
+    environment.filters |= {"plain": plain, "cut": cut, "tone": tone, "short": short, "hash": HASH.fullmatch}
     return environment
 
 
@@ -181,6 +182,7 @@ def page(
         setting=setting,
         sections=sections,
         style=style(),
+        copying=(TEMPLATES / "copy.js").read_text(),
         scripts=scripts() if any(figures.values()) else "",
         plots=plots,
     )

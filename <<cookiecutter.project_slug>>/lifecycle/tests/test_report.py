@@ -14,7 +14,7 @@ from tiny import Trained
 
 from lifecycle.documents import curves, limits, record
 from lifecycle.documents.record import Verdict
-from lifecycle.reporting import charts, pages, report, sections
+from lifecycle.reporting import charts, measurements, pages, report, sections
 from lifecycle.tasks import FAIRNESS, LABELS, METRICS, MONITORED, Task, label
 
 RECORDS = Path(__file__).parent / "records"
@@ -72,6 +72,22 @@ def test_every_section_is_there_in_the_same_order(trained: Trained) -> None:
     assert re.findall("^### (.*)$", text, flags=re.M) == HEADINGS
     page = (trained.build / "report.html").read_text()
     assert [name for name in re.findall('<h2 id="(.*)">', page) if name not in PAGE] == HEADINGS
+
+
+def test_each_hash_can_be_copied_and_is_named(decision: record.Decision) -> None:
+    page = report.page(decision)
+    button = '<button type="button" class="copy" aria-label="Copy data, candidate">Copy</button>'
+    assert f"<code>{decision.evaluation.origin.data}</code> {button}" in page
+    assert page.count('class="copy"') == len(re.findall(r"<td><code>[0-9a-f]{32,64}</code>", page)) > 4
+    assert "navigator.clipboard" in page
+
+
+def test_bars_without_an_order_begin_at_zero_and_no_line_joins_them(decision: record.Decision) -> None:
+    (chart,) = measurements.metrics(decision).charts
+    assert "  line " not in chart
+    assert re.search(r'y-axis "ROC AUC \(share\)" 0[.0]* -->', chart)
+    assert 'y-axis "u, not from 0" 0.9' in charts.xychart("t", ["a", "b"], [1.0, 1.1], axis="u", zero=False)
+    assert 'y-axis "u" -' in charts.xychart("t", ["a", "b"], [-1.0, 1.1], axis="u", zero=False)
 
 
 def test_a_refusal_says_so_first(decision: record.Decision) -> None:
@@ -192,7 +208,7 @@ def test_a_chart_of_any_labels_and_numbers_is_one_that_mermaid_takes(
 def test_a_chart_has_no_exponent_and_no_empty_axis() -> None:
     small = charts.xychart("t", ["a", "b"], [1e-5, 1e-5], axis="u", zero=False)
     assert "bar [0.000010000, 0.000010000]" in small
-    assert '"u" 0.000009000 --> 0.000011000' in small
+    assert '"u, not from 0" 0.000009000 --> 0.000011000' in small
     assert '"u" 0.000 --> 1.000' in charts.xychart("t", ["a"], [0.0], axis="u")
     assert '"u" 0.0000 --> 2.2000' in charts.xychart("t", ["a"], [2.0], axis="u")
     assert '"u" -2.2000 --> 0.0000' in charts.xychart("t", ["a"], [-2.0], axis="u")
