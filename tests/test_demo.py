@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from browser import browser, sound
 from conftest import IDENTITY, PROJECT, ROOT, run, unrendered
 
 sys.path.insert(0, str(ROOT / "scripts/life"))
@@ -56,6 +57,8 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     assert re.search(r"Total: \d+ s. The page with plots: .*/demo/index.html", said)
 
     assert (checkout / PROJECT / ".venv").is_symlink()
+    if browser():
+        sound(checkout / "demo/index.html", "demo")
     page = (checkout / "demo/index.html").read_text()
     assert page.count('class="plotly-graph-div"') == 4
     assert all(

@@ -37,7 +37,16 @@ def test_an_image_holds_what_it_imports_and_no_more(target: str) -> None:
     assert modules == needed | {"lifecycle/__main__.py"}
     others = {place for place in copied if not place.endswith(".py") and not place.startswith("build/model")}
     plotting = ("plotly-basic.LICENSE", "plotly-basic.min.js")
-    names = ("copy.js", "page.css", "paint.js", "report.html", "report.md", "thresholds.html", "thresholds.js", *plotting)
+    names = (
+        "copy.js",
+        "page.css",
+        "paint.js",
+        "report.html",
+        "report.md",
+        "thresholds.html",
+        "thresholds.js",
+        *plotting,
+    )
     templates = {f"lifecycle/reporting/templates/{name}" for name in names}
     assert others == {"config.yaml"} | (templates if target == "monitor" else set())
 

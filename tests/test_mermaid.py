@@ -35,8 +35,8 @@ def drawn(charts: dict[str, str], folder: Path) -> dict[str, int | str]:
     (folder / "mermaid.js").write_bytes(MERMAID.read_bytes())
     text = json.dumps(list(charts.items())).replace("<", "\\\\u003c")
     (folder / "page.html").write_text(PAGE.replace("CHARTS", text))
-    found: dict[str, int | str] = loaded(folder / "page.html", 1000)
-    return found
+    (found,) = loaded(folder / "page.html", 1000)
+    return dict(found)
 
 
 def test_mermaid_draws_each_chart_and_refuses_a_broken_one(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from browser import browser, sound
 from conftest import library_types, made_smaller, run, unrendered
 
 Baked = Callable[..., Path]
@@ -225,6 +226,8 @@ def test_an_adopted_table_is_green_up_to_its_first_release_and_after_it(baked: B
     run([str(unrendered("train", "github", "dev") / ".venv/train/bin/python"), "-c", load], repository)
     said = make(repository, "adopt", "FILE=cancer.csv", "TARGET=target")
     assert "malignant is positive, the rarer one (37.3%)" in said
+    if browser():
+        sound(repository / "build/adopted.html", "adopt")
     (repository / "cancer.csv").unlink()
     (repository / "data/flights.parquet").unlink()
     run(["git", "add", "--all"], repository)
