@@ -267,7 +267,7 @@ class AlertRule(Strict):
     A column is out of bounds when its share of missing, unseen or out-of-range values exceeds the reference's by more
     than `quality`. The log raises an alert of its own when more than a share of `aside` of its rows, or of the
     feedback's labels, had to be set aside. With `quiet`, so many alerts on a metric at most in a year without change,
-    bounds and `windows` of `of` follow from the reference by simulation.
+    bounds and `windows` of `of` follow from the reference by simulation. Slices have half of them, if there are any.
     """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]

@@ -38,6 +38,18 @@ class Window(Strict):
     error: Annotated[float | None, Field(description="sampling error of a performance; null if unknown")] = None
 
 
+class Sliced(Strict):
+    """The windows of one part of a slice, with bounds of its own; those with too few of its rows are left out."""
+
+    slice: Annotated[str, Field(description="the column")]
+    part: str
+    windows: tuple[Window, ...]
+
+
+def _empty(value: object) -> bool:
+    return not value
+
+
 class Alert(Strict):
     """The rule applied to one series of windows: how many of the last are outside, and when it last raised an alert."""
 
@@ -48,6 +60,8 @@ class Alert(Strict):
     holds: bool
     raised: Annotated[str | None, Field(description="end of the window of its last alert; null if it never raised one")]
     since: Annotated[str | None, Field(description="end of the window of which an alert is still that one")] = None
+    slice: Annotated[str | None, Field(description="column; null for all rows", exclude_if=_empty)] = None
+    part: Annotated[str | None, Field(description="of the slice", exclude_if=_empty)] = None
 
 
 class LogCounts(Strict):
@@ -96,5 +110,6 @@ class Summary(Strict):
     alerts: tuple[Alert, ...]
     warnings: tuple[str, ...]
     windows: tuple[Window, ...]
+    slices: Annotated[tuple[Sliced, ...], Field(exclude_if=_empty)] = ()
     track: Annotated[TrackRecord | None, Field(description="how the estimate fared; null if it was not asked")] = None
     kept: Annotated[tuple[str, ...], Field(description="addresses at which this report can be opened")] = ()

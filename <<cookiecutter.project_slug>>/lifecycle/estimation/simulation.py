@@ -36,10 +36,15 @@ def needed(inside: Array, rule: AlertRule) -> Array:
 
 def worlds(values: Array, windows: int) -> Array:
     """Windows in which nothing happens, in many worlds that the reference's values allow: (worlds, windows)."""
-    generator, count = np.random.default_rng(SEED), len(values)
-    many = max(FEWEST, min(WORLDS, DRAWS // windows))
-    deviation = values.std(ddof=1) * np.sqrt((count - 1) / generator.chisquare(count - 1, many))
-    middle = values.mean() + deviation * generator.normal(size=many) / np.sqrt(count)
+    found: Array = values.mean() + values.std(ddof=1) * standard(len(values), windows)
+    return found
+
+
+def standard(count: int, windows: int) -> Array:
+    """Such worlds of `count` values with the mean 0 and the deviation 1, to which all others are in proportion."""
+    generator, many = np.random.default_rng(SEED), max(FEWEST, min(WORLDS, DRAWS // windows))
+    deviation = np.sqrt((count - 1) / generator.chisquare(count - 1, many))
+    middle = deviation * generator.normal(size=many) / np.sqrt(count)
     found: Array = middle[:, None] + deviation[:, None] * generator.normal(size=(many, windows))
     return found
 

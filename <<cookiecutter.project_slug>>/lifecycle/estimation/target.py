@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from lifecycle.tasks import sign
 CHOICES = ((1, 1), (2, 3), (3, 5))  # k of n
 HORIZON = 6  # windows after a drop, within which it should be seen
 LONGEST, HALVINGS = 1000, 20  # windows that stand for a year of more, and steps towards a bound
+COUNTED = 250  # windows in which alerts are counted where no target says how many a year may have
 YEAR = timedelta(days=365)
 type Values[K] = Mapping[K, tuple[str, Array]]  # a metric and its values in the reference's windows
 
@@ -23,16 +25,25 @@ def yearly(windows: int, span: timedelta) -> int:
     return max(1, round(windows * (YEAR / max(span, timedelta(hours=1)))))
 
 
-def bound(values: Array, better: int, rule: AlertRule, many: int) -> float:
-    """The bound closest to the values at which a year of so `many` quiet windows raises at most the rule's `quiet`."""
+@cache
+def reach(count: int, rule: AlertRule, many: int) -> float:
+    """How far a bound lies from the mean of `count` values, in their deviations (of a sample).
+
+    It is the least at which a year of so `many` quiet windows raises at most the rule's `quiet`.
+    """
     year = min(many, LONGEST)
-    fallen = (values.mean() - simulation.worlds(values, year)) * better
+    fallen = -simulation.standard(count, year)
     near, far = 0.0, float(fallen.max())
     for _ in range(HALVINGS):
         middle = (near + far) / 2
         raised = float(simulation.alerts(fallen > middle, rule).mean()) * many / year
         near, far = (near, middle) if raised <= (rule.quiet or 0) else (middle, far)
-    return float(values.mean() - better * far)
+    return far
+
+
+def bound(values: Array, better: int, rule: AlertRule, many: int) -> float:
+    """The bound closest to the values at which a year of so `many` quiet windows raises at most the rule's `quiet`."""
+    return float(values.mean() - better * reach(len(values), rule, many) * values.std(ddof=1))
 
 
 def chosen[K](known: Values[K], rule: AlertRule, many: int) -> tuple[AlertRule, dict[K, float]]:
@@ -49,6 +60,25 @@ def chosen[K](known: Values[K], rule: AlertRule, many: int) -> tuple[AlertRule, 
         found.append((float(np.mean(drops)), own, limits))
     _, own, limits = min(found, key=lambda one: one[0])
     return own, limits
+
+
+def shared(rule: AlertRule, slices: Sequence[object]) -> AlertRule:
+    """The rule for all rows: half of the target, if slices have the other half."""
+    return rule if rule.quiet is None or not slices else rule.model_copy(update={"quiet": rule.quiet / 2})
+
+
+def parted(rule: AlertRule, windows: int, parts: int) -> AlertRule:
+    """The rule for each of so many `parts` of slices: together they raise as many alerts as all rows do.
+
+    That is half of the target or, without one, what the usual bounds raise. Expected numbers of false alerts add up,
+    however the parts hang together. Source: Bonferroni's correction of the per-family error rate, in Shaffer, Multiple
+    Hypothesis Testing, Annual Review of Psychology 46 (1995).
+    """
+    whole = rule.quiet
+    if whole is None:
+        usual = series.DEVIATIONS * np.sqrt((windows - 1) / windows)
+        whole = float(simulation.alerts(-simulation.standard(windows, COUNTED) > usual, rule).mean())
+    return rule.model_copy(update={"quiet": whole / parts})
 
 
 def followed(windows: Sequence[Window], rule: AlertRule) -> tuple[list[Window], AlertRule]:

@@ -1,7 +1,6 @@
 """Measures the parts of the test rows that `config.yaml` names, and how differently groups are treated."""
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from lifecycle.documents import record
 from lifecycle.evaluation import intervals
 from lifecycle.evaluation.custom import estimates
 from lifecycle.evaluation.intervals import measures, taken
+from lifecycle.rows.parts import named
 from lifecycle.tasks import FAIRNESS, METRICS
 
 RATES: dict[str, Callable[..., float]] = {
@@ -36,23 +36,15 @@ def parts(frame: pd.DataFrame, part: config.Slice) -> dict[str, Array]:
             f"evaluate.slices names {part.column}, which the data lacks; it has {', '.join(frame.columns)}."
         )
     column = frame[part.column]
-    if part.cuts:
-        if not is_numeric_dtype(column):
-            raise InputError(f"evaluate.slices gives cuts for {part.column}, which holds no numbers; take them away.")
-        edges = [f"{cut:g}" for cut in part.cuts]
-        between = [f"{low} to {high}" for low, high in pairwise(edges)]
-        names = [f"up to {edges[0]}", *between, f"over {edges[-1]}"]
-        values = np.array(names)[np.searchsorted(part.cuts, column, side="left")]
-    else:
-        values = column.astype(str).to_numpy()
-        names = sorted(set(values[column.notna()]))
-    if len(names) > PARTS:
+    if part.cuts and not is_numeric_dtype(column):
+        raise InputError(f"evaluate.slices gives cuts for {part.column}, which holds no numbers; take them away.")
+    values, names = named(column, part.cuts)
+    if len(names) > PARTS + 1:  # and what is missing
         raise InputError(
-            f"evaluate.slices names {part.column}, which has {len(names)} values, more than {PARTS}; "
+            f"evaluate.slices names {part.column}, which has {len(names) - 1} values, more than {PARTS}; "
             "give it cuts, or a column with fewer."
         )
-    values = np.where(column.isna(), "missing", values)
-    chosen = {name: values == name for name in dict.fromkeys([*names, "missing"])}
+    chosen = {name: values == name for name in names}
     return {name: rows for name, rows in chosen.items() if rows.any()}
 
 

@@ -9,7 +9,7 @@ from lifecycle.artifact.frames import LABEL
 from lifecycle.artifact.predictor import Predictions
 from lifecycle.config import Config
 from lifecycle.documents.track import TrackRecord
-from lifecycle.estimation import past, series
+from lifecycle.estimation import past, series, target
 from lifecycle.evaluation import operating
 
 
@@ -17,7 +17,9 @@ def track(
     settings: Config, test: pd.DataFrame, rows: pd.DataFrame, served: Predictions, unseen: Sequence[str]
 ) -> TrackRecord:
     """Walk through the test rows in the monitor's windows; `unseen` are the features that the log does not show."""
-    time, classes, watching = settings.data.time, settings.data.target.classes, settings.monitor
+    time, classes = settings.data.time, settings.data.target.classes
+    rule = target.shared(settings.monitor.alert, settings.evaluate.slices)
+    watching = settings.monitor.model_copy(update={"alert": rule})
     if time is None:
         return TrackRecord(why=past.untold(False, 0))
     columns = {"time": pd.to_datetime(test[time], utc=True), "label": test[LABEL], "prediction": served.labels}

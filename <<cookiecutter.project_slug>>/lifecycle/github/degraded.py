@@ -17,6 +17,7 @@ from lifecycle import InputError, files
 from lifecycle.documents import limits
 
 PAUSES = (15.0, 45.0, 120.0)  # seconds before each further try, while GitHub is to blame
+NAMED, LONGEST = 10, 80  # series that are named, and letters of a name
 SERIES = 1_000  # most series that an event names: it holds 65,535 bytes
 
 
@@ -28,15 +29,26 @@ def payload(summary: dict[str, Any], report: str, environment: str) -> dict[str,
     if not summary["alert"] or summary["raised"] is None:
         return None
     about = {name: summary.get(name) or summary["raised"] for name in ("version", "raised", "since")}
-    series = sorted(_short(alert) for alert in summary.get("alerts", ()) if alert["holds"])
+    held = [alert for alert in summary.get("alerts", ()) if alert["holds"]]
+    series = sorted(map(_short, held))
+    names = sorted({_name(alert) for alert in held})
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     alert = {"environment": environment, **about, "series": " ".join(series[:SERIES])}
+    alert["about"] = ", ".join(names[:NAMED]) + more
     return {"event_type": "degraded", "client_payload": {**alert, "report": report[: limits.REPORT]}}
 
 
 def _short(alert: dict[str, Any]) -> str:
     """A short name for a series, whose column may be called anything."""
-    named = json.dumps([alert[name] for name in ("kind", "metric", "column")])
-    return hashlib.sha256(named.encode()).hexdigest()[:8]
+    named = [alert[name] for name in ("kind", "metric", "column")]
+    named += [alert[name] for name in ("slice", "part") if alert.get(name)]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:8]
+
+
+def _name(alert: dict[str, Any]) -> str:
+    """What a person calls a series."""
+    parts = [alert["kind"], alert["metric"], *(f"of {alert[name]}" for name in ("column", "slice") if alert.get(name))]
+    return " ".join([*parts, str(alert.get("part") or "")]).strip()[:LONGEST]
 
 
 def ask(path: str, body: dict[str, Any] | None, repository: str, token: str, pauses: Sequence[float]) -> None:

@@ -30,9 +30,18 @@ def _monitor(environment: str) -> str:
     return f"Monitor of {environment}: {said}." + (f" Alerts of other environments: {others}." if others else "")
 
 
+def _asked() -> str:
+    """A sentence on the alert that asked for the change, with the series and slices that it is about."""
+    alert = api.event().get("client_payload") or {}
+    environment, about = (pages.plain(str(alert.get(name, ""))[:1_000]) for name in ("environment", "about"))
+    return f"The monitor of {environment} asked for it. Out of bounds: {about}.\n" if about else ""
+
+
 def body(change: Change, differences: dict[str, str], waits: bool) -> str:
-    """The text of the pull request: the verb's text, the diff of the manifests, open alerts."""
+    """The text of the pull request: the verb's text, the alert that asked for it, the diff of the manifests, alerts."""
     parts = [change.body]
+    if change.branch.startswith("retrain/") and (asked := _asked()):
+        parts.append(asked)
     if change.environment:
         parts += [diff.markdown(differences), _monitor(change.environment) + "\n"]
     if waits:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from lifecycle.config import AlertRule
-from lifecycle.documents.summary import Alert, Window
+from lifecycle.documents.summary import Alert, Sliced, Window
 
 
 def raised(outside: Sequence[bool], rule: AlertRule) -> list[int]:
@@ -42,3 +42,12 @@ def judge(measured: Iterable[Window], rule: AlertRule) -> list[Alert]:
             )
         )
     return found
+
+
+def judged(sliced: Iterable[Sliced], rule: AlertRule) -> list[Alert]:
+    """The alert of each metric of each part of a slice."""
+    return [
+        alert.model_copy(update={"slice": one.slice, "part": one.part})
+        for one in sliced
+        for alert in judge(one.windows, rule)
+    ]

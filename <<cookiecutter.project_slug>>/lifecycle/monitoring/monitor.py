@@ -14,11 +14,11 @@ from lifecycle import InputError, files, progress
 from lifecycle.artifact import directory, frames
 from lifecycle.artifact.directory import Model
 from lifecycle.config import Config, Monitor
-from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCounts, Summary, Window
+from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCounts, Sliced, Summary, Window
 from lifecycle.documents.track import TrackRecord
 from lifecycle.estimation import own as plain
 from lifecycle.estimation import past, target
-from lifecycle.monitoring import alerts, nannyml, quality, reader, sound, windows
+from lifecycle.monitoring import alerts, family, nannyml, quality, reader, sound, windows
 from lifecycle.privacy.hidden import hidden
 from lifecycle.tasks import label
 
@@ -232,8 +232,8 @@ def summarise(
         found.extend(windows)
         failed.extend(told)
 
-    records: list[TrackRecord] = []
-    rule = own.alert
+    records, sliced = list[TrackRecord](), list[Sliced]()
+    asked = rule = target.shared(own.alert, settings.evaluate.slices)
     if len(known) and len(analysis):
         progress.part("estimating the performance")
         about, by = (model.task, model.classes, own.metrics), plain if own.estimator == "own" else nannyml
@@ -251,10 +251,13 @@ def summarise(
         measure("Drift", lambda: by.drift(known, analysis, features, outputs))
         found, flat = sound.bounded(found)
         failed += flat
-        found, rule = target.followed(found, rule)
+        found, rule = target.followed(found, asked)
+        aimed = rule.model_copy(update={"quiet": asked.quiet})
+        sliced, told_of = family.watched(settings, (known, analysis, truths), model.classes, features, aimed)
+        failed += told_of
         found += quality.outputs(known, analysis, outputs)
         found += quality.measure(known, analysis, model, settings.data.features, own.alert.quality)
-    judged = alerts.judge(found, rule)
+    judged = alerts.judge(found, rule) + alerts.judged(sliced, rule)
     latest = max((one for one in judged if one.holds and one.raised), key=lambda one: one.raised or "", default=None)
     warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own, begin)
     warnings += _aside(log, own.alert.aside) + _hidden(unseen, model)
@@ -273,6 +276,7 @@ def summarise(
         alerts=tuple(judged),
         warnings=tuple(warnings + failed + _undefined(found)),
         windows=tuple(found),
+        slices=tuple(sliced),
         track=records[0] if records else None,
     )
 

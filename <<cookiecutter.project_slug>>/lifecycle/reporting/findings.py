@@ -15,6 +15,10 @@ BY = {
     "nannyml": "NannyML estimated these; ± is the sampling error of so many rows.",
     "own": "The template's own estimator made these; ± is the sampling error of so many rows.",
 }
+GROUPS = (
+    "The slices of evaluate.slices, by the template's own estimator. Bounds come from each part's reference windows, "
+    "and are so wide that all parts together raise no more false alerts than all rows do."
+)
 WHOLE = "build/monitor/report.html"
 
 
@@ -56,19 +60,20 @@ def _alerts(summary: Summary) -> Section:
             (entry.raised or "never")[:16],
         )
         for entry in sorted(summary.alerts, key=lambda entry: (not entry.holds, entry.kind == "quality"))
-        if entry.holds or entry.raised or entry.kind != "quality"
+        if entry.holds or entry.raised or not (entry.kind == "quality" or entry.slice)
     ]
-    quiet = sum(entry.kind == "quality" and not entry.raised for entry in summary.alerts)
+    never = [entry for entry in summary.alerts if not entry.raised]
+    quiet, calm = (sum(one.kind == "quality" for one in never), sum(one.slice is not None for one in never))
     lines = [f"{quiet} other data-quality measures never raised an alert."] if quiet else []
+    lines += [f"{calm} other measures of slices never raised an alert."] if calm else []
     return Section("Alerts", lines, [Table(("", "kind", "series", "windows out of bounds", "last raised"), rows, True)])
 
 
 def _latest(windows: Sequence[Window]) -> tuple[str, str, str, str, str]:
     """Reference, latest value, bounds, end and state of a series."""
-    known = [window.value for window in windows if window.reference and window.value is not None]
     last = windows[-1]
     return (
-        _number(sum(known) / len(known) if known else None),
+        _number(trends.usual(windows)),
         (_number(last.value) or "undefined") + (f" ± {last.error:.2g}" if last.error is not None else ""),
         f"{_number(last.low)} to {_number(last.high)}",
         last.end[:16],
@@ -85,6 +90,22 @@ def _performance(summary: Summary) -> Section:
                 charts.append(drawn)
     head = ("", "metric", "reference", "latest window", "bounds", "until", "")
     return Section("Performance", [BY[summary.estimator], BLIND], [Table(head, rows)] if rows else [], charts)
+
+
+def _slices(summary: Summary) -> Section:
+    """Each part of a slice with windows of the log, those out of bounds first."""
+    found = []
+    for (name, part, kind, metric), windows in trends.sliced(summary).items():
+        own = [window for window in windows if not window.reference]
+        if own:
+            usual, value, _, until, state = _latest(windows)
+            bound = _number(own[-1].low if own[-1].low is not None else own[-1].high)
+            outside = sum(window.outside for window in own)
+            cells = (name, part, f"{kind} {metric}", usual, f"{value}, {own[-1].rows:,} rows", bound, until, state)
+            found.append(((not own[-1].outside, -outside), (*cells, f"{outside} of {len(own)}")))
+    rows = [cells for _, cells in sorted(found, key=lambda one: one[0])]
+    head = ("slice", "part", "", "reference", "latest window", "bound", "until", "", "windows out of bounds")
+    return Section("Slices", [GROUPS], [Table(head, rows)] if rows else [])
 
 
 def _outputs(summary: Summary) -> Section:
@@ -133,6 +154,7 @@ def sections(summary: Summary) -> list[Section]:
     return [
         _alerts(summary),
         _performance(summary),
+        _slices(summary),
         track.section(summary.track),
         _outputs(summary),
         _measured(summary, "Drift", "drift", drift),

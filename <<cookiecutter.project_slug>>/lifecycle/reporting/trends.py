@@ -1,11 +1,11 @@
 """Draws the monitor's measurements over time, as interactive plots for its page and Mermaid charts for an issue."""
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import plotly.graph_objects as go
 
-from lifecycle.documents.summary import Kind, Summary, Window
+from lifecycle.documents.summary import Alert, Kind, Summary, Window
 from lifecycle.reporting import charts
 from lifecycle.tasks import label as shown
 from lifecycle.tasks import sign
@@ -23,12 +23,36 @@ def series(summary: Summary, kind: Kind) -> dict[str, list[Window]]:
     return found
 
 
-def name(window: Window | object) -> str:
-    """A series' name: a metric of the whole model, a column, or a measure of a column."""
-    kind, metric, column = (getattr(window, key) for key in ("kind", "metric", "column"))
-    if kind == "quality":
-        return f"{column}: {str(metric).replace('_', ' ')}"
-    return str(column or ("all features" if kind == "drift" else metric))
+def name(window: Window | Alert) -> str:
+    """A series' name: a metric of all rows or of a slice, a column, or a measure of a column."""
+    if window.kind == "quality":
+        return f"{window.column}: {window.metric.replace('_', ' ')}"
+    if isinstance(window, Alert) and window.slice is not None:
+        return f"{window.metric} of {window.slice} {window.part}"
+    return window.column or ("all features" if window.kind == "drift" else window.metric)
+
+
+def sliced(summary: Summary) -> dict[tuple[str, str, str, str], list[Window]]:
+    """The windows of each slice, part, kind and metric, reference windows first."""
+    found: dict[tuple[str, str, str, str], list[Window]] = {}
+    for one in summary.slices:
+        for window in one.windows:
+            found.setdefault((one.slice, one.part, window.kind, window.metric), []).append(window)
+    return found
+
+
+def usual(windows: Sequence[Window]) -> float | None:
+    """The mean of the reference's windows."""
+    known = [window.value for window in windows if window.reference and window.value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _way(windows: Sequence[Window], window: Window) -> float | None:
+    """How far a value is from the reference's mean to its bound; None without a bound."""
+    bound, middle = window.low if sign(window.metric) > 0 else window.high, usual(windows)
+    if bound is None or middle is None or window.value is None or bound == middle:
+        return None
+    return (window.value - middle) / (bound - middle)
 
 
 def _begin(windows: Iterable[Window]) -> str | None:
@@ -61,14 +85,24 @@ def performance(metric: str, groups: dict[str, list[Window]]) -> go.Figure:
     )
 
 
-def heat(title: str, groups: dict[str, list[Window]]) -> go.Figure:
-    """One row of windows per series, as value / bound: 1 is at the bound, beyond is darker."""
+def _share(_: Sequence[Window], window: Window) -> float | None:
+    """A value as a share of its upper bound."""
+    return None if window.value is None else window.value / (window.high or 1)
+
+
+def heat(
+    title: str,
+    groups: dict[str, list[Window]],
+    part: Callable[[Sequence[Window], Window], float | None] = _share,
+    scale: str = "value / bound",
+) -> go.Figure:
+    """One row of windows per series, as a part of the way to its bound: 1 is at the bound, beyond is darker."""
     ends = sorted({window.end for windows in groups.values() for window in windows if not window.reference})
     found = [
-        (window.end, html.escape(label), window.value, window.value / (window.high or 1))
+        (window.end, html.escape(label), window.value, near)
         for label, windows in groups.items()
         for window in windows
-        if not window.reference and window.value is not None
+        if not window.reference and window.value is not None and (near := part(windows, window)) is not None
     ]
     figure = go.Figure(
         go.Scatter(
@@ -85,7 +119,7 @@ def heat(title: str, groups: dict[str, list[Window]]) -> go.Figure:
                 "cmin": 0,
                 "cmax": 2,
                 "line": {"color": "#d1d9e0", "width": 1},
-                "colorbar": {"title": {"text": "value / bound", "side": "right"}},
+                "colorbar": {"title": {"text": scale, "side": "right"}},
             },
         )
     )
@@ -115,6 +149,10 @@ def plots(summary: Summary) -> dict[str, list[go.Figure]]:
             for metric in groups["estimated"]
         ]
     }
+    if parts := sliced(summary):
+        groups_of = {f"{kind} {metric}, {column} {part}": own for (column, part, kind, metric), own in parts.items()}
+        scale = "0: reference, 1: bound"
+        found["Slices"] = [heat("Way from the reference's mean to the bound", groups_of, _way, scale)]
     if outputs := series(summary, "output"):
         found["Outputs"] = [lines("Mean output of each window", outputs)]
     if drift := series(summary, "drift"):

@@ -88,6 +88,21 @@ def test_an_alert_starts_the_retraining(build: Path, got: GitHub, capsys: pytest
     assert "was sent to acme/tiny" in capsys.readouterr().out
 
 
+def test_an_event_names_the_slice_and_the_series_of_a_slice_is_another(build: Path, got: GitHub) -> None:
+    whole = degraded._short(HELD)
+    alerts = [HELD | {"slice": "origin", "part": part} for part in ("EWR", "JFK")] + [HELD | {"column": "x"}]
+    (build / "monitor/summary.json").write_text(json.dumps(SUMMARY | {"alerts": alerts}))
+    assert told(build) == 0
+    payload = got.asked[0][2]["client_payload"]
+    assert payload["about"] == "estimated f1 of origin EWR, estimated f1 of origin JFK, estimated f1 of x"
+    assert len(set(payload["series"].split()) - {whole}) == 3
+    alerts = [HELD | {"slice": "origin", "part": f"{part:02}" + "x" * 200} for part in range(12)]
+    (build / "monitor/summary.json").write_text(json.dumps(SUMMARY | {"alerts": alerts}))
+    assert told(build) == 0
+    assert got.asked[1][2]["client_payload"]["about"].endswith(" and 2 more")
+    assert len(got.asked[1][2]["client_payload"]["about"]) < 1_000
+
+
 def test_an_event_of_a_wide_model_fits(build: Path, got: GitHub) -> None:
     alerts = [HELD | {"column": f"column {number}"} for number in range(3_000)]
     (build / "monitor/summary.json").write_text(json.dumps(SUMMARY | {"alerts": alerts}))

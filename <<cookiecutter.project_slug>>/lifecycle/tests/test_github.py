@@ -405,6 +405,18 @@ def test_a_pull_requests_text_has_manifests_monitor_and_limit(monkeypatch: pytes
     assert len(offer.body(replace(change, body="x" * 90_000), {}, waits=True)) == 65_000
 
 
+def test_a_retraining_names_the_slice_that_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event comes from a cluster, and its names from data."""
+    event = {"client_payload": {"environment": "production", "about": "estimated f1 of origin @all <b>EWR"}}
+    monkeypatch.setattr(api, "event", lambda: event)
+    change = Change("T", "B", "retrain/data")
+    text = offer.body(change, {}, waits=False)
+    asked = "The monitor of production asked for it. Out of bounds: estimated f1 of origin `@all` &lt;b&gt;EWR.\n"
+    assert text == f"B\n{asked}"
+    monkeypatch.setattr(api, "event", dict)
+    assert offer.body(change, {}, waits=False) == "B"
+
+
 def test_without_a_change_nothing_is_offered_and_without_a_remote_it_is_told(repository: Git, tmp_path: Path) -> None:
     assert offer.run(tmp_path, waits=True) == "there is nothing to offer"
     Change("T", "B", "retrain/data").write(tmp_path)

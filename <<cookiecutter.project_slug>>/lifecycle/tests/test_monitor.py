@@ -23,7 +23,7 @@ from lifecycle.config import AlertRule
 from lifecycle.documents import limits
 from lifecycle.documents.summary import Summary
 from lifecycle.estimation import target
-from lifecycle.monitoring import monitor, nannyml
+from lifecycle.monitoring import monitor, nannyml, slices
 from lifecycle.reporting import findings, watch
 from lifecycle.serving import log
 
@@ -171,6 +171,25 @@ def test_a_fall_raises_an_alert_and_quiet_traffic_none(models: Any, quiet: Quiet
         f'model_alert{{model="tiny",version="{fallen.version}"}} 1.0'
         in (tmp_path / "b/monitor/metrics.prom").read_text()
     )
+
+
+def test_a_slice_that_falls_alone_is_named_wherever_the_alert_is_told(
+    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "LEAST", 20)
+    frame = traffic()
+    blue = frame["colour"] == "blue"
+    answered(binary, frame.assign(outcome=np.where(blue, -frame["outcome"], frame["outcome"])), tmp_path)
+    found = watched(binary, tmp_path, tmp_path / "build", estimator="own")
+    held = [one for one in found.alerts if one.holds]
+    assert [(one.kind, one.slice, one.part) for one in held if one.slice] == [("realised", "colour", "blue")]
+    rows = [window.rows for one in found.slices for window in one.windows if one.part == "blue"]
+    assert max(rows) < 60
+    text, page = ((tmp_path / "build/monitor" / name).read_text() for name in ("report.md", "report.html"))
+    assert "| 🔔 alert | realised | f1 of colour blue | 3 of 3 |" in text
+    assert "| colour | blue | realised f1 |" in text.split("### Slices")[1].split("###")[0]
+    assert "<td>f1 of colour blue</td>" in page
+    assert "realised f1, colour blue" in page.split('<h2 id="Slices">')[1], "its plot"
 
 
 def test_what_the_estimate_cannot_see_is_seen_when_labels_come(binary: Trained, tmp_path: Path) -> None:

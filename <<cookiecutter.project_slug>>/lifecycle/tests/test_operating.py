@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from test_estimation import FEATURES, table
 from tiny import Trained
 
+from lifecycle.artifact.predictor import Predictions
 from lifecycle.config import AlertRule, Monitor
 from lifecycle.documents import record
 from lifecycle.documents.summary import Window
 from lifecycle.documents.track import TrackRecord
 from lifecycle.estimation import series, simulation, target
-from lifecycle.evaluation import operating
+from lifecycle.evaluation import operating, watched
 from lifecycle.monitoring import alerts
 from lifecycle.reporting import track
 
@@ -134,6 +135,24 @@ def test_the_characteristic_is_that_of_the_target() -> None:
     frame["chunk"], frame["time"] = np.arange(len(frame)) // 120, pd.date_range("2020", periods=len(frame), tz="UTC")
     found = characterised(frame, alert=settling(0.5)).operating
     assert all(0.3 <= one.quiet <= 0.5 and not one.never for one in found)
+
+
+def test_the_characteristic_is_that_of_the_half_which_slices_leave(
+    binary: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float | None] = []
+
+    def spied(_: Any, __: Any, ___: Any, watching: Monitor, ____: Any) -> tuple[()]:
+        asked.append(watching.alert.quiet)
+        return ()
+
+    monkeypatch.setattr(operating, "characteristic", spied)
+    own = binary.settings.monitor.model_copy(update={"alert": settling(1)})
+    test = pd.read_parquet(binary.build / "data/test.parquet")
+    answers = Predictions(test["label"].to_numpy(), np.full((len(test), 2), 0.5))
+    settings = binary.settings.model_copy(update={"monitor": own})
+    watched.track(settings, test, test[["number", "colour"]], answers, [])
+    assert asked == [0.5]
 
 
 def characterised(frame: pd.DataFrame, **changes: Any) -> TrackRecord:
