@@ -17,6 +17,10 @@ REFERENCE_WINDOWS, FEWEST_WINDOWS = 10, 5
 SPREAD = 1e-9  # a reference whose values lie closer together does not vary
 
 
+def _empty(value: object) -> bool:
+    return not value
+
+
 class Window(Strict):
     """One number about `rows` rows from `begin` to `end`: a metric, or a measure of one column.
 
@@ -36,6 +40,16 @@ class Window(Strict):
     high: float | None
     outside: bool
     error: Annotated[float | None, Field(description="sampling error of a performance; null if unknown")] = None
+    labelled: Annotated[
+        float | None,
+        Field(
+            description="share of the rows logged meanwhile that have a label; these are measured", exclude_if=_empty
+        ),
+    ] = None
+    unlike: Annotated[
+        tuple[str, ...],
+        Field(description="columns in which its rows with labels do not look like those without", exclude_if=_empty),
+    ] = ()
 
 
 class Sliced(Strict):
@@ -44,10 +58,6 @@ class Sliced(Strict):
     slice: Annotated[str, Field(description="the column")]
     part: str
     windows: tuple[Window, ...]
-
-
-def _empty(value: object) -> bool:
-    return not value
 
 
 class Alert(Strict):

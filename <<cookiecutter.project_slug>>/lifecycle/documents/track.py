@@ -1,5 +1,6 @@
 """How well the monitor's estimate followed what came true, in the decision record and in the monitor's summary."""
 
+from math import comb
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,7 +9,13 @@ from lifecycle.strict import Strict
 
 SKILL = 0.1  # least share of a constant's error that an estimate spares, to be called better
 LOUD = 4  # alerts in a quiet year
+MISS, DOUBT = 0.05, 0.01  # chance of a value outside an interval, and least chance of so many that is believed
+FEWEST = 3  # windows since the release that say more than those of the training
 NOISE = 1.5  # two standard deviations of a normal error's size, as a share of its mean
+
+
+def _unknown(value: object) -> bool:
+    return value is None or value == ()
 
 
 class Drop(Strict):
@@ -36,6 +43,10 @@ class Track(Strict):
     drops: tuple[Drop, ...]
     bounded: Annotated[int, Field(description="windows that had bounds, without which no drop is told")]
     false: Annotated[int, Field(description="windows with bounds that the estimate alone was out of")]
+    outside: Annotated[
+        int | None,
+        Field(description="windows whose realised value is outside the estimate's interval", exclude_if=_unknown),
+    ] = None
 
     @property
     def skill(self) -> float:
@@ -43,8 +54,21 @@ class Track(Strict):
         return 1 - self.error / self.constant if self.constant else 0.0
 
     @property
+    def contradicted(self) -> bool:
+        """Whether more realised values are outside the estimate's interval than chance puts there."""
+        if self.outside is None:
+            return False
+        ways = range(self.outside, self.windows + 1)
+        return sum(comb(self.windows, n) * MISS**n * (1 - MISS) ** (self.windows - n) for n in ways) < DOUBT
+
+    @property
     def found(self) -> Literal["skilled", "blind", "untested"]:
-        """Whether it is better than a constant, or was not asked to be: what changed was no more than chance."""
+        """Whether it is better than a constant, or was not asked to be: what changed was no more than chance.
+
+        An estimate that what came true contradicts was asked.
+        """
+        if self.contradicted and self.skill < SKILL:
+            return "blind"
         if self.constant <= self.chance * (1 + NOISE / self.windows**0.5):
             return "untested"
         return "skilled" if self.skill >= SKILL else "blind"
@@ -84,14 +108,24 @@ class TrackRecord(Strict):
     why: str = ""
     tracks: tuple[Track, ...] = ()
     operating: tuple[Operating, ...] = ()
+    since: Annotated[
+        tuple[Track, ...], Field(description="continued by labels that came in production", exclude_if=_unknown)
+    ] = ()
+
+    @property
+    def now(self) -> tuple[Track, ...]:
+        """What is known of each metric: what labels have said since the release or, if that is too little, before."""
+        later = {track.metric: track for track in self.since if track.windows >= FEWEST and track.found != "untested"}
+        first = {track.metric: track for track in self.tracks}
+        return tuple((first | later).values())
 
     @property
     def blind(self) -> bool:
         """Whether each estimate that alerts judge is no better than a constant."""
-        found = [track.found for track in self.tracks if track.alerts]
+        found = [track.found for track in self.now if track.alerts]
         return bool(found) and set(found) == {"blind"}
 
     @property
     def unproven(self) -> tuple[Track, ...]:
         """The metrics that alerts judge, and whose estimate is not known to be better than a constant."""
-        return tuple(track for track in self.tracks if track.alerts and track.found != "skilled")
+        return tuple(track for track in self.now if track.alerts and track.found != "skilled")

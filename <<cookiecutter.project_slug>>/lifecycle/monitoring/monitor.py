@@ -18,7 +18,7 @@ from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCo
 from lifecycle.documents.track import TrackRecord
 from lifecycle.estimation import own as plain
 from lifecycle.estimation import past, target
-from lifecycle.monitoring import alerts, family, nannyml, quality, reader, sound, windows
+from lifecycle.monitoring import alerts, family, labelled, nannyml, quality, reader, sound, windows
 from lifecycle.privacy.hidden import hidden
 from lifecycle.tasks import label
 
@@ -161,11 +161,14 @@ def _unseen(known: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str]
     return [f"No row has a value in {', '.join(gone)}; check whether callers send another schema."]
 
 
-def _track(known: pd.DataFrame, model: Model, watching: Monitor, features: Sequence[str]) -> TrackRecord:
-    """How the estimate fared on the reference, whoever estimates now."""
-    if why := past.untold(model.time is not None, known["chunk"].nunique()):
-        return TrackRecord(why=why)
-    return past.walk(past.recent(known), model.task, model.classes, watching, features)
+def _track(
+    known: pd.DataFrame, told: pd.DataFrame, model: Model, watching: Monitor, features: Sequence[str]
+) -> TrackRecord:
+    """How the estimate fared on the reference, and since then on rows with labels, whoever estimates now."""
+    about = model.task, model.classes, watching, features
+    why = past.untold(model.time is not None, known["chunk"].nunique())
+    found = TrackRecord(why=why) if why else past.walk(past.recent(known), *about)
+    return found.model_copy(update={"since": past.since(known, told, *about)}) if len(told) else found
 
 
 def _undefined(found: Sequence[Window]) -> list[str]:
@@ -223,6 +226,8 @@ def summarise(
         )
         windows.cut(connection, "labelled", own.window, own.sample, own.days)
         truths = reader.rows(connection, model, unseen)
+        shares = windows.rest(connection, own.window, labelled.COMPARED)
+        rest = reader.rows(connection, model, unseen)
     found: list[Window] = []
     features = [column.name for column in model.columns if column.name not in unseen]
     outputs = [f"probability_{name}" for name in model.classes] or ["prediction"]
@@ -241,8 +246,12 @@ def summarise(
         if len(truths):
             measure("Realised performance", lambda: by.realised(known, truths, *about))
         found = plain.errors(found, known, *about)
+        odd = labelled.unlike(truths, rest, [*features, *outputs])
+        found = labelled.marked(found, truths, shares, odd)
+        failed += labelled.warnings(found)
+        fair = truths[~truths["chunk"].isin([chunk for chunk, names in odd.items() if names])]
         progress.part("going through the track record")
-        records, told_of = sound.attempted("The track record", lambda: [_track(known, model, own, features)])
+        records, told_of = sound.attempted("The track record", lambda: [_track(known, fair, model, own, features)])
         failed += told_of
         if known["chunk"].nunique() < FEWEST_WINDOWS:  # three standard deviations of so few are no bounds
             unbounded = {"low": None, "high": None, "outside": False}

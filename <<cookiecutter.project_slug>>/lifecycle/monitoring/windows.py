@@ -77,3 +77,33 @@ def cut(
         """,  # noqa: S608 - our own strings
         {"window": window, "sample": sample},
     )
+
+
+def rest(connection: duckdb.DuckDBPyConnection, window: int | str, sample: int) -> dict[int, float]:
+    """Fill `cut`, which has the rows of `labelled`, with those of `answered` among them that have no label instead.
+
+    Returns the share of each window's rows that have one. Rows without are sampled with a seed.
+    """
+    key = "logged" if isinstance(window, int) else "date_trunc($window, time)"
+    given = {} if isinstance(window, int) else {"window": window}
+    connection.execute(
+        f"create or replace table spans as select chunk, min({key}) as first, max({key}) as last, "  # noqa: S608
+        "max(size) as labels from cut group by chunk",
+        given,
+    )
+    connection.execute(
+        f"""
+        create or replace table cut as
+        with others as (select *, {key} as key from answered anti join labelled using (id)),
+        placed as (select others.*, chunk, labels from others asof join spans on key >= first where key <= last),
+        sized as (select * exclude (key), count(*) over (partition by chunk) as size from placed)
+        select * from sized
+        qualify row_number() over (partition by chunk order by hash(request, row, {SEED}), request, row) <= $sample
+        """,  # noqa: S608 - our own strings
+        {**given, "sample": sample},
+    )
+    shares = connection.execute(
+        "select chunk, spans.labels / (spans.labels + coalesce(max(size), 0)) from spans left join cut using (chunk) "
+        "group by chunk, spans.labels"
+    ).fetchall()
+    return {int(chunk): float(share) for chunk, share in shares}

@@ -74,7 +74,9 @@ def _latest(windows: Sequence[Window]) -> tuple[str, str, str, str, str]:
     last = windows[-1]
     return (
         _number(trends.usual(windows)),
-        (_number(last.value) or "undefined") + (f" ± {last.error:.2g}" if last.error is not None else ""),
+        (_number(last.value) or "undefined")
+        + (f" ± {last.error:.2g}" if last.error is not None else "")
+        + (f", {last.labelled:.0%} of its rows have labels" if last.labelled is not None else ""),
         f"{_number(last.low)} to {_number(last.high)}",
         last.end[:16],
         "out of bounds" if last.outside else "",
@@ -82,14 +84,18 @@ def _latest(windows: Sequence[Window]) -> tuple[str, str, str, str, str]:
 
 
 def _performance(summary: Summary) -> Section:
-    rows, charts = [], []
+    rows, charts, said = list[tuple[str, ...]](), list[str](), list[str]()
     for kind in ("estimated", "realised"):
         for metric, windows in trends.series(summary, kind).items():
             rows.append((kind, label(metric), *_latest(windows)))
             if metric in summary.rule.metrics and (drawn := trends.chart(metric, kind, windows)):
                 charts.append(drawn)
+            odd = windows[-1].unlike
+            said += [f"Labels of the latest window do not look like its rows: {', '.join(odd)}."] if odd else []
     head = ("", "metric", "reference", "latest window", "bounds", "until", "")
-    return Section("Performance", [BY[summary.estimator], BLIND], [Table(head, rows)] if rows else [], charts)
+    return Section(
+        "Performance", [BY[summary.estimator], BLIND, *dict.fromkeys(said)], [Table(head, rows)] if rows else [], charts
+    )
 
 
 def _slices(summary: Summary) -> Section:

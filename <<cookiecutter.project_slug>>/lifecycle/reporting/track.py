@@ -30,13 +30,13 @@ def warnings(record: TrackRecord | None) -> list[str]:
     """What to know of an alert that does not come; nothing if every estimate that alerts judge has shown skill."""
     if record is None:
         return []
-    if record.why:
+    if record.why and not record.now:
         return [f"⚠️ Whether the monitor's estimate follows the truth is unknown. {record.why} {REMAINS}"]
     mute = {one.metric: one.never for one in reversed(record.operating) if one.never}
     said = [f"⚠️ Alerts on {label(metric)} can never come: {why}. {HELP}" for metric, why in mute.items()]
     said += [f"⚠️ {_loud(one)} {HELP}" for one in record.operating if one.loud]
-    found = [f"⚠️ {_unproven(track)}" for track in record.unproven]
-    if found and (better := [label(track.metric) for track in record.tracks if track.found == "skilled"]):
+    found = [f"⚠️ {_unproven(track)}{_before(record, track)}" for track in record.unproven]
+    if found and (better := [label(track.metric) for track in record.now if track.found == "skilled"]):
         found.append(f"Better estimated: {', '.join(better)}. Let monitor.alert.metrics name what alerts should judge.")
     return [*said, *found, REMAINS] if found else said
 
@@ -47,11 +47,20 @@ def _unproven(track: Track) -> str:
             f"{label(track.metric)} varied by no more than chance on the test rows, so they do not show whether the "
             "monitor's estimate would see a drop."
         )
-    much = "hardly" if track.skill > 0 else "no"
+    much = "hardly better than" if track.skill > 0 else "no better than" if track.outside is None else "worse than"
+    where = "on the test rows" if track.outside is None else "by the labels that came since the release"
     return (
-        f"The monitor's estimate of {label(track.metric)} is {much} better than a constant on the test rows (error "
+        f"The monitor's estimate of {label(track.metric)} is {much} a constant {where} (error "
         f"{track.error:.3g}, the constant's {track.constant:.3g}), so that it raises no alert says little."
     )
+
+
+def _before(record: TrackRecord, track: Track) -> str:
+    """What the training had found of a metric that labels now say something else of."""
+    first = next((one for one in record.tracks if one.metric == track.metric), None)
+    if track.outside is None or first is None:
+        return ""
+    return f" At training its error was {first.error:.3g}, the constant's {first.constant:.3g}."
 
 
 def _loud(one: Operating) -> str:
@@ -83,17 +92,28 @@ def _told(metric: str, drop: Drop) -> str:
     return f"{label(metric)} {went} to {drop.worst:.3g} from {drop.begin[:10]} to {drop.end[:10]}: {seen}."
 
 
+def _contradicted(track: Track) -> str:
+    """How often what came true was outside of the estimate's interval."""
+    more = ", more than chance puts there" if track.contradicted else ""
+    return (
+        f"Since the release, the realised {label(track.metric)} was outside of the estimate's interval (95 of 100) in "
+        f"{track.outside} of {track.windows} windows{more}."
+    )
+
+
 def section(record: TrackRecord | None) -> Section:
     """The measured error of each metric's estimate, and which drops it saw."""
-    if record is None or not record.tracks:
+    if record is None or not (record.tracks or record.since):
         return Section(TITLE, [record.why if record and record.why else "Not measured."])
     rows = []
-    for track in record.tracks:
+    for track in (*record.tracks, *record.since):
         numbers = (f"{value:.3g}" for value in (track.error, track.constant, track.chance))
         seen = sum(drop.days is not None for drop in track.drops)
         counts = (f"{seen}", f"{len(track.drops) - seen}", _ahead(track.drops), f"{track.false} of {track.bounded}")
         name = f"{label(track.metric)}, judged by alerts" if track.alerts else label(track.metric)
+        name += ", since the release" if track.outside is not None else ""
         rows.append((name, f"{track.windows}", *numbers, f"{track.skill:.0%}", *counts))
     told = [_told(track.metric, drop) for track in record.tracks for drop in track.drops]
+    told += [_contradicted(track) for track in record.since]
     simulated, alerts = (SIMULATED, [_alerts(record.operating)]) if record.operating else ((), [])
     return Section(TITLE, [*HOW, *told, *simulated], [Table(HEAD, rows), *alerts])

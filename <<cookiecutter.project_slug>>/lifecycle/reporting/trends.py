@@ -70,6 +70,15 @@ def performance(metric: str, groups: dict[str, list[Window]]) -> go.Figure:
             heights = [getattr(window, bound) for window in windows]
             dotted = {**line, "dash": "dot", "width": 1}
             figure.add_scatter(x=ends, y=heights, mode="lines", line=dotted, showlegend=False, hoverinfo="skip")
+        odd = [window for window in windows if window.unlike]
+        if odd:
+            figure.add_scatter(
+                x=[window.end for window in odd],
+                y=[window.value for window in odd],
+                name=f"{kind}, labels unlike the rows",
+                mode="markers",
+                marker={"color": GREY, "size": 13, "symbol": "x-thin-open"},
+            )
         outside = [window for window in windows if window.outside and not window.reference]
         figure.add_scatter(
             x=[window.end for window in outside],

@@ -202,6 +202,30 @@ def test_what_the_estimate_cannot_see_is_seen_when_labels_come(binary: Trained, 
     assert "(concept drift)" in (tmp_path / "seeing/monitor/report.md").read_text()
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+def test_labels_that_come_for_some_rows_rather_than_others_are_marked(
+    chosen: bool, binary: Trained, tmp_path: Path
+) -> None:
+    frame = traffic()
+    answered(binary, frame, tmp_path)
+    path = tmp_path / "labels/one.jsonl"
+    lines, half = path.read_text().splitlines(keepends=True), np.random.default_rng(0).random(len(frame)) < 0.5
+    kept = frame["number"].to_numpy() > 0 if chosen else half
+    path.write_text("".join(line for line, keep in zip(lines, kept, strict=True) if keep))
+    found = watched(binary, tmp_path, tmp_path / "build", estimator="own")
+    realised = [one for one in found.windows if one.kind == "realised" and not one.reference]
+    assert len(realised) >= 4
+    assert all(0.3 < (one.labelled or 0) < 0.7 for one in realised)
+    assert {"number" in one.unlike for one in realised} == {chosen}
+    text, page = ((tmp_path / "build/monitor" / name).read_text() for name in ("report.md", "report.html"))
+    assert "% of its rows have labels" in text
+    told = ("Labels of the latest window do not look like its rows: number", "labels unlike the rows")
+    assert [told[0] in text, told[0] in page, told[1] in page] == [chosen] * 3
+    assert any("the labels do not look like the windows' rows" in one for one in found.warnings) == chosen
+    assert found.track is not None
+    assert bool(found.track.since) != chosen, "nor do they judge the estimate"
+
+
 def test_bad_data_raise_an_alert_and_say_which_column(binary: Trained, tmp_path: Path) -> None:
     frame = traffic()
     frame.loc[frame.index[::4], "colour"] = "purple"

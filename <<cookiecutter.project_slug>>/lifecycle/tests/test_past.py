@@ -127,6 +127,69 @@ def test_of_a_long_past_the_newest_windows_are_walked_through(monkeypatch: pytes
         assert sorted(past.recent(frame)["chunk"].unique()) == list(windows)
 
 
+def since(told: pd.DataFrame, known: list[float] = EQUAL) -> Track:
+    found = past.since(rows(known), told, "binary_classification", ("no", "yes"), WATCHING, FEATURES)
+    return found[0]
+
+
+def recorded(track: Track, *later: Track) -> TrackRecord:
+    return TrackRecord(tracks=(track.model_copy(update={"alerts": True}),), since=later)
+
+
+def test_labels_that_contradict_the_estimate_change_what_is_known_of_it() -> None:
+    """The truth falls, and the scores do not show it: the estimate was right at training, and is so no more."""
+    first, later = walked(rows(HARDER)), since(rows(EQUAL[:6], [False] * 6, seed=1))
+    assert (first.found, later.found, later.contradicted) == ("skilled", "blind", True)
+    assert (later.windows, later.outside, later.alerts) == (6, 6, True)
+    record = recorded(first, later)
+    assert record.now == (later,)
+    assert record.blind
+    (said, remains) = track.warnings(record)
+    assert "worse than a constant by the labels that came since the release" in said
+    assert f"At training its error was {first.error:.3g}, the constant's {first.constant:.3g}." in said
+    assert remains == track.REMAINS
+    section = track.section(record)
+    assert [row[0] for row in section.tables[0].rows] == [
+        "accuracy, judged by alerts",
+        "accuracy, judged by alerts, since the release",
+    ]
+    assert "interval (95 of 100) in 6 of 6 windows, more than chance puts there." in " ".join(section.lines)
+
+
+def test_labels_that_follow_the_estimate_prove_it() -> None:
+    blind, later = walked(rows(EQUAL, [*[True] * 8, False, False, False])), since(rows([4, 0.5, 3, 0.4, 4], seed=1))
+    assert (blind.found, later.found, later.contradicted) == ("blind", "skilled", False)
+    record = recorded(blind, later)
+    assert (record.blind, record.unproven) == (False, ())
+    assert track.warnings(record) == []
+
+
+def test_an_estimate_that_falls_where_nothing_does_is_worse_than_a_constant() -> None:
+    told = rows(EQUAL[:6], seed=1)
+    vague = told.assign(probability_yes=0.5 + (told["probability_yes"] - 0.5) / 4)
+    found = since(vague)
+    assert found.found == "blind"
+    assert found.constant <= found.chance * 1.7, "which alone would be untested"
+
+
+def test_where_nothing_changes_or_too_few_labels_came_the_training_speaks() -> None:
+    first = walked(rows(HARDER))
+    calm, few = since(rows(EQUAL, seed=3)), since(rows(EQUAL[:2], [False] * 2, seed=1))
+    assert (calm.found, calm.contradicted) == ("untested", False)
+    assert few.found == "blind"
+    for later in (calm, few):
+        assert recorded(first, later).now == (first,)
+    unknown = TrackRecord(why="There is no past.", since=(since(rows(EQUAL[:6], [False] * 6, seed=1)),))
+    assert "There is no past." not in " ".join(track.warnings(unknown))
+
+
+def test_few_contradictions_are_chance() -> None:
+    one = walked(rows(HARDER))
+    told = {n: one.model_copy(update={"windows": 20, "outside": n}).contradicted for n in (0, 1, 3, 4, 5)}
+    assert told == {0: False, 1: False, 3: False, 4: False, 5: True}
+    assert not one.contradicted
+
+
 def test_losses_are_learnt_from_a_sample_of_very_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     learnt = []
 

@@ -1,5 +1,5 @@
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -162,3 +162,41 @@ def test_a_row_that_comes_after_the_next_period_is_in_no_window(memory: duckdb.D
     assert settled(monday, tuesday, again) == [0, 1, 2]
     assert settled(monday, tuesday, wednesday, again) == [0, 1, 2]
     assert settled(monday, wednesday, again) == [0, 1]
+
+
+def shared(
+    connection: duckdb.DuckDBPyConnection, times: list[str], known: Sequence[int], window: int | str, sample: int = 1000
+) -> tuple[dict[int, float], pd.DataFrame]:
+    """The share of rows with labels by window, and the rows without, if those at some places have one."""
+    chunks(connection, times, 10, 1000)  # registers all rows
+    connection.execute("create or replace table answered as select * from given")
+    connection.register("told", pd.DataFrame({"id": known}))
+    connection.execute("create or replace table labelled as select answered.* from answered semi join told using (id)")
+    windows.cut(connection, "labelled", window, sample)
+    shares = windows.rest(connection, window, sample)
+    return shares, connection.execute("select * from cut order by id").df()
+
+
+def test_rows_without_a_label_lie_between_those_of_a_window_with(connection: duckdb.DuckDBPyConnection) -> None:
+    known = [*range(5, 25, 2), *range(25, 35), *range(40, 45)]
+    shares, rest = shared(connection, hourly(60), known, 10)
+    assert shares == {0: 10 / 19, 1: 1.0}
+    assert rest["id"].tolist() == list(range(6, 24, 2))
+    assert set(rest["chunk"]) == {0}
+    assert shared(connection, hourly(60), range(60), 10)[0] == dict.fromkeys(range(6), 1.0)
+    assert shared(connection, hourly(60), [], 10)[0] == {}
+
+
+def test_rows_without_a_label_are_those_of_the_period_also_after_the_last_label(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """Labels come late: the end of the newest period has none yet."""
+    minutes = pd.date_range("2020-01-01", periods=4 * 200, freq="432s", tz="UTC")
+    times = [moment.isoformat() for moment in minutes]
+    known = [*range(200), *range(200, 320), *range(400, 800)]
+    shares, rest = shared(connection, times, known, "day")
+    assert shares == {0: 120 / 200, 1: 1.0}
+    assert rest["id"].tolist() == list(range(320, 400))
+    sampled = shared(connection, times, known, "day", 50)
+    assert sampled[0] == shares
+    assert len(sampled[1]) == 50
