@@ -74,12 +74,20 @@ class Track(Strict):
         return "skilled" if self.skill >= SKILL else "blind"
 
 
+# Shares of simulations, for a curve of the drops that they see.
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+
+
 class Seen(Strict):
-    """The drop that raises an alert within so many windows in 80 of 100 simulations, and in 95."""
+    """The drop that raises an alert within so many windows in 80 of 100 simulations, and in 95.
+
+    `drops` are those that it does in 5, 10, 20 and so on to 90 and 95 of 100.
+    """
 
     windows: int
     likely: float
     sure: float
+    drops: Annotated[tuple[float, ...], Field(exclude_if=_unknown)] = ()
 
 
 class Operating(Strict):

@@ -7,7 +7,7 @@ windows tell, so each simulated world has its own: Gelman and others, Bayesian D
 import numpy as np
 
 from lifecycle.config import AlertRule
-from lifecycle.documents.track import Seen
+from lifecycle.documents.track import SHARES, Seen
 from lifecycle.estimation.chances import Array
 
 WORLDS, DRAWS, SEED = 1000, 1_000_000, 0  # worlds, fewer where a year has more than a thousand windows
@@ -58,5 +58,6 @@ def simulated(values: Array, bound: float, better: int, rule: AlertRule, yearly:
     for windows in horizons:
         falls = needed(inside[:, :windows], rule)
         likely, sure = np.quantile(falls, (LIKELY, SURE))
-        seen.append(Seen(windows=windows, likely=float(likely), sure=float(sure)))
+        drops = tuple(float(f"{drop:.4g}") for drop in np.quantile(falls, SHARES))
+        seen.append(Seen(windows=windows, likely=float(likely), sure=float(sure), drops=drops))
     return float(alerts(inside[:, :year] < 0, rule).mean()) * yearly / year, seen

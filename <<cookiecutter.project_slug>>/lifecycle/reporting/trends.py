@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 import plotly.graph_objects as go
 
 from lifecycle.documents.summary import Alert, Kind, Summary, Window
+from lifecycle.documents.track import SHARES, Operating
 from lifecycle.reporting import charts
 from lifecycle.tasks import label as shown
 from lifecycle.tasks import sign
 
 COLOURS = {"estimated": "#1f6feb", "realised": "#1a7f37"}
+DASHES = ("dot", "dash", "dashdot", "solid")  # the longer the time, the fuller the line
 RED, GREY = "#cf222e", "#8c959f"
 
 
@@ -146,6 +148,27 @@ def lines(title: str, groups: dict[str, list[Window]]) -> go.Figure:
     if begin := _begin(window for windows in groups.values() for window in windows):
         figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
     return figure.update_layout(title=title, showlegend=True, legend={"orientation": "h", "y": -0.2})
+
+
+def characteristics(operating: Sequence[Operating]) -> list[go.Figure]:
+    """For each metric, how often a drop of a size is seen within so many rows."""
+    figures: dict[str, go.Figure] = {}
+    for one in operating:
+        rises = "fall" if sign(one.metric) > 0 else "rise"
+        figure = figures.setdefault(one.metric, go.Figure())
+        figure.update_layout(title=f"How often a {rises} of {one.metric} is seen, by simulation", height=460)
+        figure.update_xaxes(title=f"{rises} of {one.metric}", rangemode="tozero")
+        figure.update_yaxes(title="seen in so many of 100 cases", range=[0, 100])
+        figure.update_layout(legend={"orientation": "h", "y": -0.3})
+        for place, seen in enumerate(part for part in one.seen if part.drops):
+            figure.add_scatter(
+                x=seen.drops,
+                y=[100 * share for share in SHARES],
+                name=f"{one.kind}, within {seen.windows * one.rows:,} rows",
+                mode="lines",
+                line={"color": COLOURS[one.kind], "dash": DASHES[place % len(DASHES)]},
+            )
+    return [figure for figure in figures.values() if figure.data]
 
 
 def plots(summary: Summary) -> dict[str, list[go.Figure]]:

@@ -14,11 +14,11 @@ from lifecycle.artifact.predictor import Predictions
 from lifecycle.config import AlertRule, Monitor
 from lifecycle.documents import record
 from lifecycle.documents.summary import Window
-from lifecycle.documents.track import TrackRecord
+from lifecycle.documents.track import SHARES, TrackRecord
 from lifecycle.estimation import series, simulation, target
 from lifecycle.evaluation import operating, watched
 from lifecycle.monitoring import alerts
-from lifecycle.reporting import track
+from lifecycle.reporting import track, trends
 
 RULE = AlertRule(metrics=("f1",), quality=0.1, windows=2, of=3, cooldown=3)
 CLASSES = ("no", "yes")
@@ -74,6 +74,27 @@ def test_more_windows_show_smaller_drops_and_more_certainty_needs_larger_ones() 
     assert [one.windows for one in seen] == [2, 3, 6, 12]
     assert all(0 < one.likely < one.sure for one in seen)
     assert sorted((one.likely for one in seen), reverse=True) == [one.likely for one in seen]
+
+
+def test_the_curve_goes_through_the_drops_of_the_table(binary: Trained) -> None:
+    values = np.random.default_rng(0).normal(0.8, 0.02, size=20)
+    _, seen = simulation.simulated(values, values.mean() - 3 * values.std(), 1, RULE, 100)
+    for one in seen:
+        assert [one.drops[SHARES.index(share)] for share in (0.8, 0.95)] == pytest.approx(
+            [one.likely, one.sure], rel=1e-3
+        )
+        assert list(one.drops) == sorted(one.drops)
+    found = record.evaluation(binary.build / "evaluation.json").track
+    assert found is not None
+    told = [one.model_copy(update={"seen": tuple(seen), "never": ""}) for one in found.operating]
+    (figure,) = trends.characteristics(told)
+    assert figure.layout.xaxis.title.text == "fall of f1"
+    assert figure.layout.yaxis.title.text == "seen in so many of 100 cases"
+    assert len(figure.data) == 2 * len(seen)
+    assert {line.name for line in figure.data} >= {"estimated, within 200 rows", "realised, within 1,200 rows"}
+    assert trends.characteristics([one.model_copy(update={"seen": ()}) for one in told]) == []
+    page = (binary.build / "report.html").read_text()
+    assert ("seen in so many of 100 cases" in page) == any(one.seen for one in found.operating)
 
 
 def test_a_year_of_very_many_windows_is_scaled_up() -> None:
