@@ -39,7 +39,7 @@ class Window(Strict):
     low: float | None
     high: float | None
     outside: bool
-    error: Annotated[float | None, Field(description="sampling error of a performance; null if unknown")] = None
+    error: Annotated[float | None, Field(description="standard error of a performance; null if unknown")] = None
     labelled: Annotated[
         float | None,
         Field(

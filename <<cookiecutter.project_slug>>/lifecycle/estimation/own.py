@@ -125,14 +125,22 @@ def drift(
 def errors(
     windows: Sequence[Window], reference: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str]
 ) -> list[Window]:
-    """The windows, those of performance with their sampling errors, whoever measured them."""
+    """The windows, those of performance with their standard errors, whoever measured them."""
     known = spreads(reference, task, classes, metrics)
     return [
-        one.model_copy(update={"error": series.finite(known[one.metric] / np.sqrt(one.rows))})
+        one.model_copy(update={"error": series.finite(known[one.metric] * spread(one.kind, one.rows, len(reference)))})
         if one.kind in ("estimated", "realised") and one.value is not None
         else one
         for one in windows
     ]
+
+
+def spread(kind: str, rows: Array | int, known: int) -> Array:
+    """The standard error of a window, in those of one row: by its rows and, of an estimate, by those that taught it.
+
+    To first order, what so many rows teach is off from the truth as their own performance is (the delta method).
+    """
+    return np.sqrt(1 / np.asarray(rows) + (1 / known if kind == "estimated" else 0))
 
 
 def spreads(reference: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str]) -> Mapping[str, float]:

@@ -96,7 +96,7 @@ def since(
         begins, ends = ([span[name] for span in spans] for name in ("begin", "end"))
         track = _track(metric, realised, estimated, chance, begins, ends)
         if track is not None:
-            reach = INTERVAL * spreads[metric] * np.sqrt(1 / count + 1 / len(known))
+            reach = INTERVAL * spreads[metric] * own.spread("estimated", count, len(known))
             outside = int((np.abs(realised - estimated) > reach).sum())
             found.append(track.model_copy(update={"alerts": metric in watching.alert.metrics, "outside": outside}))
     return tuple(found)

@@ -11,9 +11,10 @@ BLIND = (
     "The estimate needs no labels. It sees when inputs become harder to predict from, but not when they come to mean "
     "something else (concept drift). Only labels show that: compare the estimate with realised values as they arrive."
 )
+ERROR = "± is the standard error of so many rows and, of an estimate, of the reference's that taught it."
 BY = {
-    "nannyml": "NannyML estimated these; ± is the sampling error of so many rows.",
-    "own": "The template's own estimator made these; ± is the sampling error of so many rows.",
+    "nannyml": f"NannyML estimated these; {ERROR}",
+    "own": f"The template's own estimator made these; {ERROR}",
 }
 GROUPS = (
     "The slices of evaluate.slices, by the template's own estimator. Bounds come from each part's reference windows, "
