@@ -14,7 +14,6 @@ from lifecycle.estimation.chances import Array
 from lifecycle.tasks import Task, sign
 
 FIRST, FITS, NEEDED = 3, 4, 6  # windows before the first estimate, fits at most, windows to judge at all
-INTERVAL = 1.96  # standard errors to each side, for 95 of 100
 MOST = 200_000  # rows to walk through, the newest of more
 
 
@@ -60,61 +59,24 @@ def walk(
         chance = spreads[metric] * np.sqrt(2 / np.pi / np.array([len(rows) for rows in places]))
         ends = [spans[chunk]["end"] for chunk in parts]
         begins = [spans[chunk]["begin"] for chunk in parts]
-        if (track := _track(metric, realised, estimated, chance, begins, ends)) is not None:
+        if (track := judged(metric, realised, estimated, chance, begins, ends)) is not None:
             tracks.append(track.model_copy(update={"alerts": metric in watching.alert.metrics}))
     return TrackRecord(tracks=tuple(tracks))
 
 
-def since(
-    known: pd.DataFrame,
-    told: pd.DataFrame,
-    task: Task,
-    classes: Sequence[str],
-    watching: Monitor,
-    features: Sequence[str],
-) -> tuple[Track, ...]:
-    """The record continued by later windows with labels: estimated from the known rows, compared with what came true.
-
-    The constant is again the mean of all windows before. The interval of an estimate is that of 95 of 100, with its own
-    error, as the known rows are not many either.
-    """
-    places = [[*series.parts(frame).values()] for frame in (known, told)]
-    spans = [span for frame in (known, told) for span in series.spans(frame).values()]
-    (measure,) = own.expected(known, [told], task, classes, watching.metrics, features)
-    certain, spreads = (
-        [own.certain(frame, task, classes) for frame in (known, told)],
-        own.spreads(known, task, classes, watching.metrics),
-    )
-    found = []
-    for metric in watching.metrics:
-        realised = np.array(
-            [real(metric, rows) for real, own_places in zip(certain, places, strict=True) for rows in own_places]
-        )
-        estimated = np.array([np.nan] * len(places[0]) + [measure(metric, rows) for rows in places[1]])
-        count = np.array([span["rows"] for span in spans])
-        chance = spreads[metric] * np.sqrt(2 / np.pi / count)
-        begins, ends = ([span[name] for span in spans] for name in ("begin", "end"))
-        track = _track(metric, realised, estimated, chance, begins, ends)
-        if track is not None:
-            reach = INTERVAL * spreads[metric] * own.spread("estimated", count, len(known))
-            outside = int((np.abs(realised - estimated) > reach).sum())
-            found.append(track.model_copy(update={"alerts": metric in watching.alert.metrics, "outside": outside}))
-    return tuple(found)
-
-
-def _track(
+def judged(
     metric: str, realised: Array, estimated: Array, chance: Array, begins: Sequence[str], ends: Sequence[str]
 ) -> Track | None:
-    """None if no window has both values."""
-    judged = np.isfinite(realised) & np.isfinite(estimated)
-    if not judged.any():
+    """What the windows with both values say of the estimate; None if there is none."""
+    both = np.isfinite(realised) & np.isfinite(estimated)
+    if not both.any():
         return None
     usual = np.full(len(realised), np.nan)
     outside = np.zeros((2, len(realised)), dtype=bool)
     bounded = np.zeros(len(realised), dtype=bool)
-    for place in np.flatnonzero(judged):
+    for place in np.flatnonzero(both):
         before = realised[:place][np.isfinite(realised[:place])]
-        usual[place] = before.mean() if len(before) else realised[judged].mean()
+        usual[place] = before.mean() if len(before) else realised[both].mean()
         calm = realised[:place][np.isfinite(realised[:place]) & ~outside[0, :place]]  # as a reference is
         if len(calm) >= FEWEST_WINDOWS:
             bounded[place] = True
@@ -124,10 +86,10 @@ def _track(
     return Track(
         metric=metric,
         alerts=False,
-        windows=int(judged.sum()),
-        error=float(np.abs(estimated - realised)[judged].mean()),
-        constant=float(np.abs(usual - realised)[judged].mean()),
-        chance=float(chance[judged].mean()),
+        windows=int(both.sum()),
+        error=float(np.abs(estimated - realised)[both].mean()),
+        constant=float(np.abs(usual - realised)[both].mean()),
+        chance=float(chance[both].mean()),
         drops=tuple(_drops(metric, realised, outside[0], outside[1], begins, ends)),
         bounded=int(bounded.sum()),
         false=int((outside[1] & ~outside[0]).sum()),

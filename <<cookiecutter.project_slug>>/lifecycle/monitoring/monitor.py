@@ -16,8 +16,8 @@ from lifecycle.artifact.directory import Model
 from lifecycle.config import Config, Monitor
 from lifecycle.documents.summary import FEWEST_WINDOWS, REFERENCE_WINDOWS, LogCounts, Sliced, Summary, Window
 from lifecycle.documents.track import TrackRecord
+from lifecycle.estimation import later, past, target
 from lifecycle.estimation import own as plain
-from lifecycle.estimation import past, target
 from lifecycle.monitoring import alerts, family, labelled, nannyml, quality, reader, sound, windows
 from lifecycle.privacy.hidden import hidden
 from lifecycle.tasks import label
@@ -168,7 +168,7 @@ def _track(
     about = model.task, model.classes, watching, features
     why = past.untold(model.time is not None, known["chunk"].nunique())
     found = TrackRecord(why=why) if why else past.walk(past.recent(known), *about)
-    return found.model_copy(update={"since": past.since(known, told, *about)}) if len(told) else found
+    return found.model_copy(update={"since": later.since(known, told, *about)}) if len(told) else found
 
 
 def _undefined(found: Sequence[Window]) -> list[str]:

@@ -20,6 +20,7 @@ GROUPS = (
     "The slices of evaluate.slices, by the template's own estimator. Bounds come from each part's reference windows, "
     "and are so wide that all parts together raise no more false alerts than all rows do."
 )
+NAMED = 10  # series at the head of a report
 WHOLE = "build/monitor/report.html"
 
 
@@ -37,10 +38,13 @@ def verdict(summary: Summary) -> str:
 def setting(summary: Summary) -> list[str]:
     """What was read, when it alerts, and the warnings."""
     log, rule = summary.log, summary.rule
+    held = [f"{entry.kind} {trends.name(entry)}" for entry in summary.alerts if entry.holds]
+    held = [*held[:NAMED], f"and {len(held) - NAMED} more"] if len(held) > NAMED else held
     sampled = f" Larger windows were sampled to {summary.sampled:,} rows." if summary.sampled else ""
     return [
         f"{log.rows:,} predictions were logged, {log.labelled:,} of them have a label.{sampled} An alert is raised "
         f"when {rule.windows} of the last {rule.of} windows are worse than their bound.",
+        *([f"Out of bounds: {', '.join(held)}."] if held else []),
         *(f"The whole report: {address}" for address in summary.kept),
         *track.warnings(summary.track),
         *summary.warnings,

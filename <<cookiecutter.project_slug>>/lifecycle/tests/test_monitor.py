@@ -187,6 +187,7 @@ def test_a_slice_that_falls_alone_is_named_wherever_the_alert_is_told(
     assert max(rows) < 60
     text, page = ((tmp_path / "build/monitor" / name).read_text() for name in ("report.md", "report.html"))
     assert "| 🔔 alert | realised | f1 of colour blue | 3 of 3 |" in text
+    assert "realised f1 of colour blue" in text.split("Out of bounds: ")[1].splitlines()[0]
     assert "| colour | blue | realised f1 |" in text.split("### Slices")[1].split("###")[0]
     assert "<td>f1 of colour blue</td>" in page
     assert "realised f1, colour blue" in page.split('<h2 id="Slices">')[1], "its plot"

@@ -13,7 +13,7 @@ from lifecycle.config import AlertRule, Monitor
 from lifecycle.documents import record
 from lifecycle.documents.summary import Summary
 from lifecycle.documents.track import Track, TrackRecord
-from lifecycle.estimation import dle, own, past, series
+from lifecycle.estimation import dle, later, own, past, series
 from lifecycle.reporting import findings, sections, track
 from lifecycle.tasks import label
 
@@ -128,21 +128,21 @@ def test_of_a_long_past_the_newest_windows_are_walked_through(monkeypatch: pytes
 
 
 def since(told: pd.DataFrame, known: list[float] = EQUAL) -> Track:
-    found = past.since(rows(known), told, "binary_classification", ("no", "yes"), WATCHING, FEATURES)
+    found = later.since(rows(known), told, "binary_classification", ("no", "yes"), WATCHING, FEATURES)
     return found[0]
 
 
-def recorded(track: Track, *later: Track) -> TrackRecord:
-    return TrackRecord(tracks=(track.model_copy(update={"alerts": True}),), since=later)
+def recorded(track: Track, *told: Track) -> TrackRecord:
+    return TrackRecord(tracks=(track.model_copy(update={"alerts": True}),), since=told)
 
 
 def test_labels_that_contradict_the_estimate_change_what_is_known_of_it() -> None:
     """The truth falls, and the scores do not show it: the estimate was right at training, and is so no more."""
-    first, later = walked(rows(HARDER)), since(rows(EQUAL[:6], [False] * 6, seed=1))
-    assert (first.found, later.found, later.contradicted) == ("skilled", "blind", True)
-    assert (later.windows, later.outside, later.alerts) == (6, 6, True)
-    record = recorded(first, later)
-    assert record.now == (later,)
+    first, told = walked(rows(HARDER)), since(rows(EQUAL[:6], [False] * 6, seed=1))
+    assert (first.found, told.found, told.contradicted) == ("skilled", "blind", True)
+    assert (told.windows, told.outside, told.alerts) == (6, 6, True)
+    record = recorded(first, told)
+    assert record.now == (told,)
     assert record.blind
     (said, remains) = track.warnings(record)
     assert "worse than a constant by the labels that came since the release" in said
@@ -157,9 +157,9 @@ def test_labels_that_contradict_the_estimate_change_what_is_known_of_it() -> Non
 
 
 def test_labels_that_follow_the_estimate_prove_it() -> None:
-    blind, later = walked(rows(EQUAL, [*[True] * 8, False, False, False])), since(rows([4, 0.5, 3, 0.4, 4], seed=1))
-    assert (blind.found, later.found, later.contradicted) == ("blind", "skilled", False)
-    record = recorded(blind, later)
+    blind, told = walked(rows(EQUAL, [*[True] * 8, False, False, False])), since(rows([4, 0.5, 3, 0.4, 4], seed=1))
+    assert (blind.found, told.found, told.contradicted) == ("blind", "skilled", False)
+    record = recorded(blind, told)
     assert (record.blind, record.unproven) == (False, ())
     assert track.warnings(record) == []
 
@@ -177,8 +177,8 @@ def test_where_nothing_changes_or_too_few_labels_came_the_training_speaks() -> N
     calm, few = since(rows(EQUAL, seed=3)), since(rows(EQUAL[:2], [False] * 2, seed=1))
     assert (calm.found, calm.contradicted) == ("untested", False)
     assert few.found == "blind"
-    for later in (calm, few):
-        assert recorded(first, later).now == (first,)
+    for told in (calm, few):
+        assert recorded(first, told).now == (first,)
     unknown = TrackRecord(why="There is no past.", since=(since(rows(EQUAL[:6], [False] * 6, seed=1)),))
     assert "There is no past." not in " ".join(track.warnings(unknown))
 
