@@ -246,9 +246,11 @@ def summarise(
         if len(truths):
             measure("Realised performance", lambda: by.realised(known, truths, *about))
         found = plain.errors(found, known, *about)
-        odd = labelled.unlike(truths, rest, [*features, *outputs])
+        every = [*features, *outputs]
+        tested, told_of = sound.attempted("Rows with labels", lambda: [labelled.unlike(truths, rest, every)])
+        odd = tested[0] if tested else {}
         found = labelled.marked(found, truths, shares, odd)
-        failed += labelled.warnings(found)
+        failed += told_of + labelled.warnings(found)
         fair = truths[~truths["chunk"].isin([chunk for chunk, names in odd.items() if names])]
         progress.part("going through the track record")
         records, told_of = sound.attempted("The track record", lambda: [_track(known, fair, model, own, features)])
