@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 from lifecycle.documents import record
 from lifecycle.documents.curves import Curves
 from lifecycle.drawing import curves, forest, slices
-from lifecycle.reporting import trends
 from lifecycle.tasks import METRICS, label, unit
 
 CANDIDATE, CHAMPION, BASELINE = "#1f6feb", "#8250df", "#8c959f"
@@ -197,5 +196,4 @@ def sections(decision: record.Decision, drawn: Curves | None) -> dict[str, list[
     plots["Curves"] = curves.figures(drawn) if drawn else []
     plots["Thresholds"] = curves.thresholds(drawn) if drawn else []
     plots["Data"] = [drift(evaluation.data)] if evaluation.data else []
-    plots["Track record"] = trends.characteristics(evaluation.track.operating) if evaluation.track else []
     return plots

@@ -7,7 +7,7 @@ from lifecycle import files
 from lifecycle.documents import curves, record
 from lifecycle.documents.curves import Curves
 from lifecycle.drawing import plots
-from lifecycle.reporting import pages, sections, short, thresholds
+from lifecycle.reporting import pages, sections, short, thresholds, track, trends
 from lifecycle.reporting.pages import Section
 
 
@@ -25,6 +25,8 @@ def page(decision: record.Decision, drawn: Curves | None = None) -> str:
         shown += [section, *(_curves(drawn) if drawn and section.title == "Metrics" else ())]
     figures = plots.sections(decision, drawn)
     figures[thresholds.TITLE] = [*figures.get(thresholds.TITLE, ()), *thresholds.explorer(drawn, decision.evaluation)]
+    if decision.evaluation.track:
+        figures[track.TITLE] = [*trends.characteristics(decision.evaluation.track.operating)]
     return pages.page(verdict, setting, shown, figures, decision.passed)
 
 

@@ -156,8 +156,8 @@ def characteristics(operating: Sequence[Operating]) -> list[go.Figure]:
     for one in operating:
         rises = "fall" if sign(one.metric) > 0 else "rise"
         figure = figures.setdefault(one.metric, go.Figure())
-        figure.update_layout(title=f"How often a {rises} of {one.metric} is seen, by simulation", height=460)
-        figure.update_xaxes(title=f"{rises} of {one.metric}", rangemode="tozero")
+        figure.update_layout(title=f"How often a {rises} of {shown(one.metric)} is seen, by simulation", height=460)
+        figure.update_xaxes(title=f"{rises} of {shown(one.metric)}", rangemode="tozero")
         figure.update_yaxes(title="seen in so many of 100 cases", range=[0, 100])
         figure.update_layout(legend={"orientation": "h", "y": -0.3})
         for place, seen in enumerate(part for part in one.seen if part.drops):
