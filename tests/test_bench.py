@@ -33,8 +33,8 @@ def test_what_this_process_and_its_children_do_is_not_of_others(monkeypatch: pyt
     subprocess.run([sys.executable, "-c", WORK.format(0.2)], check=True)
     exec(WORK.format(0.1), {})  # noqa: S102 - ours
     assert watch.others() == pytest.approx(0, abs=1e-6)
-    monkeypatch.setattr(quiet, "busy", lambda: quiet.own() + time.monotonic() - start)
     start = time.monotonic()
+    monkeypatch.setattr(quiet, "busy", lambda: quiet.own() + time.monotonic() - start)
     watch = quiet.Watch()
     time.sleep(0.05)
     assert watch.others() == pytest.approx(1, rel=0.2)

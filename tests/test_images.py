@@ -23,7 +23,7 @@ ROOMS = {
     "monitor": ("lifecycle.github.degraded", "lifecycle.reporting.watch"),
 }
 DEGRADED = ["--build", "/tmp/build", "degraded"]  # noqa: S108 - of the container
-COMMAND_LINE = ("lifecycle.config", "lifecycle.failures", "lifecycle.verbs")
+COMMAND_LINE = ("lifecycle.config", "lifecycle.failures", "lifecycle.progress", "lifecycle.verbs")
 OLDEST = "from lifecycle.releasing.component import COMMANDS; print(*COMMANDS[0].smoke, COMMANDS[0].degraded)"
 NEEDED = "import sys; from lifecycle import imports; print(*sorted(imports.needed(*sys.argv[1:])))"
 

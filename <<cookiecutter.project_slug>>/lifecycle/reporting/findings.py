@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lifecycle.documents.summary import Kind, Summary, Window
+from lifecycle.documents.summary import Alert, Kind, Summary, Window
 from lifecycle.reporting import pages, track, trends
 from lifecycle.reporting.pages import Section, Table
 from lifecycle.tasks import label
@@ -38,7 +38,7 @@ def verdict(summary: Summary) -> str:
 def setting(summary: Summary) -> list[str]:
     """What was read, when it alerts, and the warnings."""
     log, rule = summary.log, summary.rule
-    held = [f"{entry.kind} {trends.name(entry)}" for entry in summary.alerts if entry.holds]
+    held = [f"{entry.kind} {_named(entry)}" for entry in summary.alerts if entry.holds]
     held = [*held[:NAMED], f"and {len(held) - NAMED} more"] if len(held) > NAMED else held
     sampled = f" Larger windows were sampled to {summary.sampled:,} rows." if summary.sampled else ""
     return [
@@ -51,6 +51,10 @@ def setting(summary: Summary) -> list[str]:
     ]
 
 
+def _named(entry: Alert) -> str:
+    return label(trends.name(entry)) if entry.kind in ("estimated", "realised") else trends.name(entry)
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
@@ -60,7 +64,7 @@ def _alerts(summary: Summary) -> Section:
         (
             "🔔 alert" if entry.holds else "quiet",
             entry.kind,
-            label(trends.name(entry)) if entry.kind in ("estimated", "realised") else trends.name(entry),
+            _named(entry),
             f"{entry.windows} of {summary.rule.of}",
             (entry.raised or "never")[:16],
         )
@@ -112,7 +116,16 @@ def _slices(summary: Summary) -> Section:
             usual, value, _, until, state = _latest(windows)
             bound = _number(own[-1].low if own[-1].low is not None else own[-1].high)
             outside = sum(window.outside for window in own)
-            cells = (name, part, f"{kind} {metric}", usual, f"{value}, {own[-1].rows:,} rows", bound, until, state)
+            cells = (
+                name,
+                part,
+                f"{kind} {label(metric)}",
+                usual,
+                f"{value}, {own[-1].rows:,} rows",
+                bound,
+                until,
+                state,
+            )
             found.append(((not own[-1].outside, -outside), (*cells, f"{outside} of {len(own)}")))
     rows = [cells for _, cells in sorted(found, key=lambda one: one[0])]
     head = ("slice", "part", "", "reference", "latest window", "bound", "until", "", "windows out of bounds")

@@ -182,7 +182,9 @@ def plots(summary: Summary) -> dict[str, list[go.Figure]]:
         ]
     }
     if parts := sliced(summary):
-        groups_of = {f"{kind} {metric}, {column} {part}": own for (column, part, kind, metric), own in parts.items()}
+        groups_of = {
+            f"{kind} {shown(metric)}, {column} {part}": own for (column, part, kind, metric), own in parts.items()
+        }
         scale = "0: reference, 1: bound"
         found["Slices"] = [heat("Way from the reference's mean to the bound", groups_of, _way, scale)]
     if outputs := series(summary, "output"):

@@ -76,7 +76,7 @@ def test_they_are_measured_sliced_gated_compared_and_shown(team: Path, binary: T
     assert all("cost" in part.metrics for part in evaluation.slices)
     text = (tmp_path / "build/report.md").read_text()
     assert f"| cost | {cost.value:.4g} [" in re.sub(r"\\", "", text)
-    assert "cost (lower is better)" in (tmp_path / "build/report.html").read_text()
+    assert 'cost<span class="note"> lower is better' in (tmp_path / "build/report.html").read_text()
 
 
 def test_a_worse_candidate_is_refused_by_a_metric_of_the_teams_own(team: Path, binary: Trained, tmp_path: Path) -> None:

@@ -186,11 +186,11 @@ def test_a_slice_that_falls_alone_is_named_wherever_the_alert_is_told(
     rows = [window.rows for one in found.slices for window in one.windows if one.part == "blue"]
     assert max(rows) < 60
     text, page = ((tmp_path / "build/monitor" / name).read_text() for name in ("report.md", "report.html"))
-    assert "| 🔔 alert | realised | f1 of colour blue | 3 of 3 |" in text
-    assert "realised f1 of colour blue" in text.split("Out of bounds: ")[1].splitlines()[0]
-    assert "| colour | blue | realised f1 |" in text.split("### Slices")[1].split("###")[0]
-    assert "<td>f1 of colour blue</td>" in page
-    assert "realised f1, colour blue" in page.split('<h2 id="Slices">')[1], "its plot"
+    assert "| 🔔 alert | realised | F1 of colour blue | 3 of 3 |" in text
+    assert "realised F1 of colour blue" in text.split("Out of bounds: ")[1].splitlines()[0]
+    assert "| colour | blue | realised F1 |" in text.split("### Slices")[1].split("###")[0]
+    assert "<td>F1 of colour blue</td>" in page
+    assert "realised F1, colour blue" in page.split('<h2 id="Slices">')[1], "its plot"
 
 
 def test_what_the_estimate_cannot_see_is_seen_when_labels_come(binary: Trained, tmp_path: Path) -> None:

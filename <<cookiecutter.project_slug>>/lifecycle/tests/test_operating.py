@@ -88,7 +88,7 @@ def test_the_curve_goes_through_the_drops_of_the_table(binary: Trained) -> None:
     assert found is not None
     told = [one.model_copy(update={"seen": tuple(seen), "never": ""}) for one in found.operating]
     (figure,) = trends.characteristics(told)
-    assert figure.layout.xaxis.title.text == "fall of f1"
+    assert figure.layout.xaxis.title.text == "fall of F1"
     assert figure.layout.yaxis.title.text == "seen in so many of 100 cases"
     assert len(figure.data) == 2 * len(seen)
     assert {line.name for line in figure.data} >= {"estimated, within 200 rows", "realised, within 1,200 rows"}

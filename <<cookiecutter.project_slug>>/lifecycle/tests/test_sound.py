@@ -64,7 +64,7 @@ def test_a_reference_with_one_class_raises_no_alert_of_what_cannot_vary() -> Non
     assert any(one.outside for one in raw if one.metric == "average_precision")
     found, (sentence,) = sound.bounded(raw)
     assert not any(one.outside for one in found if one.metric == "average_precision")
-    assert "realised average_precision" in sentence
+    assert "realised average precision" in sentence
     assert [one for one in found if one.metric == "f1"] == [one for one in raw if one.metric == "f1"]
 
 
