@@ -11,7 +11,7 @@ from overview import page
 from overview import rows as fleet
 
 PLOTS = {
-    **{"binary_classification": 11, "multiclass_classification": 16, "regression": 8},
+    **{"binary_classification": 12, "multiclass_classification": 17, "regression": 9},
     **{f"monitor_{task}": 4 for task in TASKS},
 }
 RENDER = """

@@ -181,12 +181,14 @@ def plots(summary: Summary) -> dict[str, list[go.Figure]]:
             for metric in groups["estimated"]
         ]
     }
-    if parts := sliced(summary):
-        groups_of = {
-            f"{kind} {shown(metric)}, {column} {part}": own for (column, part, kind, metric), own in parts.items()
-        }
+    bounded = {
+        f"{kind} {shown(metric)}, {column} {part}": windows
+        for (column, part, kind, metric), windows in sliced(summary).items()
+        if any(_way(windows, window) is not None for window in windows if not window.reference)
+    }
+    if bounded:
         scale = "0: reference, 1: bound"
-        found["Slices"] = [heat("Way from the reference's mean to the bound", groups_of, _way, scale)]
+        found["Slices"] = [heat("Way from the reference's mean to the bound", bounded, _way, scale)]
     if outputs := series(summary, "output"):
         found["Outputs"] = [lines("Mean output of each window", outputs)]
     if drift := series(summary, "drift"):
