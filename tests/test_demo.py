@@ -83,7 +83,10 @@ def test_a_command_that_does_not_end_as_expected_fails_with_what_it_said(
     with pytest.raises(console.Failed, match="ended with 0"):
         console.run("step", ["true"], tmp_path, fails=True)
     console.run("step", ["sh", "-c", "echo gate: refused; exit 1"], tmp_path, fails=True)
-    assert "stopped, as it must: refused" in capsys.readouterr().out
+    console.run("step", ["sh", "-c", "echo 'monitor: ALERT'; echo '  A warning.'"], tmp_path)
+    said = capsys.readouterr().out
+    assert "stopped, as it must: refused" in said
+    assert re.search(r"step +ALERT\n", said)
 
 
 def test_long_work_gives_a_sign_of_life(

@@ -34,7 +34,7 @@ def run(
         output = _wait(process, name, begin)
     finally:
         stop(process)
-    lines = [line for line in output.strip().splitlines() if not line.startswith("make")]
+    lines = [line for line in output.strip().splitlines() if not line.startswith(("make", "  "))]  # no details
     if (process.returncode != 0) != fails:
         raise Failed(f"`{' '.join(command)}` ended with {process.returncode} in {folder}:\n{output}")
     said = lines[-1].partition(": ")[2] or lines[-1] if lines else ""

@@ -100,9 +100,14 @@ def write(build: Path, found: Curves) -> None:
     files.write(build / NAME, found.model_dump_json() + "\n")
 
 
-def read(build: Path, evaluation: Evaluation) -> Curves:
-    """Read what `evaluate` wrote; raises InputError if it is damaged or of another evaluation."""
+def read(build: Path, evaluation: Evaluation) -> Curves | None:
+    """Read what `evaluate` wrote; None where a release's record came without it.
+
+    Raises InputError if it is damaged or of another evaluation.
+    """
     path = build / NAME
+    if not path.exists():
+        return None
     try:
         found = Curves.model_validate_json(files.read(path, "evaluate"))
         if found.evaluation == identity(evaluation):

@@ -114,7 +114,9 @@ def test_curves_of_another_evaluation_or_damaged_ones_are_refused(binary: Traine
             documents.read(tmp_path, evaluation)
 
 
-def test_a_page_without_curves_has_none(decision: record.Decision) -> None:
+def test_a_page_without_curves_has_none(decision: record.Decision, tmp_path: Path) -> None:
+    """A release's record comes without them, when its images are built anew."""
+    assert documents.read(tmp_path, decision.evaluation) is None
     assert '<h2 id="Curves">' not in report.page(decision)
 
 

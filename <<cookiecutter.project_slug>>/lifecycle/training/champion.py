@@ -9,7 +9,7 @@ from pathlib import Path
 from lifecycle import InputError, files, git
 from lifecycle.artifact import directory
 from lifecycle.config import Promote
-from lifecycle.documents import record
+from lifecycle.documents import curves, record
 from lifecycle.documents.environments import current, folder
 
 INSIDE = "/model/build/model"  # where the Dockerfile puts it
@@ -79,5 +79,6 @@ def rebuild(promotion: Promote, build: Path) -> str:
     if commit.dirty:
         raise InputError("Images are built from a commit; commit your changes, then run `make rebuild` again.")
     built = decision.model_copy(update={"images": None, "built": commit.version})
+    (build / curves.NAME).unlink(missing_ok=True)  # of another evaluation
     files.write(build / "decision.json", record.dump(built))
     return f"{decision.evaluation.origin.version}, to be rebuilt as {commit.version}"
