@@ -38,7 +38,7 @@ def warnings(windows: Sequence[Window]) -> list[str]:
         return []
     last = max(odd)
     return [
-        f"In {len(odd)} window{'s' * (len(odd) > 1)} the labels do not look like the windows' rows: they came for some rows rather than for "
-        f"others, so realised values may not be those of all rows. In the one until {last[:16]} they differ in "
-        f"{', '.join(odd[last])}."
+        f"In {len(odd)} window{'s' * (len(odd) > 1)} the labels do not look like the windows' rows: they came for some "
+        "rows rather than for others, so realised values may not be those of all rows. In the one until "
+        f"{last[:16]} they differ in {', '.join(odd[last])}."
     ]
