@@ -226,6 +226,7 @@ case "$*" in
     echo '{"status": {"operationState": {"phase": "Succeeded", "syncResult": {"revision": "'"$revision"'"}},'
     echo '"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}}' ;;
   "get configmap "*) echo '{"data": {"service.github": "enterpriseBaseURL: http://hub.e2e"}}' ;;
+  "get deployment monitoring-grafana "*) ;; # there is none
   "get deployment "*) echo '{"spec": {"template": {"spec": {"containers": [{"image": "registry/it:v1"}]}}}}' ;;
   "get pods "*) echo "$pods" ;;
   "get service "*) echo '{"items": [{"metadata": {"name": "envoy", "namespace": "gateways"}}]}' ;;
