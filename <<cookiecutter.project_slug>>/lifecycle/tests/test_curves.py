@@ -87,7 +87,9 @@ def test_the_values_of_a_regression_are_bands_of_rows_never_single_ones() -> Non
 
 def test_the_models_own_threshold_counts_what_the_record_has(trained: Trained) -> None:
     evaluation = record.evaluation(trained.build / "evaluation.json")
-    found = documents.read(trained.build, evaluation).candidate
+    kept = documents.read(trained.build, evaluation)
+    assert kept is not None
+    found = kept.candidate
     if trained.task == "binary_classification":
         (own,) = (one for one in found.thresholds if one.at == found.threshold)
         counts = ((own.true_negative, own.false_positive), (own.false_negative, own.true_positive))
