@@ -2,7 +2,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -141,8 +140,7 @@ def test_a_checkout_that_was_worked_in_bakes_what_a_fresh_one_does(template: Pat
     shutil.rmtree(used / PROJECT / ".venv")  # as `scripts/install` makes it; what it holds cannot be copied
     (used / ".tools/environments").mkdir(parents=True)
     (used / PROJECT / ".venv").symlink_to("../.tools/environments")
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.path.relpath(used / ".tools/environments/socket"))
+    os.mkfifo(used / ".tools/environments/pipe")
     for checkout in (template, used):
         command = bake_command(checkout, tmp_path / f"of {checkout.name}", {"project_slug": "mine"})
         done = subprocess.run(command, env={**os.environ, **IDENTITY}, capture_output=True, text=True, check=False)
