@@ -54,7 +54,7 @@ def _modes(stage: Stage) -> list[str]:
 
 
 def _drain(stage: Stage) -> None:
-    """Drain the node of one of production's pods of pods that serve."""
+    """Let a node of production have no more pods that serve."""
     node = stage.cluster.found("pods", *SERVE)["items"][0]["spec"]["nodeName"]
     given = ("--pod-selector", "app.kubernetes.io/component=serve", "--delete-emptydir-data", "--timeout", "300s")
     stage.cluster.kubectl("drain", node, *given)

@@ -31,6 +31,10 @@ class Grafana:
     untried: str = ""  # a sentence, if it was not asked
     wrong: tuple[str, ...] = ()  # sentences
 
+    @property
+    def said(self) -> str:
+        return self.untried or " ".join(self.wrong) or "Each panel on serving has data."
+
 
 UNASKED = Grafana("It was not asked.")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
+from templates import template
 
 from faults.dashboard import UNASKED, Grafana
 from faults.fault import Fault, Outcome
@@ -21,7 +21,7 @@ def document(
         "good": not problem and not grafana.wrong and all(not one.wrong() for one in outcomes),
         "problem": problem,
         "versions": versions,
-        "grafana": {"untried": grafana.untried, "wrong": list(grafana.wrong)},
+        "grafana": {"untried": grafana.untried, "wrong": list(grafana.wrong), "said": grafana.said},
         "faults": [_row(one) for one in outcomes],
     }
 
@@ -55,11 +55,4 @@ def untried(faults: Sequence[Fault], reason: str) -> list[Outcome]:
 def write(folder: Path, found: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "e2e.json").write_text(json.dumps(found, indent=1) + "\n")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    (folder / "index.html").write_text(environment.get_template("page.html").render(found))
+    (folder / "index.html").write_text(template(Path(__file__).with_name("page.html")).render(found))

@@ -1,14 +1,19 @@
 """Renders the life of the model as one HTML page, from its steps' evidence."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import plotly.graph_objects as go
 import repository
+import templates
 
-LOOK = repository.ROOT / "<<cookiecutter.project_slug>>/lifecycle/reporting/templates"  # that of the reports
-LABELS = {"f1": "F1", "roc_auc": "ROC AUC"}
+PROJECT = repository.ROOT / "<<cookiecutter.project_slug>>"
+LOOK = PROJECT / "lifecycle/reporting/templates"  # that of the reports
+sys.path.insert(0, str(PROJECT))
+from lifecycle.tasks import label  # noqa: E402
+
 BLUE, GREEN, PURPLE, RED, GREY = "#1f6feb", "#1a7f37", "#8250df", "#cf222e", "#8c959f"
 
 
@@ -76,7 +81,7 @@ def comparison(decision: dict[str, Any]) -> go.Figure:
         go.Scatter(
             name="difference",
             x=[point["value"] for point in points],
-            y=[LABELS[metric] for metric in margins],
+            y=[label(metric) for metric in margins],
             error_x={
                 "array": [point["high"] - point["value"] for point in points],
                 "arrayminus": [point["value"] - point["low"] for point in points],
@@ -88,7 +93,7 @@ def comparison(decision: dict[str, Any]) -> go.Figure:
     figure.add_scatter(
         name="allowed loss",
         x=[-margin for margin in margins.values()],
-        y=[LABELS[metric] for metric in margins],
+        y=[label(metric) for metric in margins],
         mode="markers",
         marker={"color": RED, "size": 18, "symbol": "line-ns-open", "line": {"width": 3}},
     )
@@ -113,15 +118,7 @@ def compared(decision: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(shown=shown, signed=signed, LABELS=LABELS)
-    return environment.get_template(name)
+    return templates.template(Path(__file__).with_name(name), shown=shown, signed=signed, label=label)
 
 
 def style() -> str:
@@ -161,13 +158,13 @@ def facts(evidence: dict[str, Any]) -> dict[str, Any]:
 
 def summary(evidence: dict[str, Any]) -> str:
     known = facts(evidence)
-    raised = ", ".join(f"{entry['kind']} {LABELS[entry['metric']]}" for entry in known["blind"] if entry["holds"])
+    raised = ", ".join(f"{entry['kind']} {label(entry['metric'])}" for entry in known["blind"] if entry["holds"])
     lines = [
         f"Released     {known['first']}, F1 {shown(known['first_f1'])} on its test rows",
         f"Monitored    mean F1 fell from {known['reference']:.3f} to {known['realised']:.3f} (realised) and "
         f"{known['estimated']:.3f} (estimated, without labels); alert: {raised}",
         f"Blocked      {known['worse']}, F1 {known['worse_f1']['value']:.3f}: "
-        + ", ".join(f"{verdict['gate']['kind']} {LABELS[verdict['gate']['metric']]}" for verdict in known["failed"]),
+        + ", ".join(f"{verdict['gate']['kind']} {label(verdict['gate']['metric'])}" for verdict in known["failed"]),
         f"Retrained    {known['second']}, ROC AUC {known['second_gain']['roc_auc']['value']:+.3f} and "
         f"F1 {known['second_gain']['f1']['value']:+.3f} against the champion on the same rows",
         f"Monitored    mean F1 {known['after_realised']:.3f} realised, {known['after_estimated']:.3f} estimated, "

@@ -18,4 +18,4 @@ def rendered(text: str) -> str:
 
 def write(path: Path, pulls: Sequence[Pull]) -> None:
     shown = [{"pull": one, "number": number, "body": rendered(one.body)} for number, one in enumerate(pulls, 1)]
-    path.write_text(page.template("pulls.html").render(pulls=shown, style=page.style(), scripts=""))
+    path.write_text(page.template("pulls.html").render(pulls=shown, style=page.style()))
