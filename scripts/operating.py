@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from lifecycle import config, policy
-from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.runtimes import Array
 from lifecycle.documents import record
 from lifecycle.evaluation import gate, intervals, metrics, power, together
 from scipy.special import expit, logit

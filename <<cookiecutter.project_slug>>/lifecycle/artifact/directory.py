@@ -46,6 +46,11 @@ class Model:
         return self.raw or self.columns
 
     @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
     def version(self) -> str:
         version: str = self.metadata["version"]
         return version

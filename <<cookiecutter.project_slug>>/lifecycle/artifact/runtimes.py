@@ -1,17 +1,18 @@
 """Runs a model file: ONNX, or skops if the ONNX conversion would answer differently."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lifecycle import InputError
-from lifecycle.artifact import code
+from lifecycle.artifact import code, matrix
 from lifecycle.tasks import Task
 
 type Array = np.ndarray[Any, Any]
-type Runtime = Callable[[Mapping[str, Array]], Array]
+type Inputs = Mapping[str, Array] | Array  # columns (n,) by name, or the matrix of lifecycle.artifact.matrix
+type Runtime = Callable[[Inputs], Array]
 
 # Types that a model.skops may hold beyond skops' own list. Loading a type runs code: read it before you add it. Those
 # of a team's packages stand in its config.yaml; those of its package `model` are trusted, as they come with the model.
@@ -53,28 +54,42 @@ def untrusted(found: Collection[str], trusted: Collection[str]) -> list[str]:
     return sorted(name for name in {*found} - {*TRUSTED, *trusted} if not code.ours(name))
 
 
-def _onnx(path: Path, names: list[str], task: Task, _: Collection[str]) -> Runtime:
-    """A model.onnx, run in one thread because its inputs are too small for more."""
+def _session(path: Path) -> Any:
+    """A graph that is run in one thread, as its inputs are too small for more."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4  # what it would print, its exceptions say
-    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
 
+
+def _matrix(path: Path, _: Sequence[str], task: Task, __: Collection[str]) -> Runtime:
+    """The graph that reads a matrix."""
+    session, wanted = _session(path), [matrix.OUTPUT]
+
+    def run(inputs: Inputs) -> Array:
+        answers: Array = session.run(wanted, {matrix.INPUT: inputs})[0]
+        return answers[:, 0] if task == "regression" else answers
+
+    return run
+
+
+def _onnx(path: Path, names: Sequence[str], task: Task, _: Collection[str]) -> Runtime:
+    """The graph with named columns."""
+    session = _session(path)
     wanted = [output.name for output in session.get_outputs()]
-
     if found := {column.name for column in session.get_inputs()} ^ set(names):
         raise InputError(f"{path} and its signature do not both have {', '.join(sorted(found))}; train it again.")
 
-    def run(columns: Mapping[str, Array]) -> Array:
-        outputs = session.run(wanted, {name: columns[name] for name in names})
+    def run(inputs: Inputs) -> Array:
+        outputs = session.run(wanted, {name: inputs[name] for name in names})
         return outputs[0] if task == "regression" else np.array(outputs, dtype="float64").T
 
     return run
 
 
-def _skops(path: Path, names: list[str], task: Task, trusted: Collection[str]) -> Runtime:
+def _skops(path: Path, names: Sequence[str], task: Task, trusted: Collection[str]) -> Runtime:
     """The estimator of a model.skops; raises InputError when it holds a type that is not trusted."""
     import pandas as pd
     import skops.io
@@ -89,24 +104,26 @@ def _skops(path: Path, names: list[str], task: Task, trusted: Collection[str]) -
         fitted = skops.io.load(path, trusted=found)
     predict = fitted.predict if task == "regression" else fitted.predict_proba
 
-    def run(columns: Mapping[str, Array]) -> Array:
-        answers: Array = predict(pd.DataFrame({name: columns[name] for name in names}))
+    def run(inputs: Inputs) -> Array:
+        answers: Array = predict(pd.DataFrame({name: inputs[name] for name in names}))
         return answers
 
     return run
 
 
-RUNTIMES: dict[str, Callable[[Path, list[str], Task, Collection[str]], Runtime]] = {"onnx": _onnx, "skops": _skops}
+RUNTIMES: dict[str, Callable[[Path, Sequence[str], Task, Collection[str]], Runtime]] = {"onnx": _onnx, "skops": _skops}
 
 
-def load(name: str, folder: Path, names: list[str], task: Task, trusted: Collection[str]) -> Runtime:
+def load(name: str, folder: Path, names: Sequence[str], task: Task, trusted: Collection[str]) -> Runtime:
     """A function from columns of shape (n,) to values (n,) or probabilities (n, classes).
 
     Raises InputError when a package is missing, or the file is damaged or untrusted.
     """
-    path = folder / f"model.{name}"
+    path, open_ = folder / f"model.{name}", RUNTIMES[name]
+    if name == "onnx" and (folder / matrix.GRAPH).exists():
+        path, open_ = folder / matrix.GRAPH, _matrix
     try:
-        return RUNTIMES[name](path, names, task, trusted)
+        return open_(path, names, task, trusted)
     except ImportError as error:
         locks = "locks/skops.txt and locks/model.txt" if name == "skops" else "locks/serve.txt"
         raise InputError(f"{path} needs {error.name}, which is not installed; install {locks}.") from error

@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.runtimes import Array
 from lifecycle.documents.record import Bin, Coverage, Residuals
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)

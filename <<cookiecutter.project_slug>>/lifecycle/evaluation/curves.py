@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.runtimes import Array
 from lifecycle.documents.curves import Band, Curves, Histogram, Line, OneClass, OneModel, Threshold, identity
 from lifecycle.documents.record import Evaluation
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lifecycle import InputError
-from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.runtimes import Array
 from lifecycle.config import Config
 from lifecycle.evaluation import intervals
 from lifecycle.evaluation.intervals import Drawn, Estimate, Linear

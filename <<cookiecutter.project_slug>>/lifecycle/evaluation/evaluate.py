@@ -12,7 +12,9 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from lifecycle import InputError, config, files, git, progress
 from lifecycle.artifact import directory, frames
-from lifecycle.artifact.predictor import Array, Predictions, Predictor, RequestError
+from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.artifact.requests import RequestError
+from lifecycle.artifact.runtimes import Array
 from lifecycle.documents import curves as documents
 from lifecycle.documents import record
 from lifecycle.evaluation import calibration, callers, curves, drift, importance, power, slices, together, watched

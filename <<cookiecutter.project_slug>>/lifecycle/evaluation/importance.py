@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.inspection import partial_dependence, permutation_importance
 
 from lifecycle.artifact import frames
-from lifecycle.artifact.predictor import Array, Predictions, Predictor
+from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.artifact.runtimes import Array
 from lifecycle.config import Evaluate
 from lifecycle.documents.record import Dependence, Importance
 from lifecycle.evaluation.metrics import value

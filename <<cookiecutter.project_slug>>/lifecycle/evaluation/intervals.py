@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
-from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.runtimes import Array
 from lifecycle.config import Evaluate
 from lifecycle.documents.record import Measure
 from lifecycle.evaluation.metrics import COUNTED, LINEAR, SHARES, WEIGHTED, Weighted, cells, value

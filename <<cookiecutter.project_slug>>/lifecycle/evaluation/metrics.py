@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.runtimes import Array
 
 
 def _probabilities(predictions: Predictions) -> Array:

@@ -8,7 +8,8 @@ from fairlearn.metrics import MetricFrame, false_positive_rate, mean_prediction,
 from pandas.api.types import is_numeric_dtype
 
 from lifecycle import InputError, config
-from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.runtimes import Array
 from lifecycle.documents import record
 from lifecycle.evaluation import intervals
 from lifecycle.evaluation.custom import estimates

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.runtimes import Array
 from lifecycle.config import Config
 from lifecycle.evaluation import custom, intervals
 from lifecycle.evaluation.intervals import Drawn, Estimate, Linear

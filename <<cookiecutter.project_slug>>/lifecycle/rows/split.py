@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lifecycle import InputError, config
-from lifecycle.artifact.predictor import Array
+from lifecycle.artifact.runtimes import Array
 
 ROWS = 100_000  # that are text at a time
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lifecycle.artifact import description
-from lifecycle.artifact.predictor import RequestError
+from lifecycle.artifact.requests import RequestError
 from lifecycle.serving import openinference
 from lifecycle.serving.post import Head, Post
 from lifecycle.serving.service import UNROUTED, Answer, Service

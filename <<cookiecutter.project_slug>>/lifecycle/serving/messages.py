@@ -3,19 +3,20 @@
 Source: https://docs.seldon.io/projects/seldon-core/en/v1/reference/apis/external-prediction.html
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError, named, shown
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.requests import Columns, RequestError, named, shown
 from lifecycle.serving import bounds
 
 WANTED = "send jsonData with a list of rows or an object of columns, or data with names and ndarray or tensor."
 
 
-type Fits = Callable[[int, Iterable[str]], None]  # raises RequestError for too many rows, or a wrong column
+type Fits = Callable[[int, Collection[str]], None]  # raises RequestError for too many rows, or a wrong column
 
 
 def decode(content: bytes, most: int = bounds.VALUES) -> dict[str, Any]:
@@ -127,11 +128,12 @@ def _tensor(block: Any, width: int, fits: Fits) -> Iterable[Sequence[Any]]:
     return [values[index::width] for index in range(width)]
 
 
-def answer(message: dict[str, Any], found: Predictions, predictor: Predictor, meta: dict[str, Any]) -> bytes:
-    """The answer in the request's own form; with `data`, the labels are in the tags."""
+def answer(
+    message: dict[str, Any], found: Predictions, rows: Sequence[bytes], classes: Sequence[str], meta: dict[str, Any]
+) -> bytes:
+    """The answer in the request's own form, with `rows` in JSON; with `data`, the labels are in the tags."""
     if message.get("jsonData") is not None:
-        return orjson.dumps({"jsonData": predictor.answers(found), "meta": meta})
-    classes = predictor.model.classes
+        return b'{"jsonData":[' + b",".join(rows) + b'],"meta":' + orjson.dumps(meta) + b"}"
     data: dict[str, Any] = {"names": list(classes) or ["prediction"]}
     table = (found.labels[:, None] if found.probabilities is None else found.probabilities).tolist()
     if "tensor" in message["data"]:

@@ -12,7 +12,8 @@ import numpy as np
 import orjson
 
 from lifecycle.artifact import description
-from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError, named, shown
+from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.artifact.requests import Columns, RequestError, named, shown
 from lifecycle.serving.messages import Fits, decode
 
 DTYPES = {
@@ -182,8 +183,9 @@ def answer(
     inference: Inference, found: Predictions, predictor: Predictor, parameters: dict[str, Any]
 ) -> tuple[bytes, int | None]:
     """The body of an answer and, when tensors are binary, the number of its JSON bytes."""
-    values: dict[str, list[Any]] = {"prediction": [row["prediction"] for row in predictor.answers(found)]}
+    values: dict[str, list[Any]] = {"prediction": found.labels.tolist()}
     if found.probabilities is not None:
+        values["prediction"] = [predictor.model.classes[code] for code in values["prediction"]]
         columns = found.probabilities.T.tolist()
         values |= {f"probability_{name}": column for name, column in zip(predictor.model.classes, columns, strict=True)}
     tensors, binary = [], b""

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
 
-from lifecycle.artifact.predictor import RequestError
+from lifecycle.artifact.requests import RequestError
 from lifecycle.serving import bounds
 from lifecycle.serving.service import Answer, Service
 

@@ -13,7 +13,7 @@ import orjson
 
 from lifecycle import InputError, config
 from lifecycle.artifact import description, directory
-from lifecycle.artifact.predictor import RequestError
+from lifecycle.artifact.requests import RequestError
 from lifecycle.serving.service import UNROUTED, Answer, Service
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,10 +13,11 @@ from typing import Any
 
 from lifecycle import InputError
 from lifecycle.artifact import golden
-from lifecycle.artifact.predictor import Columns, Predictions, Predictor, RequestError
+from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.artifact.requests import Columns, RequestError
 from lifecycle.config import Config
 from lifecycle.privacy.hidden import Veil, hidden
-from lifecycle.serving import bounds, log, messages, openinference
+from lifecycle.serving import answers, bounds, log, messages, openinference
 from lifecycle.serving.retention import SHIPPED, Retention
 from lifecycle.serving.telemetry import Telemetry
 from lifecycle.serving.writer import LogFile, Together
@@ -97,18 +98,19 @@ class Service:
         self._path = {self._unit: environment.get("PREDICTIVE_UNIT_IMAGE", "")}
         classes = self.predictor.model.classes
         self._positive = {"positive": classes[1]} if len(classes) == 2 else {}
+        self._tags = {"version": self.predictor.model.version, **self._positive}
+        self._form = answers.Form(classes)
 
     def predict(self, content: bytes, identity: str | None) -> Answer:
         """Answer a message of Seldon's protocol."""
 
         def answered() -> Answer:
             message = messages.decode(content, self._values)
-            request, found, kept = self._answered(
+            request, found, rows, kept = self._answered(
                 messages.columns(message, self._fits), messages.identity(message) or identity
             )
-            tags = {"version": self.predictor.model.version, **self._positive}
-            meta = {"puid": request, "requestPath": self._path, "tags": tags}
-            return Answer(messages.answer(message, found, self.predictor, meta), kept=kept)
+            meta = {"puid": request, "requestPath": self._path, "tags": self._tags}
+            return Answer(messages.answer(message, found, rows, self.predictor.model.classes, meta), kept=kept)
 
         return self._guarded("seldon", answered)
 
@@ -120,7 +122,7 @@ class Service:
         def answered() -> Answer:
             self.known(name, version)
             inference = openinference.read(content, header, self.predictor, self._fits, self._values)
-            request, found, kept = self._answered(inference.columns, identity)
+            request, found, _, kept = self._answered(inference.columns, identity)
             parameters = {"puid": request, "requestPath": self._path, **self._positive}
             body, size = openinference.answer(inference, found, self.predictor, parameters)
             return Answer(body, header=size, kept=kept)
@@ -151,7 +153,7 @@ class Service:
             if not classes and (not isinstance(label, int | float) or isinstance(label, bool)):
                 raise RequestError("value", f"Row {row} of truth is not a number; the model predicts one.")
 
-    def _answered(self, columns: Columns, identity: str | None) -> tuple[str, Predictions, Kept | None]:
+    def _answered(self, columns: Columns, identity: str | None) -> tuple[str, Predictions, list[bytes], Kept | None]:
         """Predict, and log before answering."""
         request = identity or os.urandom(16).hex()
         self._check(request, len(next(iter(columns.values()))))
@@ -161,15 +163,16 @@ class Service:
             )
         inputs = self.predictor.inputs(columns)
         found, written = self.predictor.predict(inputs), None
+        rows = self._form.rows(found)
         if self.limits.log.enabled:
-            now, answers = log.utc_now(), self.predictor.answers(found)
+            now = log.utc_now()
             kept = self._veil.over(self.predictor.logged(columns, inputs))
-            lines = log.lines(request, self.predictor.model, kept, answers, now, self._logged)
+            lines = log.lines(request, self.predictor.model, kept, rows, now, self._logged)
             written = self._append(self._predictions, lines, now)
         self.telemetry.predicted(found)
-        return request, found, written
+        return request, found, rows, written
 
-    def _fits(self, count: int, names: Iterable[str]) -> None:
+    def _fits(self, count: int, names: Collection[str]) -> None:
         """Judge a table by its size before it is made; raises RequestError."""
         if count > self.limits.rows:
             raise RequestError("size", f"The request has {count} rows; send at most {self.limits.rows} at a time.")

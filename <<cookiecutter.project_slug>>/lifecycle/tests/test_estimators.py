@@ -65,7 +65,7 @@ from lifecycle.artifact import directory, frames
 from lifecycle.artifact.predictor import Predictor
 from lifecycle.config import Config
 from lifecycle.rows import data
-from lifecycle.training import team, train
+from lifecycle.training import serveable, team, train
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # libraries' own
 
@@ -170,7 +170,7 @@ def trusting(settings: Config, *types: str) -> Config:
 
 def served(
     make: Callable[[], Any], table: pd.DataFrame, settings: Config, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> train.Serveable:
+) -> serveable.Serveable:
     monkeypatch.setattr("model.estimator.estimator", lambda _: make())
     rows = train.inputs(table, settings)
     fitted = team.fit(rows, table[frames.LABEL], settings)
@@ -179,7 +179,7 @@ def served(
         "format": directory.FORMAT, "name": "tiny", "version": "1", "task": settings.task, "time": None, "key": [],
         "classes": list(settings.data.target.classes), "threshold": threshold, "data": {},
     }  # fmt: skip
-    return train._serveable(team.answering(fitted), table, rows, metadata, settings, folder)
+    return serveable.choose(team.answering(fitted), table, rows, metadata, settings, folder)
 
 
 def short(reason: str) -> str:
@@ -207,7 +207,8 @@ def test_it_is_served_as_it_answers(
     trusted = TRUSTED.get(name, ())
     found = served(ESTIMATORS[name], table, trusting(binary.settings, *trusted), tmp_path, monkeypatch)
     types = ", ".join(f"`{one}`" for one in trusted)
-    line = f"| {name} | {found.runtime} | {short(found.refused)} | {types} |\n"
+    as_said = {"onnx": "onnx, columns" if found.by_column else "onnx, a matrix"}.get(found.runtime, found.runtime)
+    line = f"| {name} | {as_said} | {short(found.refused)} | {types} |\n"
     if request.config.getoption("--refresh"):
         _refreshed(name, line)
     assert line in PAGE.read_text()

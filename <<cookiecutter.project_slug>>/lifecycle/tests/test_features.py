@@ -13,7 +13,8 @@ from served import client
 from tiny import LOCK, Trained
 
 from lifecycle import InputError, files
-from lifecycle.artifact.predictor import Predictor, RequestError
+from lifecycle.artifact.predictor import Predictor
+from lifecycle.artifact.requests import RequestError
 from lifecycle.config import Config
 from lifecycle.documents import record
 from lifecycle.evaluation import evaluate, gate

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from tiny import Trained
 
@@ -34,7 +35,7 @@ def written(folder: Path) -> list[Path]:
 
 def test_each_row_is_one_line_with_its_features_and_its_answer(model: directory.Model, tmp_path: Path) -> None:
     own = log.predictions(tmp_path, model, 1000)
-    own.append(log.lines("a", model, COLUMNS, ANSWERS, NOW, 10_000), NOW)
+    own.append(log.lines("a", model, COLUMNS, [orjson.dumps(one) for one in ANSWERS], NOW, 10_000), NOW)
     own.close()
     (path,) = written(tmp_path)
     assert path.parent == tmp_path / f"version={model.version}" / "hour=2020-03-01T12"

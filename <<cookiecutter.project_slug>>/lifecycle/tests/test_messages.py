@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle.artifact.predictor import RequestError
+from lifecycle.artifact.requests import RequestError
 from lifecycle.serving import messages
 
 TABLE = {"number": [1, 2], "colour": ["red", None]}

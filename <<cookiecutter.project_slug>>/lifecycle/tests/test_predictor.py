@@ -7,7 +7,8 @@ import pytest
 from tiny import Trained
 
 from lifecycle import InputError, files
-from lifecycle.artifact.predictor import Predictor, RequestError
+from lifecycle.artifact.predictor import Predictor
+from lifecycle.artifact.requests import RequestError
 
 GOOD: dict[str, Any] = {"number": 0.5, "colour": "red"}
 
@@ -53,7 +54,7 @@ def with_a_key(build: Path, name: str = "order") -> Path:
 def test_a_key_is_a_text_or_a_number_as_the_log_must_hold_it(binary: Trained, tmp_path: Path) -> None:
     predictor = Predictor(with_a_key(binary.copy(tmp_path)))
     for good in ("a", 7, 0.5, None):
-        assert predictor.inputs(table({**GOOD, "order": good}))
+        assert len(predictor.inputs(table({**GOOD, "order": good}))) == 1
     wrong: list[tuple[Any, str]] = [([1], "[1]"), ({"a": 1}, '{"a": 1}')]
     for key, told in wrong:
         with pytest.raises(RequestError) as caught:
@@ -91,7 +92,7 @@ def test_an_unseen_category_is_answered_or_refused_as_configured(trained: Traine
     assert isinstance(answer["prediction"], float if trained.task == "regression" else str)
     strict = Predictor(trained.build / "model", unknown_categories=False)
     strict.check()
-    assert len(strict.inputs(table(GOOD))["colour"]) == 1
+    assert len(strict.inputs(table(GOOD))) == 1
     with pytest.raises(RequestError, match='Row 1 has "mauve" in the column colour, which was not seen in training'):
         strict.inputs(table(GOOD, {**GOOD, "colour": "mauve"}))
 
@@ -111,7 +112,9 @@ def damaged(build: Path, name: str) -> Path:
     return build / "model"
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "MLmodel", "reference.parquet", "golden.json"])
+@pytest.mark.parametrize(
+    "name", ["model.onnx", "matrix.onnx", "matrix.json", "MLmodel", "reference.parquet", "golden.json"]
+)
 def test_a_changed_file_is_refused(name: str, binary: Trained, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"damaged: {name} was changed"):
         Predictor(damaged(binary.copy(tmp_path), name))

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import fsspec
+import orjson
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -20,7 +21,8 @@ from tiny import ROOT, Trained
 
 from lifecycle import InputError
 from lifecycle.artifact import directory, golden
-from lifecycle.artifact.predictor import Predictor, RequestError
+from lifecycle.artifact.predictor import Predictor
+from lifecycle.artifact.requests import RequestError
 from lifecycle.monitoring import lines as jsonl
 from lifecycle.monitoring import reader, windows
 from lifecycle.rows import memory
@@ -51,12 +53,12 @@ def binary_model(binary: Trained) -> directory.Model:
     return directory.load(binary.build / "model")
 
 
-def answers(model: directory.Model) -> list[dict[str, Any]]:
-    """Three rows of the last class, or the values 0.5, 1.5 and 2.5."""
+def answers(model: directory.Model) -> list[bytes]:
+    """Three rows of the last class, or the values 0.5, 1.5 and 2.5, as JSON."""
     if not model.classes:
-        return [{"prediction": row + 0.5} for row in range(3)]
+        return [orjson.dumps({"prediction": row + 0.5}) for row in range(3)]
     shares = {name: (0.75 if name == model.classes[-1] else 0.25 / (len(model.classes) - 1)) for name in model.classes}
-    return [{"prediction": model.classes[-1], "probabilities": shares}] * 3
+    return [orjson.dumps({"prediction": model.classes[-1], "probabilities": shares})] * 3
 
 
 def lines(model: directory.Model, request: str, now: datetime = NOW) -> bytes:

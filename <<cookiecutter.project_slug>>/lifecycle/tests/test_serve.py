@@ -448,7 +448,7 @@ def test_a_model_that_is_missing_damaged_or_answers_otherwise_is_never_served(bi
     damaged = binary.copy(tmp_path / "damaged") / "model"
     (damaged / "model.onnx").write_bytes(b"broken")
     foreign = binary.copy(tmp_path / "foreign") / "model"
-    (foreign / "model.onnx").write_bytes(b"broken")
+    (foreign / "matrix.onnx").write_bytes(b"broken")
     files.seal(foreign)
     other = binary.copy(tmp_path / "other") / "model"
     golden = json.loads((other / "golden.json").read_text())

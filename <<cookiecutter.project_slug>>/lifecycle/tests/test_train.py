@@ -27,7 +27,7 @@ from lifecycle.artifact import frames
 from lifecycle.artifact.predictor import Predictions, Predictor
 from lifecycle.rows import data
 from lifecycle.tasks import Task
-from lifecycle.training import conversion, parity, train
+from lifecycle.training import conversion, parity, serveable, train
 
 SKOPS, SERVE = (Path(sys.prefix).parent / name / "bin/python" for name in ("skops", "serve"))
 
@@ -131,7 +131,8 @@ def test_a_scaler_before_trees_is_noticed() -> None:
         encode = ColumnTransformer([("n", numbers, ["number"]), ("c", one_hot, ["colour"])])
         boost = HistGradientBoostingClassifier(max_iter=100, min_samples_leaf=2, max_leaf_nodes=63, random_state=0)
         fitted = Pipeline([("encode", encode), ("boost", boost)]).fit(features, truth)
-        session = onnxruntime.InferenceSession(conversion.convert(fitted, settings).SerializeToString())
+        graph = conversion.by_column(conversion.convert(fitted, settings), settings)
+        session = onnxruntime.InferenceSession(graph.SerializeToString())
         outputs = np.array(session.run(None, frames.arrays(features))).T.astype("float64")
         served = Predictions((outputs[:, 1] >= 0.5).astype(int), outputs)
         found = parity.measure(fitted, served, features, 0.5)
@@ -212,7 +213,7 @@ def test_parity_is_the_largest_difference_and_neither_nan_nor_a_flipped_label_ho
 def test_the_golden_rows_hold_no_category_that_training_has_not_seen(
     binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "_categories", lambda *_: {"colour": ["red"]})
+    monkeypatch.setattr(serveable, "_categories", lambda *_: {"colour": ["red"]})
     build = binary.copy(tmp_path)
     train.run(binary.settings, build, LOCK)
     golden = json.loads((build / "model/golden.json").read_text())["rows"]
@@ -223,7 +224,7 @@ def test_the_golden_rows_hold_no_category_that_training_has_not_seen(
 def test_where_training_has_seen_no_category_of_the_test_rows_any_rows_are_golden(
     binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "_categories", lambda *_: {"colour": []})
+    monkeypatch.setattr(serveable, "_categories", lambda *_: {"colour": []})
     build = binary.copy(tmp_path)
     train.run(binary.settings, build, LOCK)
     predictor = Predictor(build / "model")

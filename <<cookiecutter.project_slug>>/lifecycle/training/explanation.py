@@ -13,7 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from lifecycle.artifact.predictor import Array
+from lifecycle.artifact.runtimes import Array
 
 ROWS, FEATURES = 100, 8
 

@@ -20,6 +20,10 @@ class Parity:
     def holds(self, tolerance: float) -> bool:
         return self.largest <= tolerance and not self.flips  # False with NaN
 
+    def and_of(self, other: "Parity") -> "Parity":
+        """The worse of two that were measured on the same rows."""
+        return Parity(max(self.largest, other.largest), max(self.flips, other.flips), self.rows)
+
 
 def measure(fitted: Any, served: Predictions, rows: pd.DataFrame, threshold: float) -> Parity:
     """Compare both models' answers to all rows; `threshold` decides the label where there are two classes.

@@ -2,10 +2,8 @@
 
 import io
 import json
-import shutil
-import textwrap
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,11 @@ import pandas as pd
 from lifecycle import InputError, files, git, progress
 from lifecycle.artifact import derive, frames, golden
 from lifecycle.artifact.directory import FORMAT
-from lifecycle.artifact.predictor import Predictions, Predictor, RequestError
-from lifecycle.artifact.runtimes import RUNTIMES
+from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.artifact.requests import RequestError
 from lifecycle.config import Config
 from lifecycle.rows import data, features, split
-from lifecycle.training import explanation, formats, parity, team, tracking
-from lifecycle.training.conversion import ConversionError, convert
+from lifecycle.training import explanation, serveable, team, tracking
 
 GOLDEN_ROWS = 3
 SKEW = 200  # test rows of which serving must make the same features
@@ -71,7 +68,7 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
             "parameters": settings.train.parameters,
         }
         progress.part("converting, and comparing answers")
-        served = _serveable(fitted, train, inputs(test, settings), metadata, settings, folder)
+        served = serveable.choose(fitted, train, inputs(test, settings), metadata, settings, folder)
         progress.part("explaining single predictions")
         _record(served, fitted, test, data.raw(build, settings, test), settings, folder)
         progress.part("logging to MLflow")
@@ -79,7 +76,7 @@ def run(settings: Config, build: Path, *locks: Path) -> str:
     tuned = "" if threshold == settings.train.threshold else f"; its own threshold is {threshold:.3g}"
     return (
         f"{commit.version} on {len(train):,} rows; {served.runtime} differs by at most {served.parity.largest:.1g}"
-        f"{f' ({short(served.refused)})' if served.refused else ''}{tuned}; MLflow run {run_id}"
+        f"{f' ({serveable.short(served.refused)})' if served.refused else ''}{tuned}; MLflow run {run_id}"
     )
 
 
@@ -89,71 +86,8 @@ def _hidden(settings: Config) -> dict[str, Any]:
     return {"log": found} if found else {}
 
 
-def short(reason: str) -> str:
-    """The first sentences of a reason, as many as fit into a line."""
-    return textwrap.shorten(reason, SHOWN, placeholder=" …").rstrip(".")
-
-
-@dataclass(frozen=True)
-class Serveable:
-    """A model ready to serve: its format, its answers to the test rows, and, unless it is ONNX, the reason why."""
-
-    runtime: str
-    predictor: Predictor
-    rows: pd.DataFrame
-    answers: Predictions
-    parity: parity.Parity
-    refused: str
-
-
-def _serveable(
-    fitted: Any, train: pd.DataFrame, rows: pd.DataFrame, metadata: dict[str, Any], settings: Config, folder: Path
-) -> Serveable:
-    """Save the model as ONNX, or with skops if ONNX fails or answers any test row differently.
-
-    Raises InputError when neither answers like the fitted estimator, with the reason of each.
-    """
-    refused: list[str] = []
-    for runtime in RUNTIMES:
-        for path in folder.iterdir():
-            path.unlink() if path.is_file() else shutil.rmtree(path)
-        try:
-            model = convert(fitted, settings) if runtime == "onnx" else fitted
-            formats.save(model, rows.head(GOLDEN_ROWS), metadata | {"runtime": runtime}, settings, folder)
-        except ConversionError as error:
-            refused.append(f"skl2onnx cannot convert the estimator: {error}")
-            continue
-        except InputError as error:
-            raise InputError(f"{error} It is not served as ONNX, because {short('; '.join(refused))}.") from error
-        files.write_json(folder / "categories.json", _categories(train, settings))
-        files.write_json(folder / "golden.json", {"rows": [], "answers": []})
-        files.seal(folder)
-        try:
-            predictor = Predictor(folder, trusted=settings.train.trusted)
-            answers = predictor.predict(frames.arrays(rows))
-        except Exception as error:  # onnxruntime has exceptions of its own for a graph that it cannot run
-            reason = error.__cause__ or error
-            refused.append(f"as {runtime} it fails: {type(reason).__name__}: {' '.join(str(reason).split())}")
-            continue
-        found = parity.measure(fitted, answers, rows, metadata["threshold"])
-        if found.holds(settings.train.parity):
-            return Serveable(runtime, predictor, rows, answers, found, "; ".join(refused))
-        refused.append(
-            f"as {runtime} it would differ from scikit-learn by {found.largest:.2g}, with {found.flips} different "
-            f"labels in {found.rows} rows"
-        )
-    reasons = "; ".join(short(reason) for reason in refused)
-    raise InputError(f"The model cannot be served ({reasons}); change model/estimator.py, or raise train.parity.")
-
-
-def _categories(train: pd.DataFrame, settings: Config) -> dict[str, list[str]]:
-    """The categories seen in training, by column."""
-    names = [name for name, feature in settings.data.features.items() if feature.type == "category"]
-    return {name: sorted(map(str, train[name].dropna().unique())) for name in names}
-
-
 def _record(
-    served: Serveable, fitted: Any, test: pd.DataFrame, raw: pd.DataFrame, settings: Config, folder: Path
+    served: serveable.Serveable, fitted: Any, test: pd.DataFrame, raw: pd.DataFrame, settings: Config, folder: Path
 ) -> None:
     """Add the reference, golden rows, parity and SHAP values to the model directory, and seal it."""
     rows, predictor = served.rows, served.predictor
@@ -165,7 +99,13 @@ def _record(
     files.write_json(folder / "golden.json", _golden(_familiar(rows, predictor), raw, predictor))
     files.write_json(
         folder / "parity.json",
-        {**asdict(served.parity), "tolerance": settings.train.parity, "runtime": served.runtime, "why": served.refused},
+        {
+            **asdict(served.parity),
+            "tolerance": settings.train.parity,
+            "runtime": served.runtime,
+            "why": served.refused,
+            "columns": served.by_column,
+        },
     )
     files.write_json(folder / "shap.json", explanation.values(fitted, rows, settings.train.seed))
     files.seal(folder)
