@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from figures import Row, environments, load, sample
+from figures import PROJECT, Row, environments, load, sample
 from figures.load import CONNECTIONS, ROWS, Measured
 from figures.servers import RIVALS, Server, servers
 
@@ -24,34 +24,39 @@ def rows(runs: int) -> Iterator[Row]:
         asked = sample.make(folder)
         compared = servers(folder)
         found: dict[str, list[Measured]] = {key: [] for key in compared}
-        bare: list[dict[str, float]] = []
+        bare, own = list[dict[str, float]](), list[dict[str, float]]()
         for _ in range(runs):
             # Random order, so that no server always follows the same one.
             for key in random.sample(list(compared), len(compared)):
-                bare.append(_bare(folder))
+                bare.append(_alone("raw.py", folder / "build/model/model.onnx", folder))
+                own.append(_alone("called.py", folder / "build/model", folder))
                 found[key].append(load.measure(compared[key], asked))
-        yield from _answers(compared, found, bare)
+        yield from _answers(compared, found, bare, own)
         yield from _costs(compared, found)
 
 
-def _bare(folder: Path) -> dict[str, float]:
-    """CPU microseconds of one call, by the number of rows."""
-    command = [f"{environments.own('serve')}/bin/python", str(RIVALS / "raw.py")]
-    command += [f"{folder}/build/model/model.onnx", f"{folder}/sample.json"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def _alone(program: str, model: Path, folder: Path) -> dict[str, float]:
+    """CPU microseconds that a program measures of one call without a server, by the number of rows."""
+    command = [f"{environments.own('serve')}/bin/python", str(RIVALS / program), str(model), f"{folder}/sample.json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
     output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     times: dict[str, float] = json.loads(output)
     return times
 
 
 def _answers(
-    compared: dict[str, Server], found: dict[str, list[Measured]], bare: list[dict[str, float]]
+    compared: dict[str, Server],
+    found: dict[str, list[Measured]],
+    bare: list[dict[str, float]],
+    own: list[dict[str, float]],
 ) -> Iterator[Row]:
     """Requests per second, latency and CPU time of each server, and how ours compares."""
     for count in ROWS:
         sent = "1 row" if count == 1 else f"{count} rows"
         call = median(times[str(count)] for times in bare)
-        yield f"the bare call of onnxruntime, {sent}", call, "µs of CPU", "its inputs ready, one thread"
+        yield f"the bare call of onnxruntime with named columns, {sent}", call, "µs of CPU", "inputs ready, one thread"
+        note = "checked, in one matrix, called"
+        yield f"our inputs and call, {sent}", median(times[str(count)] for times in own), "µs of CPU", note
 
         def middle(key: str, name: str, connections: int = BUSY, count: int = count) -> float:
             values: list[float] = [getattr(run.cells[count, connections], name) for run in found[key]]
@@ -61,13 +66,14 @@ def _answers(
             others = ", ".join(f"{middle(key, 'rate', n):,.0f} with {n}" for n in CONNECTIONS if n != BUSY)
             p99, cpu = middle(key, "p99"), middle(key, "cpu")
             note = f"{others}; p99 {p99:,.3g} ms, {cpu:,.0f} µs of CPU"
-            note += f", {cpu / call:.1f} times the bare call" if key in ("off", "on") else ""
+            if key in ("off", "on"):
+                note += f", {cpu / call:.1f} bare calls, {cpu / middle('empty', 'cpu'):.1f} times the empty application"
             note += _compared(key, middle)
             yield f"{server.name}, {sent}, {BUSY} connections", middle(key, "rate"), "requests/s", note
 
 
 def _compared(key: str, middle: Callable[[str, str], float]) -> str:
-    if key == "off":
+    if key in ("off", "empty"):
         return ""
     if key == "on":
         return f"; {middle('on', 'rate') / middle('off', 'rate'):.0%} of those without its log"

@@ -1,9 +1,8 @@
 """Loads a model directory and answers rows, without a server, pandas or scikit-learn."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +12,7 @@ from lifecycle.artifact.requests import Columns, Reader, RequestError
 from lifecycle.artifact.runtimes import Array, Inputs
 
 
-@dataclass(frozen=True)
-class Predictions:
+class Predictions(NamedTuple):
     """Predictions of n rows: `labels` (n,) are class codes or values; `probabilities` (n, classes) or None."""
 
     labels: Array
@@ -36,7 +34,7 @@ class Predictor:
             raise InputError(f"{path / 'golden.json'} has no rows and answers; copy the model or train it again.")
         self._numbers = [column.name for column in self.model.columns if column.type == "number"]
         self._coded = matrix.read(path, set(self.model.features) - set(self._numbers))
-        self._run = runtimes.load(self.runtime, path, self.model.features, self.model.task, trusted)
+        self.run = runtimes.load(self.runtime, path, self.model.features, self.model.task, trusted)
         self.derived = _derived(path, self.model) if self.model.raw else None
         coded, seen = None if self.derived else self._coded, None if unknown_categories else self.model.categories
         reader = Reader(self.model, coded, self.derived, seen)
@@ -65,7 +63,7 @@ class Predictor:
         if self._coded is not None and not isinstance(inputs, np.ndarray):
             inputs = matrix.made(inputs, self._numbers, self._coded)
         try:
-            outputs = self._run(inputs)
+            outputs = self.run(inputs)
         except Exception as error:  # onnxruntime and scikit-learn raise their own
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             raise RequestError("model_error", f"The model fails on these rows ({reason}); correct them.") from error

@@ -19,6 +19,7 @@ from lifecycle.documents import log
 type Columns = Mapping[str, Sequence[Any]]
 LARGEST = 3.4e38  # a larger number would reach the model as infinity, in float32
 LONGEST = 10_000  # characters of a text: five pages; one may take six times its bytes in the log
+PLAIN = frozenset((float, int, type(None)))  # true and false are numbers only where training had them
 
 
 class RequestError(ValueError):
@@ -51,6 +52,7 @@ class Reader:
         requested = {column.name for column in model.requests}
         self._key = [name for name in model.metadata["key"] if name not in requested]
         self._known = {*requested, *model.context}
+        self._context = {*self._key, *filter(None, [model.time])}
 
     def read(self, columns: Columns) -> Inputs:
         """The model's inputs from columns of n JSON values; raises RequestError where one does not fit.
@@ -59,7 +61,8 @@ class Reader:
         """
         self.known(columns)
         count = len(next(iter(columns.values())))
-        self._check_context(columns)
+        if not self._context.isdisjoint(columns):
+            self._check_context(columns)
         absent = [None] * count
         try:
             numbers = self._sent(columns)
@@ -91,11 +94,12 @@ class Reader:
         """Number columns, and codes below them, as one (width, count) array: one conversion is faster than many."""
         values = list(chain.from_iterable(numbers))
         kinds = set(map(type, values))
-        if kinds <= {float, int, type(None)}:
+        if kinds <= PLAIN:
             if type(None) in kinds:
                 values = [math.nan if value is None else value for value in values]
+            values += codes
             try:
-                made = np.frombuffer(array("d", [*values, *codes])).reshape(width, count)
+                made = np.frombuffer(array("d", values)).reshape(width, count)
                 if np.vdot(made, made) < LARGEST * LARGEST:  # none is missing, infinite or too large
                     return made
                 own = made[: len(numbers)]

@@ -1,5 +1,6 @@
 """Runs a model file: ONNX, or skops if the ONNX conversion would answer differently."""
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,14 +66,36 @@ def _session(path: Path) -> Any:
 
 
 def _matrix(path: Path, _: Sequence[str], task: Task, __: Collection[str]) -> Runtime:
-    """The graph that reads a matrix."""
+    """The graph that reads a matrix; a single row goes through memory that is bound once, which halves the call."""
     session, wanted = _session(path), [matrix.OUTPUT]
+    bound = _Bound(session)
 
     def run(inputs: Inputs) -> Array:
-        answers: Array = session.run(wanted, {matrix.INPUT: inputs})[0]
+        answers: Array = bound.run(inputs) if len(inputs) == 1 else session.run(wanted, {matrix.INPUT: inputs})[0]
         return answers[:, 0] if task == "regression" else answers
 
     return run
+
+
+class _Bound(threading.local):
+    """One row's input and answer in each thread."""
+
+    def __init__(self, session: Any) -> None:
+        import onnxruntime
+
+        width = session.get_inputs()[0].shape[1]
+        self._session, self._input = session, np.zeros((1, width), "float32")
+        answer = session.run([matrix.OUTPUT], {matrix.INPUT: self._input})[0]
+        self._answer = onnxruntime.OrtValue.ortvalue_from_numpy(answer)
+        self._binding = session.io_binding()
+        self._binding.bind_cpu_input(matrix.INPUT, self._input)
+        self._binding.bind_ortvalue_output(matrix.OUTPUT, self._answer)
+
+    def run(self, inputs: Inputs) -> Array:
+        self._input[:] = inputs
+        self._session.run_with_iobinding(self._binding)
+        answers: Array = self._answer.numpy()  # a copy
+        return answers
 
 
 def _onnx(path: Path, names: Sequence[str], task: Task, _: Collection[str]) -> Runtime:

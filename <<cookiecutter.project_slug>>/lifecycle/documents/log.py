@@ -20,8 +20,8 @@ def version(path: str) -> str:
 
 
 def hour(moment: datetime) -> str:
-    """The folder of an hour, below a version or the labels; its name sorts by time."""
-    return moment.strftime(HOUR)
+    """The folder of an hour, below a version or the labels; its name sorts by time, and HOUR parses it."""
+    return f"hour={moment.isoformat(timespec='hours')[:13]}"
 
 
 def report(version: str, moment: datetime) -> str:

@@ -1,6 +1,7 @@
 """Writes the answers to rows as JSON, once for the caller and the log."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import orjson
@@ -25,3 +26,14 @@ class Form:
         rows = table[2:-2].split(b"],[")
         forms = self._forms
         return [forms[code] % tuple(row.split(b",")) for code, row in zip(found.labels.tolist(), rows, strict=True)]
+
+
+class Answered:
+    """The predictions of one request, and the JSON of each, made when it is first needed."""
+
+    def __init__(self, predictions: Predictions, form: Form) -> None:
+        self.predictions, self._form = predictions, form
+
+    @cached_property
+    def rows(self) -> list[bytes]:
+        return self._form.rows(self.predictions)

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from lifecycle.artifact.predictor import Predictions
 from lifecycle.artifact.requests import Columns, RequestError, named, shown
 from lifecycle.serving import bounds
+from lifecycle.serving.answers import Answered
 
 WANTED = "send jsonData with a list of rows or an object of columns, or data with names and ndarray or tensor."
 
@@ -54,7 +54,7 @@ def columns(message: dict[str, Any], fits: Fits) -> Columns:
     if not isinstance(block, dict):
         raise RequestError("body", f"The body has neither jsonData nor data; {WANTED}")
     names = block.get("names")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or set(map(type, names)) != {str}:
         raise RequestError("body", f"data.names is not a list of column names; {WANTED}")
     if len(set(names)) != len(names):
         raise RequestError("column", "data.names lists a column twice; list each column once.")
@@ -67,9 +67,9 @@ def _objects(rows: list[Any], fits: Fits) -> Columns:
     """Columns from a list of rows, with a fast path for rows that all have the same columns."""
     if not rows:
         raise RequestError("shape", "jsonData has no row; send at least one.")
-    for index, row in enumerate(rows):
-        if type(row) is not dict:
-            raise RequestError("shape", f"Row {index} is not an object of column names and values.")
+    if set(map(type, rows)) != {dict}:
+        index = next(index for index, row in enumerate(rows) if type(row) is not dict)
+        raise RequestError("shape", f"Row {index} is not an object of column names and values.")
     fits(len(rows), rows[0])
     names = list(rows[0])
     try:
@@ -108,11 +108,11 @@ def _table(rows: Any, width: int, fits: Fits) -> Iterable[Sequence[Any]]:
     if not isinstance(rows, list) or not rows:
         raise RequestError("shape", "data.ndarray is not a list with at least one row.")
     fits(len(rows), ())
-    for index, row in enumerate(rows):
-        if not isinstance(row, list) or len(row) != width:
-            raise RequestError(
-                "shape", f"Row {index} of data.ndarray is not a list of {width} values, one for each of data.names."
-            )
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
+        index = next(index for index, row in enumerate(rows) if type(row) is not list or len(row) != width)
+        raise RequestError(
+            "shape", f"Row {index} of data.ndarray is not a list of {width} values, one for each of data.names."
+        )
     return zip(*rows, strict=True)
 
 
@@ -128,12 +128,11 @@ def _tensor(block: Any, width: int, fits: Fits) -> Iterable[Sequence[Any]]:
     return [values[index::width] for index in range(width)]
 
 
-def answer(
-    message: dict[str, Any], found: Predictions, rows: Sequence[bytes], classes: Sequence[str], meta: dict[str, Any]
-) -> bytes:
-    """The answer in the request's own form, with `rows` in JSON; with `data`, the labels are in the tags."""
+def answer(message: dict[str, Any], answered: Answered, classes: Sequence[str], meta: dict[str, Any]) -> bytes:
+    """The answer in the request's own form; with `data`, the labels are in the tags."""
     if message.get("jsonData") is not None:
-        return b'{"jsonData":[' + b",".join(rows) + b'],"meta":' + orjson.dumps(meta) + b"}"
+        return b'{"jsonData":[' + b",".join(answered.rows) + b'],"meta":' + orjson.dumps(meta) + b"}"
+    found = answered.predictions
     data: dict[str, Any] = {"names": list(classes) or ["prediction"]}
     table = (found.labels[:, None] if found.probabilities is None else found.probabilities).tolist()
     if "tensor" in message["data"]:

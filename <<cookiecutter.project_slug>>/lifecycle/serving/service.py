@@ -5,19 +5,19 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from lifecycle import InputError
 from lifecycle.artifact import golden
-from lifecycle.artifact.predictor import Predictions, Predictor
+from lifecycle.artifact.predictor import Predictor
 from lifecycle.artifact.requests import Columns, RequestError
 from lifecycle.config import Config
 from lifecycle.privacy.hidden import Veil, hidden
-from lifecycle.serving import answers, bounds, log, messages, openinference
+from lifecycle.serving import bounds, log, messages, openinference
+from lifecycle.serving.answers import Answered, Form
 from lifecycle.serving.retention import SHIPPED, Retention
 from lifecycle.serving.telemetry import Telemetry
 from lifecycle.serving.writer import LogFile, Together
@@ -47,8 +47,7 @@ ROOM = 10  # of the largest requests that the log must have room for, or the ser
 type Kept = Future[OSError | None]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A body and its status; `header` is the number of JSON bytes when binary tensors follow them.
 
     One with `kept` may leave when that is done, as `settled` says.
@@ -99,18 +98,18 @@ class Service:
         classes = self.predictor.model.classes
         self._positive = {"positive": classes[1]} if len(classes) == 2 else {}
         self._tags = {"version": self.predictor.model.version, **self._positive}
-        self._form = answers.Form(classes)
+        self._form = Form(classes)
 
     def predict(self, content: bytes, identity: str | None) -> Answer:
         """Answer a message of Seldon's protocol."""
 
         def answered() -> Answer:
             message = messages.decode(content, self._values)
-            request, found, rows, kept = self._answered(
+            request, found, kept = self._answered(
                 messages.columns(message, self._fits), messages.identity(message) or identity
             )
             meta = {"puid": request, "requestPath": self._path, "tags": self._tags}
-            return Answer(messages.answer(message, found, rows, self.predictor.model.classes, meta), kept=kept)
+            return Answer(messages.answer(message, found, self.predictor.model.classes, meta), kept=kept)
 
         return self._guarded("seldon", answered)
 
@@ -122,9 +121,9 @@ class Service:
         def answered() -> Answer:
             self.known(name, version)
             inference = openinference.read(content, header, self.predictor, self._fits, self._values)
-            request, found, _, kept = self._answered(inference.columns, identity)
+            request, found, kept = self._answered(inference.columns, identity)
             parameters = {"puid": request, "requestPath": self._path, **self._positive}
-            body, size = openinference.answer(inference, found, self.predictor, parameters)
+            body, size = openinference.answer(inference, found.predictions, self.predictor, parameters)
             return Answer(body, header=size, kept=kept)
 
         return self._guarded("v2", answered)
@@ -134,7 +133,8 @@ class Service:
 
         def answered() -> Answer:
             request, truth = messages.truth(messages.decode(content, self._values))
-            self._check(request, len(truth))
+            _check(request)
+            self._fits(len(truth), ())
             self._check_labels(truth)
             now = log.utc_now()
             kept = self._append(self._labels, log.truths(request, truth, now), now)
@@ -153,35 +153,30 @@ class Service:
             if not classes and (not isinstance(label, int | float) or isinstance(label, bool)):
                 raise RequestError("value", f"Row {row} of truth is not a number; the model predicts one.")
 
-    def _answered(self, columns: Columns, identity: str | None) -> tuple[str, Predictions, list[bytes], Kept | None]:
+    def _answered(self, columns: Columns, identity: str | None) -> tuple[str, Answered, Kept | None]:
         """Predict, and log before answering."""
         request = identity or os.urandom(16).hex()
-        self._check(request, len(next(iter(columns.values()))))
+        _check(request)
         if request.startswith(golden.REQUEST) and not self.predictor.is_golden(columns):
             raise RequestError(
                 "body", f"The request's identity begins with {golden.REQUEST}, which hides golden rows; choose another."
             )
         inputs = self.predictor.inputs(columns)
-        found, written = self.predictor.predict(inputs), None
-        rows = self._form.rows(found)
+        found, written = Answered(self.predictor.predict(inputs), self._form), None
         if self.limits.log.enabled:
             now = log.utc_now()
             kept = self._veil.over(self.predictor.logged(columns, inputs))
-            lines = log.lines(request, self.predictor.model, kept, rows, now, self._logged)
+            lines = log.lines(request, self.predictor.model, kept, found.rows, now, self._logged)
             written = self._append(self._predictions, lines, now)
-        self.telemetry.predicted(found)
-        return request, found, rows, written
+        self.telemetry.predicted(found.predictions)
+        return request, found, written
 
     def _fits(self, count: int, names: Collection[str]) -> None:
         """Judge a table by its size before it is made; raises RequestError."""
         if count > self.limits.rows:
             raise RequestError("size", f"The request has {count} rows; send at most {self.limits.rows} at a time.")
-        self.predictor.known(names)
-
-    def _check(self, identity: str, count: int) -> None:
-        self._fits(count, ())
-        if len(identity) > IDENTITY:
-            raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
+        if names:
+            self.predictor.known(names)
 
     def _append(self, to: LogFile, lines: bytes, now: datetime) -> Kept | None:
         """Write to the log; what is returned is done when the lines are on the disk, if they have to be."""
@@ -228,7 +223,7 @@ class Service:
             traceback.print_exc()
             return self.refuse(RequestError("fault", "The service failed on this request; tell its team."), protocol)
         if answer.kept:
-            return replace(answer, protocol=protocol, begun=begin)
+            return answer._replace(protocol=protocol, begun=begin)
         self.telemetry.answered(protocol, perf_counter() - begin)
         return answer
 
@@ -270,6 +265,11 @@ class Service:
             self.retention.close()
         self._predictions.close()
         self._labels.close()
+
+
+def _check(identity: str) -> None:
+    if len(identity) > IDENTITY:
+        raise RequestError("body", f"The request's identity has more than {IDENTITY} characters; shorten it.")
 
 
 def _say(sentence: str) -> None:

@@ -73,7 +73,7 @@ class LogFile:
     def _check(self) -> None:
         """Raise OSError if the file was removed or replaced: what is written to it is lost."""
         try:
-            there = _identity(self._path.stat()) == self._identity
+            there = _identity(os.stat(self._path)) == self._identity  # noqa: PTH116 - a request waits for it
         except FileNotFoundError:
             there = False
         if not there:

@@ -321,7 +321,7 @@ def test_what_the_model_raises_is_a_counted_sentence_and_a_fault_of_ours_is_coun
     def fail(*_: Any) -> None:
         raise RuntimeError("Found unknown categories\n" * 100)
 
-    monkeypatch.setattr(own.service.predictor, "_run", fail)
+    monkeypatch.setattr(own.service.predictor, "run", fail)
     for path, body in ((URL, {"jsonData": ROWS}), (INFER, {"inputs": TENSORS})):
         answer = own.post(path, json=body)
         assert (answer.status_code, "The model fails on these rows (RuntimeError: Found" in answer.text) == (400, True)
