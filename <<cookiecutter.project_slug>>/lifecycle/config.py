@@ -251,14 +251,22 @@ class PredictionLog(Strict):
 
 class Serve(Strict):
     """The HTTP service: server, port (Seldon's operator may override it), the largest request in rows and bytes, and
-    whether to accept categories unseen in training as unknown or refuse them."""
+    whether to accept categories unseen in training as unknown or refuse them. Its `workers` are processes that share
+    the port, one for each core that a pod may use."""
 
     server: Literal["asgi", "seldon-core"]
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     port: Annotated[int, Field(ge=1, le=65535)]
     rows: Annotated[int, Field(ge=1)]
     bytes: Annotated[int, Field(ge=1)]
     unknown_categories: Literal["accept", "refuse"]
     log: PredictionLog
+
+    @model_validator(mode="after")
+    def _workers_share(self) -> Self:
+        if self.workers > 1 and self.server != "asgi":
+            raise ValueError("several workers need server: asgi; set workers to 1, or change the server")
+        return self
 
 
 class AlertRule(Strict):

@@ -36,10 +36,11 @@ def make(folder: Path) -> Sample:
     own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
     seconds(["make", "--silent", "-C", str(PROJECT), "data", "train", f"BUILD={build}"], own)
     seconds([f"{train}/bin/python", str(COPIES), str(PROJECT / "config.yaml"), str(build), str(folder)], own, folder)
-    kinds = (("on", "asgi", True), ("durable", "asgi", True), ("off", "asgi", False), ("seldon", "seldon-core", False))
-    for name, server, logged in kinds:
+    kinds = (("on", True), ("durable", True), ("off", False), ("two", False), ("seldon", False))
+    for name, logged in kinds:
         document = yaml.safe_load((PROJECT / "config.yaml").read_text())
-        document["serve"]["server"] = server
+        document["serve"]["server"] = "seldon-core" if name == "seldon" else "asgi"
+        document["serve"]["workers"] = 2 if name == "two" else 1
         document["serve"]["log"] |= {"enabled": logged, "durable": name == "durable"}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
     # MLServer needs its own folder.

@@ -56,6 +56,7 @@ def servers(folder: Path) -> dict[str, Server]:
         "off": ours("ours, without its log", "serve", "off", folder),
         "on": ours("ours", "serve", "on", folder),
         "empty": ours("an empty application on our server", "serve", "off", folder, [str(RIVALS / "empty.py")]),
+        "two": ours("ours with two workers, without its log", "serve", "two", folder),
         "tuned": ours("ours in Seldon's wrapper, without its log", "seldon", "seldon", folder),
         "stock": _stock("Seldon's wrapper, ONNX", "seldon-onnx", "stock_onnx.StockOnnx", onnx),
         "sklearn": _stock("Seldon's wrapper, scikit-learn", "seldon-sklearn", "stock_sklearn.StockSklearn", pickled),

@@ -77,6 +77,9 @@ def _compared(key: str, middle: Callable[[str, str], float]) -> str:
         return ""
     if key == "on":
         return f"; {middle('on', 'rate') / middle('off', 'rate'):.0%} of those without its log"
+    if key == "two":
+        rate, cpu = (middle("two", name) / middle("off", name) for name in ("rate", "cpu"))
+        return f"; {rate:.2f} times the requests of one worker, {cpu:.2f} of its CPU for each"
     if key == "tuned":
         return f"; {middle('tuned', 'rate') / middle('stock', 'rate'):.1f} times Seldon's wrapper, ONNX"
     rate, p99 = middle("off", "rate") / middle(key, "rate"), middle(key, "p99") / middle("off", "p99")

@@ -12,6 +12,8 @@ from typing import Any, cast
 import uvicorn
 
 from lifecycle import InputError, config
+from lifecycle.artifact import directory
+from lifecycle.serving import workers
 from lifecycle.serving.application import application
 from lifecycle.serving.connections import Crowd, Protocol
 from lifecycle.serving.service import Service
@@ -29,20 +31,6 @@ def _ports(environment: Mapping[str, str], own: int) -> list[int]:
         raise InputError(
             f"A PREDICTIVE_UNIT_*_PORT environment variable is not a number ({error}); correct or unset it."
         ) from error
-
-
-def listener(port: int) -> socket.socket:
-    """A socket on the port; raises InputError when it is taken."""
-    found = socket.socket(proto=socket.IPPROTO_TCP)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind(("0.0.0.0", port))  # noqa: S104 - a container is reached from outside
-    except OSError as error:
-        found.close()
-        raise InputError(
-            f"Port {port} is taken ({error.strerror}); stop its listener, or change serve.port."
-        ) from error
-    return found
 
 
 def server(service: Service, environment: Mapping[str, str]) -> uvicorn.Server:
@@ -63,12 +51,25 @@ def server(service: Service, environment: Mapping[str, str]) -> uvicorn.Server:
 
 def run(settings: config.Config, model: Path, folder: Path) -> str:
     """Serve until SIGTERM; raises InputError when the model is missing, damaged or answers its golden rows wrongly."""
-    environment = dict(os.environ)
-    service = Service(model, folder, settings, environment)
+    environment, count = dict(os.environ), settings.serve.workers
+    if listeners := workers.inherited(environment):
+        return _answer(Service(model, folder, settings, environment), listeners, environment)
     ports = _ports(environment, settings.serve.port)
-    listeners = [listener(port) for port in ports]
     where = f"predictions in {folder}" if settings.serve.log.enabled else "predictions are not logged"
+    if count > 1:
+        version = directory.load(model).version
+        apart = workers.listeners(ports, count)
+        print(f"serve: {version} on port {ports[0]} with {count} workers, {where}", flush=True)
+        workers.run(apart)
+        return f"stopped {version}"
+    service = Service(model, folder, settings, environment)
+    listeners = workers.listeners(ports)[0]
     print(f"serve: {service.predictor.model.version} on port {ports[0]}, {where}", flush=True)
+    return _answer(service, listeners, environment)
+
+
+def _answer(service: Service, listeners: list[socket.socket], environment: Mapping[str, str]) -> str:
+    """Answer requests in this process until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn re-raises SIGTERM after shutdown
     if service.retention:
         service.retention.start()

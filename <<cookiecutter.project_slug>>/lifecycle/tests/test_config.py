@@ -78,6 +78,7 @@ def refused(values: object, folder: Path) -> str:
         ),
         ("monitor.metrics", ["mae"], "monitor.metrics names mae; allowed are accuracy"),
         ("monitor.alert.windows", 4, "windows (4) cannot exceed of (3)"),
+        ("serve.workers", 0, "greater than or equal to 1"),
         ("monitor.alert.quiet", 1, "quiet chooses windows and of; remove of and windows, or quiet"),
         (
             "promote.freeze",
@@ -104,6 +105,13 @@ def test_regression_has_no_calibration_to_gate(tmp_path: Path) -> None:
     made = document("regression", Path("tiny.parquet"), "0" * 64)
     made["gates"].append({"kind": "calibration", "bound": 0.1})
     assert "calibration, which regression does not have" in refused(made, tmp_path)
+
+
+def test_only_our_own_server_has_several_workers(tmp_path: Path) -> None:
+    made = changed("serve.server", "seldon-core")
+    assert config.Config.model_validate(made).serve.workers == 1
+    made["serve"]["workers"] = 2
+    assert "several workers need server: asgi; set workers to 1, or change the server" in refused(made, tmp_path)
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
