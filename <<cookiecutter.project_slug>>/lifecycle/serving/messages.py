@@ -4,14 +4,16 @@ Source: https://docs.seldon.io/projects/seldon-core/en/v1/reference/apis/externa
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
 import orjson
 
+from lifecycle.artifact.predictor import Predictions
 from lifecycle.artifact.requests import Columns, RequestError, named, shown
 from lifecycle.serving import bounds
-from lifecycle.serving.answers import Answered
 
 WANTED = "send jsonData with a list of rows or an object of columns, or data with names and ndarray or tensor."
 
@@ -126,6 +128,36 @@ def _tensor(block: Any, width: int, fits: Fits) -> Iterable[Sequence[Any]]:
         raise RequestError("shape", f"data.tensor has {len(values)} values, which do not fit the shape {shown(shape)}.")
     fits(shape[0], ())
     return [values[index::width] for index in range(width)]
+
+
+class Form:
+    """The JSON of an answer to one row: the prediction and, of a model with classes, the probability of each."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        names = [orjson.dumps(name).replace(b"%", b"%%") for name in classes]
+        shares = b",".join(name + b":%b" for name in names)
+        self._forms = [b'{"prediction":' + name + b',"probabilities":{' + shares + b"}}" for name in names]
+
+    def rows(self, found: Predictions) -> list[bytes]:
+        """The answers in their order."""
+        if found.probabilities is None:
+            values = orjson.dumps(found.labels, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+            return [b'{"prediction":%b}' % value for value in values]
+        table = orjson.dumps(np.ascontiguousarray(found.probabilities), option=orjson.OPT_SERIALIZE_NUMPY)
+        rows = table[2:-2].split(b"],[")
+        forms = self._forms
+        return [forms[code] % tuple(row.split(b",")) for code, row in zip(found.labels.tolist(), rows, strict=True)]
+
+
+class Answered:
+    """The predictions of one request, and the JSON of each, made when it is first needed."""
+
+    def __init__(self, predictions: Predictions, form: Form) -> None:
+        self.predictions, self._form = predictions, form
+
+    @cached_property
+    def rows(self) -> list[bytes]:
+        return self._form.rows(self.predictions)
 
 
 def answer(message: dict[str, Any], answered: Answered, classes: Sequence[str], meta: dict[str, Any]) -> bytes:

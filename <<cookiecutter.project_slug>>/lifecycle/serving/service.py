@@ -17,7 +17,7 @@ from lifecycle.artifact.requests import Columns, RequestError
 from lifecycle.config import Config
 from lifecycle.privacy.hidden import Veil, hidden
 from lifecycle.serving import bounds, log, messages, openinference
-from lifecycle.serving.answers import Answered, Form
+from lifecycle.serving.messages import Answered, Form
 from lifecycle.serving.retention import SHIPPED, Retention
 from lifecycle.serving.telemetry import Telemetry
 from lifecycle.serving.writer import LogFile, Together

@@ -17,7 +17,7 @@ from lifecycle.serving.workers import SHARED
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
-class Space(Collector):
+class Room(Collector):
     """The space for the prediction log, looked at when it is asked for."""
 
     def __init__(self, retention: Retention) -> None:
@@ -33,7 +33,7 @@ class Telemetry:
     """The metrics of one process, or the sums of all workers: its predictor and, if it logs, the space for the log."""
 
     def __init__(self, predictor: Predictor, retention: Retention | None) -> None:
-        self._registry, self._space = CollectorRegistry(), Space(retention) if retention else None
+        self._registry, self._space = CollectorRegistry(), Room(retention) if retention else None
         if SHARED not in os.environ:  # the container's metrics have those of several processes
             ProcessCollector(registry=self._registry)
         if self._space:
