@@ -74,9 +74,18 @@ def run(sockets: Sequence[Sequence[socket.socket]]) -> None:
             next(one for one in workers if one.pid == ended).returncode = os.waitstatus_to_exitcode(status)
         finally:
             stop()
-            codes = [worker.wait() for worker in workers]
+            codes = [_ended(worker) for worker in workers]
             for number, handler in before.items():
                 signal.signal(number, handler)
     if alone:
         code = next((code for code in codes if code not in (0, -signal.SIGTERM)), 0)
         raise InputError(f"A worker of the service ended with code {code}; the lines above say why.")
+
+
+def _ended(worker: "subprocess.Popen[bytes]") -> int:
+    """The code of a worker that was told to end; one that was just beginning may not have heard it."""
+    while True:
+        try:
+            return worker.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            worker.terminate()
