@@ -23,7 +23,7 @@ def covered(known_rows: int, rows: int = 1000) -> dict[str, tuple[float, float]]
     generator, near = np.random.default_rng(0), dict[str, Any]()
     for _ in range(DRAWN):
         known, asked = (coverage(generator, count) for count in (known_rows, rows))
-        (found,) = cbpe.estimated(known, [asked])
+        found = cbpe.taught(known)(asked)
         for metric in MONITORED["binary_classification"]:
             (value, _), (truth, _) = (chances.measure(metric, one) for one in (found, asked))
             error = np.sqrt(np.mean(chances.measure(metric, known)[1] ** 2))

@@ -62,15 +62,16 @@ def claims(frame: pd.DataFrame, classes: Sequence[str]) -> Claims:
     return Claims(truth, _columns(frame, classes, "prediction"), score)
 
 
-def estimated(known: Claims, asked: Sequence[Claims]) -> list[Claims]:
-    """The answers with the chances that the known rows teach; of several classes they sum to 1."""
-    taught = [calibration(score, truth) for score, truth in zip(known.score.T, known.chance.T, strict=True)]
-    found = []
-    for one in asked:
-        chance = np.column_stack([teach(score) for teach, score in zip(taught, one.score.T, strict=True)])
-        if len(taught) > 1:
+def taught(known: Claims) -> Callable[[Claims], Claims]:
+    """Gives answers the chances that the known rows teach; of several classes they sum to 1."""
+    lessons = [calibration(score, truth) for score, truth in zip(known.score.T, known.chance.T, strict=True)]
+
+    def estimated(one: Claims) -> Claims:
+        chance = np.column_stack([teach(score) for teach, score in zip(lessons, one.score.T, strict=True)])
+        if len(lessons) > 1:
             total = chance.sum(axis=1, keepdims=True)
-            even = np.full(chance.shape, 1 / len(taught))
+            even = np.full(chance.shape, 1 / len(lessons))
             chance = np.divide(chance, total, out=even, where=total != 0)
-        found.append(Claims(chance, one.answered, one.score))
-    return found
+        return Claims(chance, one.answered, one.score)
+
+    return estimated

@@ -36,13 +36,10 @@ def regressor(categories: Sequence[int]) -> Any:
     return HistGradientBoostingRegressor(categorical_features=list(categories), early_stopping=False, random_state=0)
 
 
-def estimated(
-    known: pd.DataFrame,
-    asked: Sequence[pd.DataFrame],
-    metrics: Sequence[str],
-    features: Sequence[str],
-) -> list[dict[str, Array]]:
-    """By frame and metric, each row's expected loss, from its features and its prediction; never below 0."""
+def taught(
+    known: pd.DataFrame, metrics: Sequence[str], features: Sequence[str]
+) -> Callable[[pd.DataFrame], dict[str, Array]]:
+    """Gives by metric each row's expected loss, from its features and its prediction; never below 0."""
     if len(known) > LEARNT:
         known = known.sample(LEARNT, random_state=0)
     features = [name for name in features if known[name].notna().any()]  # an empty column would end the fit
@@ -57,8 +54,9 @@ def estimated(
 
     given, places = inputs(known), [place for place, name in enumerate(features) if name in texts]
     models = {metric: regressor(places).fit(given, losses(known, metric)) for metric in metrics}
-    found = []
-    for frame in asked:
+
+    def estimated(frame: pd.DataFrame) -> dict[str, Array]:
         rows = inputs(frame)
-        found.append({metric: np.maximum(model.predict(rows), 0) for metric, model in models.items()})
-    return found
+        return {metric: np.maximum(model.predict(rows), 0) for metric, model in models.items()}
+
+    return estimated

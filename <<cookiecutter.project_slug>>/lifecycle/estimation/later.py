@@ -28,7 +28,7 @@ def since(
     """
     places = [[*series.parts(frame).values()] for frame in (known, told)]
     spans = [span for frame in (known, told) for span in series.spans(frame).values()]
-    (measure,) = own.expected(known, [told], task, classes, watching.metrics, features)
+    measure = own.expected(known, task, classes, watching.metrics, features)(told)
     certain, spreads = (
         [own.certain(frame, task, classes) for frame in (known, told)],
         own.spreads(known, task, classes, watching.metrics),

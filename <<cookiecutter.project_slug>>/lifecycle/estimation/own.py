@@ -14,6 +14,8 @@ from lifecycle.tasks import Task, sign
 
 # A metric of the rows at these places.
 type Measure = Callable[[str, Array], float]
+# The windows of the log's rows, and the reference's.
+type Watch = Callable[[pd.DataFrame], list[Window]]
 
 
 def certain(frame: pd.DataFrame, task: Task, classes: Sequence[str]) -> Measure:
@@ -31,95 +33,102 @@ def certain(frame: pd.DataFrame, task: Task, classes: Sequence[str]) -> Measure:
 
 
 def expected(
-    known: pd.DataFrame,
-    asked: Sequence[pd.DataFrame],
-    task: Task,
-    classes: Sequence[str],
-    metrics: Sequence[str],
-    features: Sequence[str],
-) -> list[Measure]:
-    """The performance to expect of each frame, from what came true of the known rows."""
+    known: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str], features: Sequence[str]
+) -> Callable[[pd.DataFrame], Measure]:
+    """The performance to expect of a frame, from what came true of the known rows."""
+    if task == "regression":
+        losses = dle.taught(known, metrics, features)
 
-    def of_losses(found: Mapping[str, Array]) -> Measure:
-        return lambda metric, places: dle.measure(metric, found[metric][places])[0]
+        def of_losses(frame: pd.DataFrame) -> Measure:
+            found = losses(frame)
+            return lambda metric, places: dle.measure(metric, found[metric][places])[0]
 
-    def of_chances(found: chances.Claims) -> Measure:
+        return of_losses
+    chance = cbpe.taught(cbpe.claims(known, classes))
+
+    def of_chances(frame: pd.DataFrame) -> Measure:
+        found = chance(cbpe.claims(frame, classes))
         return lambda metric, places: chances.measure(metric, found.at(places))[0]
 
-    if task == "regression":
-        return list(map(of_losses, dle.estimated(known, asked, metrics, features)))
-    answers = [cbpe.claims(frame, classes) for frame in asked]
-    return list(map(of_chances, cbpe.estimated(cbpe.claims(known, classes), answers)))
+    return of_chances
 
 
 def _performance(
     kind: Literal["estimated", "realised"],
-    frames: tuple[pd.DataFrame, pd.DataFrame],
+    reference: pd.DataFrame,
     metrics: Sequence[str],
     usual: Measure,
-    measures: Sequence[Measure],
-) -> list[Window]:
+    measure: Callable[[pd.DataFrame], Measure],
+) -> Watch:
     """Windows of each metric, bounded by what came true in the reference windows."""
-    parts, spans = [series.parts(frame) for frame in frames], [series.spans(frame) for frame in frames]
-    found = []
+    parts, limits = series.parts(reference), dict[str, tuple[float, float]]()
     for metric in metrics:
         most = float("inf") if metric in dle.LOSSES else 1.0
-        limits = series.bounds([usual(metric, places) for places in parts[0].values()], 0.0, most)
-        for own, span, measure in zip(parts, spans, measures, strict=True):
-            for chunk, places in own.items():
-                value, known = measure(metric, places), own is parts[0]
-                found.append(series.window(kind, metric, None, known, span[chunk], value, limits, sign(metric)))
-    return found
+        limits[metric] = series.bounds([usual(metric, places) for places in parts.values()], 0.0, most)
+
+    def windows(frame: pd.DataFrame, known: bool) -> dict[str, list[Window]]:
+        spans, value = series.spans(frame), measure(frame)
+        return {
+            metric: [
+                series.window(
+                    kind, metric, None, known, spans[chunk], value(metric, places), limits[metric], sign(metric)
+                )
+                for chunk, places in series.parts(frame).items()
+            ]
+            for metric in metrics
+        }
+
+    before = windows(reference, known=True)
+
+    def watch(analysis: pd.DataFrame) -> list[Window]:
+        after = windows(analysis, known=False)
+        return [one for metric in metrics for one in (*before[metric], *after[metric])]
+
+    return watch
 
 
 def estimated(
-    reference: pd.DataFrame,
-    analysis: pd.DataFrame,
-    task: Task,
-    classes: Sequence[str],
-    metrics: Sequence[str],
-    features: Sequence[str],
-) -> list[Window]:
+    reference: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str], features: Sequence[str]
+) -> Watch:
     """Performance estimated from predictions; the frames hold chunk, features, prediction and probabilities."""
-    measures = expected(reference, (reference, analysis), task, classes, metrics, features)
-    return _performance("estimated", (reference, analysis), metrics, certain(reference, task, classes), measures)
+    measure = expected(reference, task, classes, metrics, features)
+    return _performance("estimated", reference, metrics, certain(reference, task, classes), measure)
 
 
-def realised(
-    reference: pd.DataFrame, analysis: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str]
-) -> list[Window]:
+def realised(reference: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str]) -> Watch:
     """Performance against the labels received so far."""
-    measures = [certain(frame, task, classes) for frame in (reference, analysis)]
-    return _performance("realised", (reference, analysis), metrics, measures[0], measures)
+    usual = certain(reference, task, classes)
+    return _performance("realised", reference, metrics, usual, lambda frame: certain(frame, task, classes))
 
 
-def drift(
-    reference: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str], outputs: Sequence[str]
-) -> list[Window]:
+def drift(reference: pd.DataFrame, features: Sequence[str], outputs: Sequence[str]) -> Watch:
     """Distance from the reference for each column, and for all features together: a diagnosis, never an alert."""
-    frames = (reference, analysis)
-    parts, spans = [series.parts(frame) for frame in frames], [series.spans(frame) for frame in frames]
-    values: dict[tuple[str, str | None], list[dict[int, float]]] = {}
-    for name in (*features, *outputs):
-        measure, columns = distance(reference[name]), [frame[name] for frame in frames]
-        values["jensen_shannon", name] = [
-            {chunk: measure(column.iloc[places]) for chunk, places in own.items()}
-            for column, own in zip(columns, parts, strict=True)
+    distances = {name: distance(reference[name]) for name in (*features, *outputs)}
+    rebuilt = reconstruction(reference, features) if len(features) > 1 else None
+
+    def values(frame: pd.DataFrame) -> dict[tuple[str, str | None], dict[int, float]]:
+        parts, found = series.parts(frame), dict[tuple[str, str | None], dict[int, float]]()
+        for name, measure in distances.items():
+            column = frame[name]
+            found["jensen_shannon", name] = {chunk: measure(column.iloc[own]) for chunk, own in parts.items()}
+        if rebuilt:
+            error = rebuilt(frame)
+            found["reconstruction_error", None] = {chunk: float(error[own].mean()) for chunk, own in parts.items()}
+        return found
+
+    before = values(reference)
+    limits = {key: series.bounds(own.values(), 0.0, float("inf")) for key, own in before.items()}
+
+    def watch(analysis: pd.DataFrame) -> list[Window]:
+        spans, after = [series.spans(frame) for frame in (reference, analysis)], values(analysis)
+        return [
+            series.window("drift", *key, found is before, span[chunk], value, limits[key], -1)
+            for key in before
+            for found, span in zip((before, after), spans, strict=True)
+            for chunk, value in found[key].items()
         ]
-    if len(features) > 1:
-        rebuilt = [reconstruction(reference, features)(frame) for frame in frames]
-        values["reconstruction_error", None] = [
-            {chunk: float(error[places].mean()) for chunk, places in own.items()}
-            for error, own in zip(rebuilt, parts, strict=True)
-        ]
-    found = []
-    for (metric, column), both in values.items():
-        limits = series.bounds(both[0].values(), 0.0, float("inf"))
-        for own, span in zip(both, spans, strict=True):
-            for chunk, value in own.items():
-                known = own is both[0]
-                found.append(series.window("drift", metric, column, known, span[chunk], value, limits, -1))
-    return found
+
+    return watch
 
 
 def errors(

@@ -48,7 +48,7 @@ def walk(
     expected: list[own.Measure] = []
     for begin in steps:
         before = known.iloc[np.concatenate(places[:begin])]
-        (measure,) = own.expected(before, [known], task, classes, watching.metrics, features)
+        measure = own.expected(before, task, classes, watching.metrics, features)(known)
         expected += [measure] * (min(begin + steps.step, count) - begin)
     certain, spreads = own.certain(known, task, classes), own.spreads(known, task, classes, watching.metrics)
     tracks = []

@@ -37,7 +37,7 @@ def characteristic(
     rule, parts = watching.alert, series.parts(known)
     yearly = target.yearly(len(parts), known["time"].max() - known["time"].min())
     certain = own.certain(known, task, classes)
-    (expected,) = own.expected(known, [known], task, classes, rule.metrics, features)
+    expected = own.expected(known, task, classes, rule.metrics, features)(known)
     values, bounds = dict[tuple[str, Kind], Array](), dict[tuple[str, Kind], float]()
     for metric in rule.metrics:
         values[metric, "estimated"] = _defined([expected(metric, places) for places in parts.values()])

@@ -1,6 +1,6 @@
 """Bounds the parts of slices, which are many, so that together they raise no more false alerts than all rows do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -59,30 +59,42 @@ def _limited(window: Window, values: Array, rows: float, rule: AlertRule, many: 
     return window.model_copy(update={"low" if better > 0 else "high": limit, "outside": outside})
 
 
-def watched(
-    settings: Config,
-    frames: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
-    classes: Sequence[str],
-    features: Sequence[str],
-    rule: AlertRule,
-) -> tuple[list[Sliced], list[str]]:
-    """The slices of the reference's, the log's and the labelled rows with their bounds, and what to know of them.
+class Watched:
+    """The slices of `evaluate.slices` in the reference and, a piece at a time, in the log; none once that fails."""
 
-    The rule has the windows that were chosen for all rows, and as its target what is left to slices.
-    """
-    every, about = settings.evaluate.slices, (settings.task, classes, settings.monitor.alert.metrics)
+    def __init__(self, settings: Config, known: pd.DataFrame, classes: Sequence[str], features: Sequence[str]) -> None:
+        self._known, self._failed = known, list[str]()
+        about = settings.task, classes, settings.monitor.alert.metrics, features
+        every = settings.evaluate.slices
+        self._slices = self._attempted(lambda: slices.Slices(known, every, *about)) if every else None
 
-    def measure() -> list[tuple[list[Sliced], list[str]]]:
-        found, said = slices.measured(slices.rows(frames, *about, features), every, *about)
-        usual = frames[0].groupby("chunk")["time"]
-        many = target.COUNTED
+    def _attempted[T](self, call: Callable[[], T]) -> T | None:
+        found, failed = sound.attempted("Performance by slice", lambda: [call()])
+        self._failed += failed
+        return found[0] if found else None
+
+    def add(self, rows: pd.DataFrame) -> None:
+        own = self._slices
+        if own is not None and not self._failed:
+            self._attempted(lambda: own.add(rows))
+
+    def found(self, told: pd.DataFrame, rule: AlertRule) -> tuple[list[Sliced], list[str]]:
+        """The parts with their bounds, and what to know of them; `told` are the log's rows with labels.
+
+        The rule has the windows that were chosen for all rows, and as its target what is left to slices.
+        """
+        own = self._slices
+        if own is None or self._failed:
+            return [], self._failed
+        bound = self._attempted(lambda: self._bounded(*own.found(told), rule))
+        return bound or ([], self._failed)
+
+    def _bounded(self, found: list[Sliced], said: list[str], rule: AlertRule) -> tuple[list[Sliced], list[str]]:
+        usual, many = self._known.groupby("chunk")["time"], target.COUNTED
         if rule.quiet is not None:
             many = target.yearly(usual.ngroups, usual.max().max() - usual.min().min())
         limited, mute = bounded(found, rule, usual.ngroups, many)
-        return [(limited, [*said, *_undefined(limited), *mute])]
-
-    found, failed = sound.attempted("Performance by slice", measure) if every else ([], [])
-    return found[0] if found else ([], failed)
+        return limited, [*said, *_undefined(limited), *mute]
 
 
 def _undefined(sliced: Sequence[Sliced]) -> list[str]:

@@ -1,7 +1,7 @@
 """Measures whether the released model still performs: estimated without labels, realised with them."""
 
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -149,16 +149,16 @@ def _hidden(unseen: Mapping[str, bool | str], model: Model) -> list[str]:
     return [f"The log does not show {', '.join(names)} (data.features: log), so {what}."]
 
 
-def _unseen(known: pd.DataFrame, analysis: pd.DataFrame, features: Sequence[str]) -> list[str]:
+def _seen(rows: pd.DataFrame, features: Iterable[str]) -> set[str]:
+    """The features that have a value in any row."""
+    return {name for name in features if not (rows[name].isna() | (rows[name] == "")).all()}
+
+
+def _unseen(gone: Collection[str]) -> list[str]:
     """A warning about features that are empty in every row of the log, such as after a change of schema."""
-
-    def empty(rows: pd.DataFrame, name: str) -> bool:
-        return bool((rows[name].isna() | (rows[name] == "")).all())
-
-    gone = [name for name in features if empty(analysis, name) and not empty(known, name)]
     if not gone:
         return []
-    return [f"No row has a value in {', '.join(gone)}; check whether callers send another schema."]
+    return [f"No row has a value in {', '.join(sorted(gone))}; check whether callers send another schema."]
 
 
 def _track(
@@ -196,6 +196,8 @@ def summarise(
     own = settings.monitor
     begin = windows.begin(own.window, own.days, now)
     unseen = hidden(model, settings.data.features)
+    features = [column.name for column in model.columns if column.name not in unseen]
+    outputs = [f"probability_{name}" for name in model.classes] or ["prediction"]
     with tempfile.TemporaryDirectory() as folder, reader.connect(Path(folder)) as connection:
         counts = reader.load(connection, locations, model, begin, now, own.time == "caller", unseen)
         failed: list[str] = []
@@ -210,7 +212,7 @@ def summarise(
         known = _reference(connection, model, unseen, own, begin)
         late = windows.settle(connection, own.window)
         windows.cut(connection, "answered", own.window, own.sample, own.days)
-        analysis = reader.rows(connection, model, unseen)
+        rows, pieces = reader.pieces(connection, model, unseen)
         sampled = reader.count(connection, "select count(*) from cut where size > $1", [own.sample]) > 0
         connection.execute(
             "create table labelled as select answered.* from answered semi join labels using (request, row) "
@@ -228,23 +230,28 @@ def summarise(
         truths = reader.rows(connection, model, unseen)
         shares = windows.rest(connection, own.window, labelled.COMPARED)
         rest = reader.rows(connection, model, unseen)
-    found: list[Window] = []
-    features = [column.name for column in model.columns if column.name not in unseen]
-    outputs = [f"probability_{name}" for name in model.classes] or ["prediction"]
-
-    def measure(name: str, call: Callable[[], list[Window]]) -> None:
-        windows, told = sound.attempted(name, call)
-        found.extend(windows)
-        failed.extend(told)
-
+        by, about = (plain if own.estimator == "own" else nannyml), (model.task, model.classes, own.metrics)
+        limits = settings.data.features, own.alert.quality
+        estimated = sound.Measured("Estimated performance", lambda: by.estimated(known, *about, features))
+        drift = sound.Measured("Drift", lambda: by.drift(known, features, outputs))
+        means = sound.Measured("Outputs", lambda: quality.outputs(known, outputs))
+        wrong = sound.Measured("Quality", lambda: quality.measure(known, model, *limits))
+        parts = family.Watched(settings, known, model.classes, features) if len(known) and rows else None
+        gone = set(features)
+        for piece in pieces if len(known) else ():
+            progress.part("measuring the log's windows")
+            gone -= _seen(piece, gone)
+            for one in filter(None, (estimated, drift, means, wrong, parts)):
+                one.add(piece)
+    found: list[Window] = [*estimated.windows]
+    failed += estimated.told
     records, sliced = list[TrackRecord](), list[Sliced]()
     asked = rule = target.shared(own.alert, settings.evaluate.slices)
-    if len(known) and len(analysis):
-        progress.part("estimating the performance")
-        about, by = (model.task, model.classes, own.metrics), plain if own.estimator == "own" else nannyml
-        measure("Estimated performance", lambda: by.estimated(known, analysis, *about, features))
+    if parts:
         if len(truths):
-            measure("Realised performance", lambda: by.realised(known, truths, *about))
+            realised = sound.Measured("Realised performance", lambda: by.realised(known, *about))
+            realised.add(truths)
+            found, failed = [*found, *realised.windows], [*failed, *realised.told]
         found = plain.errors(found, known, *about)
         every = [*features, *outputs]
         tested, told_of = sound.attempted("Rows with labels", lambda: [labelled.unlike(truths, rest, every)])
@@ -258,21 +265,20 @@ def summarise(
         if known["chunk"].nunique() < FEWEST_WINDOWS:  # three standard deviations of so few are no bounds
             unbounded = {"low": None, "high": None, "outside": False}
             found = [window.model_copy(update=unbounded) for window in found]
-        progress.part("measuring drift and quality")
-        measure("Drift", lambda: by.drift(known, analysis, features, outputs))
+        found, failed = [*found, *drift.windows], [*failed, *drift.told]
         found, flat = sound.bounded(found)
         failed += flat
         found, rule = target.followed(found, asked)
         aimed = rule.model_copy(update={"quiet": asked.quiet})
-        sliced, told_of = family.watched(settings, (known, analysis, truths), model.classes, features, aimed)
+        sliced, told_of = parts.found(truths, aimed)
         failed += told_of
-        found += quality.outputs(known, analysis, outputs)
-        found += quality.measure(known, analysis, model, settings.data.features, own.alert.quality)
+        for measured in (means, wrong):
+            found, failed = [*found, *measured.windows], [*failed, *measured.told]
     judged = alerts.judge(found, rule) + alerts.judged(sliced, rule)
     latest = max((one for one in judged if one.holds and one.raised), key=lambda one: one.raised or "", default=None)
-    warnings = _warnings(model, counts, locations, known["chunk"].nunique(), len(analysis), own, begin)
+    warnings = _warnings(model, counts, locations, known["chunk"].nunique(), rows, own, begin)
     warnings += _aside(log, own.alert.aside) + _hidden(unseen, model)
-    warnings += _unseen(known, analysis, features) if len(analysis) else []
+    warnings += _unseen(gone & _seen(known, features)) if rows else []
     return Summary(
         name=model.metadata["name"],
         version=model.version,

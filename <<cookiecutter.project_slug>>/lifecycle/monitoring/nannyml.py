@@ -17,6 +17,7 @@ import pandas as pd
 
 from lifecycle.documents.summary import Kind, Window
 from lifecycle.estimation import series
+from lifecycle.estimation.own import Watch
 from lifecycle.tasks import Task, sign
 
 # NannyML's name of the period, then the chunk, to begin, end and rows.
@@ -57,54 +58,50 @@ def _aliases(names: Sequence[str]) -> dict[str, str]:
     return {name: f"column {place}" for place, name in enumerate(names)}
 
 
-def _quietly(calculate: Callable[[], Any]) -> pd.DataFrame:
-    """A result as a table, with NannyML's hundreds of warnings silenced."""
+def _quietly[T](calculate: Callable[[], T]) -> T:
+    """What is calculated, with NannyML's hundreds of warnings silenced."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        table: pd.DataFrame = calculate().to_df()
-    return table
+        return calculate()
 
 
 def estimated(
-    reference: pd.DataFrame,
-    analysis: pd.DataFrame,
-    task: Task,
-    classes: Sequence[str],
-    metrics: Sequence[str],
-    features: list[str],
-) -> list[Window]:
+    reference: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str], features: Sequence[str]
+) -> Watch:
     """Performance estimated from predictions; the frames hold chunk, features, prediction and probabilities."""
+    import nannyml
 
-    def calculate() -> Any:
-        import nannyml
+    arguments = {"metrics": list(metrics), "chunker": _chunker(reference), **_columns(task, classes)}
+    names = _aliases(features) if task == "regression" else {}
+    if task == "regression":
+        import lightgbm  # NannyML's error estimator
 
-        arguments = {"metrics": list(metrics), "chunker": _chunker(reference), **_columns(task, classes)}
-        if task == "regression":
-            import lightgbm  # NannyML's error estimator
-
-            lightgbm.register_logger(logging.getLogger(__name__))
-            names = _aliases(features)
-            estimator = nannyml.DLE(feature_column_names=list(names.values()), **arguments)
-            return estimator.fit(reference.rename(columns=names)).estimate(analysis.rename(columns=names))
+        lightgbm.register_logger(logging.getLogger(__name__))
+        estimator = nannyml.DLE(feature_column_names=list(names.values()), **arguments)
+    else:
         estimator = nannyml.CBPE(problem_type=PROBLEMS[task], **arguments)
-        return estimator.fit(reference).estimate(analysis)
+    _quietly(lambda: estimator.fit(reference.rename(columns=names)))
 
-    return _performance("estimated", _quietly(calculate), reference, analysis, metrics)
+    def watch(analysis: pd.DataFrame) -> list[Window]:
+        table = _quietly(lambda: estimator.estimate(analysis.rename(columns=names)).to_df())
+        return _performance("estimated", table, reference, analysis, metrics)
+
+    return watch
 
 
-def realised(
-    reference: pd.DataFrame, analysis: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str]
-) -> list[Window]:
+def realised(reference: pd.DataFrame, task: Task, classes: Sequence[str], metrics: Sequence[str]) -> Watch:
     """Performance against the labels received so far."""
+    import nannyml
 
-    def calculate() -> Any:
-        import nannyml
+    arguments = {"metrics": list(metrics), "chunker": _chunker(reference), **_columns(task, classes)}
+    calculator = nannyml.PerformanceCalculator(problem_type=PROBLEMS[task], **arguments)
+    _quietly(lambda: calculator.fit(reference))
 
-        arguments = {"metrics": list(metrics), "chunker": _chunker(reference), **_columns(task, classes)}
-        calculator = nannyml.PerformanceCalculator(problem_type=PROBLEMS[task], **arguments)
-        return calculator.fit(reference).calculate(analysis)
+    def watch(analysis: pd.DataFrame) -> list[Window]:
+        table = _quietly(lambda: calculator.calculate(analysis).to_df())
+        return _performance("realised", table, reference, analysis, metrics)
 
-    return _performance("realised", _quietly(calculate), reference, analysis, metrics)
+    return watch
 
 
 def _performance(
@@ -123,41 +120,37 @@ def _performance(
     ]
 
 
-def drift(reference: pd.DataFrame, analysis: pd.DataFrame, features: list[str], outputs: list[str]) -> list[Window]:
+def drift(reference: pd.DataFrame, features: Sequence[str], outputs: Sequence[str]) -> Watch:
     """Distance from the reference for each column, and for all features together: a diagnosis, never an alert."""
+    import nannyml
 
-    def univariate() -> Any:
-        import nannyml
+    names, chunker = _aliases([*features, *outputs]), _chunker(reference)
+    known = reference.rename(columns=names)
+    single = nannyml.UnivariateDriftCalculator(
+        column_names=list(names.values()),
+        continuous_methods=["jensen_shannon"],
+        categorical_methods=["jensen_shannon"],
+        chunker=chunker,
+    )
+    every = nannyml.DataReconstructionDriftCalculator(column_names=[names[name] for name in features], chunker=chunker)
+    together = len(features) > 1
+    _quietly(lambda: [one.fit(known) for one in (single, every)[: 1 + together]])
 
-        calculator = nannyml.UnivariateDriftCalculator(
-            column_names=columns,
-            continuous_methods=["jensen_shannon"],
-            categorical_methods=["jensen_shannon"],
-            chunker=_chunker(reference),
-        )
-        return calculator.fit(reference).calculate(analysis)
+    def watch(analysis: pd.DataFrame) -> list[Window]:
+        rows, spans = analysis.rename(columns=names), _spans(reference, analysis)
+        table, metric = _quietly(lambda: single.calculate(rows).to_df()), "jensen_shannon"
+        chunks = table["chunk"]["chunk"]
+        found = [
+            window
+            for name, column in names.items()
+            for window in _windows("drift", metric, name, table[column][metric], chunks, spans, -1)
+        ]
+        if together:
+            table, metric = _quietly(lambda: every.calculate(rows).to_df()), "reconstruction_error"
+            found += _windows("drift", metric, None, table[metric], table["chunk"], spans, -1)
+        return found
 
-    def multivariate() -> Any:
-        import nannyml
-
-        calculator = nannyml.DataReconstructionDriftCalculator(column_names=features, chunker=_chunker(reference))
-        return calculator.fit(reference).calculate(analysis)
-
-    spans, metric = _spans(reference, analysis), "jensen_shannon"
-    names = _aliases([*features, *outputs])
-    reference, analysis = (frame.rename(columns=names) for frame in (reference, analysis))
-    columns, features = list(names.values()), [names[name] for name in features]
-    table = _quietly(univariate)
-    chunks = table["chunk"]["chunk"]
-    found = [
-        window
-        for name, column in names.items()
-        for window in _windows("drift", metric, name, table[column][metric], chunks, spans, -1)
-    ]
-    if len(features) > 1:
-        table, metric = _quietly(multivariate), "reconstruction_error"
-        found += _windows("drift", metric, None, table[metric], table["chunk"], spans, -1)
-    return found
+    return watch
 
 
 def _spans(reference: pd.DataFrame, analysis: pd.DataFrame) -> Spans:

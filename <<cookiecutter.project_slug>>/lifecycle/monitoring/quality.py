@@ -1,6 +1,6 @@
 """Measures the data in each window: shares of missing, unseen and out-of-range values, and mean outputs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from lifecycle.artifact.directory import Model
 from lifecycle.config import Feature
 from lifecycle.documents.summary import Window
 from lifecycle.estimation import series
+from lifecycle.estimation.own import Watch
 
 
 def _wrong(
@@ -33,50 +34,60 @@ def _wrong(
     return found
 
 
-def measure(
-    reference: pd.DataFrame, analysis: pd.DataFrame, model: Model, features: Mapping[str, Feature], margin: float
-) -> list[Window]:
+def measure(reference: pd.DataFrame, model: Model, features: Mapping[str, Feature], margin: float) -> Watch:
     """The shares in each window of the log; one is outside if it exceeds the reference share by over the margin."""
     usual = {key: float(np.mean(wrong)) for key, wrong in _wrong(reference, reference, model, features).items()}
-    spans = series.spans(analysis)
-    found = []
-    for (column, metric), wrong in _wrong(analysis, reference, model, features).items():
-        bound = usual[column, metric] + margin
-        for chunk, share in wrong.groupby(analysis["chunk"]).mean().items():
-            found.append(
-                Window(
-                    kind="quality",
-                    metric=metric,
-                    column=column,
-                    reference=False,
-                    **spans[chunk],
-                    value=float(share),
-                    low=None,
-                    high=bound,
-                    outside=bool(share > bound),
-                )
-            )
-    return found
 
-
-def outputs(reference: pd.DataFrame, analysis: pd.DataFrame, columns: list[str]) -> list[Window]:
-    """The mean of each output (probability or predicted value) in each window."""
-    found = []
-    for frame in (reference, analysis):
-        spans, means = series.spans(frame), frame.groupby("chunk")[columns].mean()
-        for column in columns:
-            for chunk, mean in means[column].items():
+    def watch(analysis: pd.DataFrame) -> list[Window]:
+        spans, found = series.spans(analysis), list[Window]()
+        for (column, metric), wrong in _wrong(analysis, reference, model, features).items():
+            bound = usual[column, metric] + margin
+            for chunk, share in wrong.groupby(analysis["chunk"]).mean().items():
                 found.append(
                     Window(
-                        kind="output",
-                        metric="mean",
+                        kind="quality",
+                        metric=metric,
                         column=column,
-                        reference=frame is reference,
+                        reference=False,
                         **spans[chunk],
-                        value=float(mean),
+                        value=float(share),
                         low=None,
-                        high=None,
-                        outside=False,
+                        high=bound,
+                        outside=bool(share > bound),
                     )
                 )
-    return found
+        return found
+
+    return watch
+
+
+def outputs(reference: pd.DataFrame, columns: Sequence[str]) -> Watch:
+    """The mean of each output (probability or predicted value) in each window."""
+
+    def means(frame: pd.DataFrame) -> dict[str, list[Window]]:
+        spans, found = series.spans(frame), frame.groupby("chunk")[list(columns)].mean()
+        return {
+            column: [
+                Window(
+                    kind="output",
+                    metric="mean",
+                    column=column,
+                    reference=frame is reference,
+                    **spans[chunk],
+                    value=float(mean),
+                    low=None,
+                    high=None,
+                    outside=False,
+                )
+                for chunk, mean in found[column].items()
+            ]
+            for column in columns
+        }
+
+    before = means(reference)
+
+    def watch(analysis: pd.DataFrame) -> list[Window]:
+        after = means(analysis)
+        return [one for found in (before, after) for column in columns for one in found[column]]
+
+    return watch

@@ -24,6 +24,7 @@ from lifecycle.monitoring.lines import quoted
 from lifecycle.rows import memory
 
 SPACE = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
+PIECE = 200_000  # rows that are measured at a time, or one window
 CELL = 48  # bytes of a value while it is measured: 3 million rows of 12 features take 2.3 GiB in all
 SKEW = timedelta(hours=1)  # tolerated lead of another machine's clock
 
@@ -249,8 +250,8 @@ def _value(column: Column) -> str:
     return value
 
 
-def _fit(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    rows, left = count(connection, "select count(*) from cut"), memory.available()
+def _fit(rows: int, model: Model) -> None:
+    left = memory.available()
     needed = rows * (len(model.columns) + len(model.classes) + 2) * CELL
     if left is not None and needed > left:
         raise InputError(
@@ -259,13 +260,8 @@ def _fit(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         )
 
 
-def rows(connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection[str] = ()) -> pd.DataFrame:
-    """The log's rows in the table `cut`: chunk, time, features but the `hidden`, prediction, and label if any.
-
-    Prediction and label are codes 0 and 1 for two classes, and class names for more. Raises InputError if they do not
-    fit into memory.
-    """
-    _fit(connection, model)
+def _query(model: Model, hidden: Collection[str]) -> tuple[str, dict[str, Any], dict[str, str]]:
+    """The log's rows in the table `cut`, the query's parameters, and the names of its columns where they differ."""
     # DuckDB takes names that differ only in case for one, such as a feature `Time` and the row's `time`.
     seen = [column for column in model.columns if column.name not in hidden]
     columns = {f"feature {place}": column for place, column in enumerate(seen)}
@@ -279,13 +275,46 @@ def rows(connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection
         parameters["positive"] = model.classes[1]
     if model.task == "regression":
         label = "label::double"
-    found = connection.execute(
+    query = (
         f"select picked.chunk, picked.time, {''.join(f'{one}, ' for one in features)}"  # noqa: S608
         f"{prediction} as prediction, {label} as label "
         "from cut as picked join log on log.rowid = picked.id left join labels on labels.request = picked.request "
         "and labels.row = picked.row and picked.turn = 1 "
-        "order by picked.chunk, picked.time, picked.request, picked.row",
-        parameters,
-    ).df()
+        "order by picked.chunk, picked.time, picked.request, picked.row"
+    )
     names = {alias: column.name for alias, column in columns.items()}
-    return found.rename(columns=names | {alias: f"probability_{name}" for alias, name in outputs.items()})
+    return query, parameters, names | {alias: f"probability_{name}" for alias, name in outputs.items()}
+
+
+def rows(connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection[str] = ()) -> pd.DataFrame:
+    """The log's rows in the table `cut`: chunk, time, features but the `hidden`, prediction, and label if any.
+
+    Prediction and label are codes 0 and 1 for two classes, and class names for more. Raises InputError if they do not
+    fit into memory.
+    """
+    _fit(count(connection, "select count(*) from cut"), model)
+    query, parameters, names = _query(model, hidden)
+    return connection.execute(query, parameters).df().rename(columns=names)
+
+
+def pieces(
+    connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection[str] = ()
+) -> tuple[int, Iterator[pd.DataFrame]]:
+    """The same rows, a few windows at a time and none twice, and their number: they are laid out on the disk first."""
+    query, parameters, names = _query(model, hidden)
+    connection.execute(f"create or replace table laid as {query}", parameters)
+    sizes = connection.execute("select chunk, count(*) from laid group by chunk order by chunk").fetchall()
+    bounds, held = list[tuple[int, int]](), 0
+    for chunk, size in sizes:
+        if bounds and held + size <= PIECE:
+            bounds[-1], held = (bounds[-1][0], chunk), held + size
+        else:
+            bounds, held = [*bounds, (chunk, chunk)], size
+    _fit(max([PIECE, *(size for _, size in sizes)]), model)
+
+    def read() -> Iterator[pd.DataFrame]:
+        for first, last in bounds:
+            some = connection.execute("select * from laid where chunk between $1 and $2", [first, last])
+            yield some.df().rename(columns=names)
+
+    return sum(size for _, size in sizes), read()

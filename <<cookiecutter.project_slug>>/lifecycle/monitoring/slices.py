@@ -5,8 +5,8 @@ is then gathered by slice. A slice may be predicted better or worse than that sa
 reference windows, for estimated and realised values apart.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,36 +26,6 @@ NAMED, LONGEST = 10, 40  # parts that a sentence names, and characters of a name
 type Kind = Literal["estimated", "realised"]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Answered rows in windows, and what is expected of them or came true; `usual` are those of the reference."""
-
-    kind: Kind
-    usual: bool
-    frame: pd.DataFrame
-    measure: own.Measure
-
-
-def rows(
-    frames: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
-    task: Task,
-    classes: Sequence[str],
-    metrics: Sequence[str],
-    features: Sequence[str],
-) -> list[Rows]:
-    """The reference's rows, the log's and those of the log that have labels, to be measured by slice."""
-    known, asked, told = frames
-    expected = own.expected(known, (known, asked), task, classes, metrics, features)
-    certain = [own.certain(frame, task, classes) for frame in ((known, told) if len(told) else ())]
-    pairs: list[tuple[Kind, list[own.Measure], pd.DataFrame]] = [("estimated", expected, asked)]
-    pairs += [("realised", certain, told)] if certain else []
-    return [
-        Rows(kind, frame is known, frame, measure)
-        for kind, measures, other in pairs
-        for frame, measure in zip((known, other), measures, strict=True)
-    ]
-
-
 def _named(frame: pd.DataFrame, part: Slice) -> Array:
     """The part of each row; numbers look the same whatever their width, and no text is what is missing."""
     column = frame[part.column]
@@ -72,62 +42,99 @@ def shown(names: Sequence[str]) -> str:
     return ", ".join(plain) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
-def measured(
-    given: Sequence[Rows], slices: Sequence[Slice], task: Task, classes: Sequence[str], metrics: Sequence[str]
-) -> tuple[list[Sliced], list[str]]:
-    """The windows of each part, without bounds yet, and a sentence for each slice that is not wholly measured."""
-    found, said = list[Sliced](), list[str]()
-    for part in slices:
-        if part.column not in given[0].frame:
-            said.append(
-                f"The slice {part.column} is not measured: it is no feature that the log shows; judge groups that "
-                "matter by a feature (evaluate.slices)."
+class Slices:
+    """The windows of every part of some slices, a piece of the log at a time, without bounds yet."""
+
+    def __init__(
+        self,
+        known: pd.DataFrame,
+        slices: Sequence[Slice],
+        task: Task,
+        classes: Sequence[str],
+        metrics: Sequence[str],
+        features: Sequence[str],
+    ) -> None:
+        self._known, self._about = known, (task, classes, metrics)
+        self._expected = own.expected(known, task, classes, metrics, features)
+        self._parts, self._said = list[Parts](), list[str]()
+        for part in slices:
+            if part.column not in known:
+                self._said.append(
+                    f"The slice {part.column} is not measured: it is no feature that the log shows; judge groups that "
+                    "matter by a feature (evaluate.slices)."
+                )
+            elif part.cuts and not is_numeric_dtype(known[part.column]):
+                self._said.append(
+                    f"The slice {part.column} is not measured: it has cuts, and the column holds no numbers."
+                )
+            else:
+                self._parts.append(Parts(part, known, metrics))
+        self._add("estimated", known, self._expected(known))
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Estimate the windows of rows of the log."""
+        self._add("estimated", rows, self._expected(rows))
+
+    def _add(self, kind: Kind, rows: pd.DataFrame, measure: own.Measure) -> None:
+        for part in self._parts:
+            part.add(kind, rows, measure)
+
+    def found(self, told: pd.DataFrame) -> tuple[list[Sliced], list[str]]:
+        """The parts with what came true of the rows with labels, and what to know of the slices."""
+        task, classes, metrics = self._about
+        for frame in (self._known, told) if len(told) else ():
+            self._add("realised", frame, own.certain(frame, task, classes))
+        found, said = list[Sliced](), list(self._said)
+        for part in self._parts:
+            said += part.said()
+            for name, (windows, usual) in part.windows.items():
+                every = own.errors(windows, usual, task, classes, metrics)
+                found.append(Sliced(slice=part.slice.column, part=name, windows=tuple(every)))
+        return found, said
+
+
+class Parts:
+    """The parts of one slice, the largest in the reference, with their windows and their rows in the reference."""
+
+    def __init__(self, part: Slice, known: pd.DataFrame, metrics: Sequence[str]) -> None:
+        self.slice, self._known, self._metrics = part, known, metrics
+        names = _named(known, part)
+        self._every = pd.Series(names).value_counts().index.tolist()
+        self.windows = {name: (list[Window](), known[names == name]) for name in self._every[:MOST]}
+        self._unknown, self._small = Counter[str](), dict[str, tuple[int, int]]()
+
+    def add(self, kind: Kind, rows: pd.DataFrame, measure: own.Measure) -> None:
+        names, places, spans = _named(rows, self.slice), series.parts(rows), series.spans(rows)
+        asked = kind == "estimated" and rows is not self._known
+        if asked:
+            self._unknown.update(names[~np.isin(names, self._every)].tolist())
+        for name, (windows, _) in self.windows.items():
+            inside = {chunk: own_places[names[own_places] == name] for chunk, own_places in places.items()}
+            whole = {chunk: own_places for chunk, own_places in inside.items() if len(own_places) >= LEAST}
+            if asked:
+                few, every = self._small.get(name, (0, 0))
+                self._small[name] = few + len(inside) - len(whole), every + len(inside)
+            for metric in self._metrics:
+                for chunk, own_places in whole.items():
+                    span, value = {**spans[chunk], "rows": len(own_places)}, measure(metric, own_places)
+                    usual = rows is self._known
+                    windows.append(series.window(kind, metric, None, usual, span, value, (None, None), sign(metric)))
+
+    def said(self) -> list[str]:
+        """A sentence for each way in which the slice is not wholly measured."""
+        column, found = self.slice.column, []
+        if len(self._every) > MOST:
+            found.append(
+                f"Of the {len(self._every)} parts of the slice {column} the {MOST} with the most rows are measured."
             )
-        elif part.cuts and not is_numeric_dtype(given[0].frame[part.column]):
-            said.append(f"The slice {part.column} is not measured: it has cuts, and the column holds no numbers.")
-        else:
-            own_found, own_said = _slice(given, part, task, classes, metrics)
-            found, said = found + own_found, said + own_said
-    return found, said
-
-
-def _slice(
-    given: Sequence[Rows], part: Slice, task: Task, classes: Sequence[str], metrics: Sequence[str]
-) -> tuple[list[Sliced], list[str]]:
-    names = [_named(one.frame, part) for one in given]
-    every = pd.Series(names[0]).value_counts().index.tolist()
-    chosen, said = every[:MOST], []
-    if len(every) > MOST:
-        said.append(f"Of the {len(every)} parts of the slice {part.column} the {MOST} with the most rows are measured.")
-    for one, own_names in zip(given, names, strict=True):
-        unknown = pd.Series(own_names[~np.isin(own_names, every)]).value_counts()
-        if one.kind == "estimated" and len(unknown):
-            said.append(
-                f"{unknown.sum():,} rows are in no part of the slice {part.column} that the reference has: "
-                f"{shown(unknown.index.tolist())}."
+        if self._unknown:
+            names = [name for name, _ in self._unknown.most_common()]
+            found.append(
+                f"{self._unknown.total():,} rows are in no part of the slice {column} that the reference has: "
+                f"{shown(names)}."
             )
-    found, small = [], dict[str, tuple[int, int]]()
-    for name in chosen:
-        windows: list[Window] = []
-        for one, own_names in zip(given, names, strict=True):
-            inside = {chunk: places[own_names[places] == name] for chunk, places in series.parts(one.frame).items()}
-            whole = {chunk: places for chunk, places in inside.items() if len(places) >= LEAST}
-            if one.kind == "estimated" and not one.usual and len(whole) < len(inside):
-                small[name] = len(inside) - len(whole), len(inside)
-            windows += _windows(one, whole, metrics)
-        usual = given[0].frame[names[0] == name]
-        windows = own.errors(windows, usual, task, classes, metrics)
-        found.append(Sliced(slice=part.column, part=name, windows=tuple(windows)))
-    if small:
-        told = shown([f"{name} in {few} of {all_of_them}" for name, (few, all_of_them) in small.items()])
-        said.append(f"Parts of the slice {part.column} with fewer than {LEAST} rows in a window do not count: {told}.")
-    return found, said
-
-
-def _windows(one: Rows, whole: Mapping[int, Array], metrics: Sequence[str]) -> Iterator[Window]:
-    spans = series.spans(one.frame)
-    for metric in metrics:
-        for chunk, places in whole.items():
-            span = {**spans[chunk], "rows": len(places)}
-            value = one.measure(metric, places)
-            yield series.window(one.kind, metric, None, one.usual, span, value, (None, None), sign(metric))
+        if small := [f"{name} in {few} of {every}" for name, (few, every) in self._small.items() if few]:
+            found.append(
+                f"Parts of the slice {column} with fewer than {LEAST} rows in a window do not count: {shown(small)}."
+            )
+        return found

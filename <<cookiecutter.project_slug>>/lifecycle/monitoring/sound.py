@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+import pandas as pd
+
 from lifecycle import InputError
 from lifecycle.documents.summary import SPREAD, Window
+from lifecycle.estimation.own import Watch
 from lifecycle.tasks import label
 
 
@@ -16,6 +19,28 @@ def attempted[T](name: str, measure: Callable[[], list[T]]) -> tuple[list[T], li
     except Exception as error:  # NannyML has its own exception for each input that it cannot use
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return [], [f"{name} could not be measured on these rows ({reason}); see what of them is empty or constant."]
+
+
+class Measured:
+    """The windows of a measure, a piece of the log at a time: none, and a sentence, once it fails."""
+
+    def __init__(self, name: str, begun: Callable[[], Watch]) -> None:
+        self._name, self._begun = name, begun
+        self._watch: Watch | None = None
+        self.windows, self.told = list[Window](), list[str]()
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Measure the windows of these rows; those of the reference count once."""
+        if self.told:
+            return
+        first, (found, self.told) = self._watch is None, attempted(self._name, lambda: self._begin()(rows))
+        self.windows += found if first else [one for one in found if not one.reference]
+        if self.told:
+            self.windows = []
+
+    def _begin(self) -> Watch:
+        self._watch = self._watch or self._begun()
+        return self._watch
 
 
 def bounded(windows: Sequence[Window]) -> tuple[list[Window], list[str]]:

@@ -56,8 +56,8 @@ def outputs(task: Task) -> list[str]:
 
 def measured(by: Any, task: Task, known: pd.DataFrame, rows: pd.DataFrame) -> dict[tuple[Any, ...], Window]:
     about = (task, CLASSES[task], MONITORED[task])
-    found = by.estimated(known, rows, *about, FEATURES) + by.realised(known, rows, *about)
-    found += by.drift(known, rows, FEATURES, outputs(task))
+    found = by.estimated(known, *about, FEATURES)(rows) + by.realised(known, *about)(rows)
+    found += by.drift(known, FEATURES, outputs(task))(rows)
     return {(one.kind, one.metric, one.column, one.reference, one.begin): one for one in found}
 
 
@@ -108,9 +108,9 @@ def test_without_nannyml_ours_still_estimates(monkeypatch: pytest.MonkeyPatch) -
 def test_columns_without_a_value_in_the_reference_are_left_out(features: list[str]) -> None:
     known, rows = table("regression", 0).assign(c=np.nan, b="x"), table("regression", 1)
     for frame in (rows, rows.assign(a=np.nan, b="never seen")):
-        found = own.estimated(known, frame, "regression", (), ("mae",), features)
+        found = own.estimated(known, "regression", (), ("mae",), features)(frame)
         assert all(one.value is not None for one in found)
-        drift = own.drift(known, frame, features, ["prediction"])
+        drift = own.drift(known, features, ["prediction"])(frame)
         assert {one.column for one in drift if one.value is None} <= {"a", "c"}
 
 
@@ -118,8 +118,8 @@ def test_our_regressor_sees_errors_that_grow() -> None:
     """Noise grows with the distance of `a` from 0, and with it the errors."""
     known, rows = table("regression", 0), table("regression", 1, shift=2.0)
     metrics = MONITORED["regression"]
-    estimated = [one for one in own.estimated(known, rows, "regression", (), metrics, FEATURES) if not one.reference]
-    realised = [one for one in own.realised(known, rows, "regression", (), metrics) if not one.reference]
+    estimated = [one for one in own.estimated(known, "regression", (), metrics, FEATURES)(rows) if not one.reference]
+    realised = [one for one in own.realised(known, "regression", (), metrics)(rows) if not one.reference]
     for metric in metrics:
         means = [
             np.mean([one.value for one in windows if one.metric == metric and one.value is not None])
@@ -167,7 +167,7 @@ def test_the_error_of_an_estimate_counts_the_rows_that_taught_it() -> None:
     generator, near = np.random.default_rng(0), np.zeros(2)
     for _ in range(100):
         known, asked = (coverage(generator, count) for count in (600, 300))
-        (found,) = cbpe.estimated(known, [asked])
+        found = cbpe.taught(known)(asked)
         influence = chances.measure("f1", known)[1]
         gap = abs(chances.measure("f1", found)[0] - chances.measure("f1", asked)[0]) / np.sqrt(np.mean(influence**2))
         near += [gap < 1.96 * own.spread(kind, 300, 600) for kind in ("estimated", "realised")]
@@ -186,7 +186,7 @@ def coverage(generator: np.random.Generator, count: int) -> chances.Claims:
 def test_windows_of_one_class_are_undefined_and_end_nothing(task: Task) -> None:
     known, rows = table(task, 0), table(task, 1)
     rows[["prediction", "label"]] = known[["prediction", "label"]].iloc[0].to_list()
-    found = own.realised(known, rows, task, CLASSES[task], MONITORED[task])
+    found = own.realised(known, task, CLASSES[task], MONITORED[task])(rows)
     undefined = {one.metric for one in found if one.value is None}
     assert undefined == set(() if task == "regression" else MONITORED[task]) - {"accuracy", "average_precision"}
 

@@ -49,14 +49,18 @@ def tiny(binary: Trained) -> Config:
 
 
 def watched(given: Config, frames: Frames, rule: AlertRule = RULE) -> tuple[dict[str, Sliced], list[str]]:
-    found, said = family.watched(given, frames, CLASSES, ["size"], rule)
+    known, asked, told = frames
+    own = family.Watched(given, known, CLASSES, ["size"])
+    for _, window in asked.groupby("chunk"):
+        own.add(window)
+    found, said = own.found(told, rule)
     return {one.part: one for one in found}, said
 
 
 def test_a_group_that_suffers_alone_is_seen_while_the_whole_is_quiet(tiny: Config) -> None:
     known, asked = rows(16), rows(4, {"small": 1.0}, seed=1)
     about: tuple[Task, tuple[str, ...], tuple[str, ...]] = ("binary_classification", CLASSES, METRICS)
-    whole = own.estimated(known, asked, *about, ["size"]) + own.realised(known, asked, *about)
+    whole = own.estimated(known, *about, ["size"])(asked) + own.realised(known, *about)(asked)
     assert [one.raised for one in alerts.judge(whole, RULE)] == [None, None]
     found, said = watched(tiny, (known, asked, asked))
     held = {(one.slice, one.part, one.kind) for one in alerts.judged(found.values(), RULE) if one.holds}

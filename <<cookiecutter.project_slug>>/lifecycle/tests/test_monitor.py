@@ -271,9 +271,9 @@ def test_features_may_have_the_names_that_nannyml_uses_itself() -> None:
         frames.append(
             frame.assign(chunk=np.arange(1000) // 100, time=times, prediction=frame["Time"], label=frame["Chunk"])
         )
-    drifted = nannyml.drift(frames[0], frames[1], names, ["prediction"])
+    drifted = nannyml.drift(frames[0], names, ["prediction"])(frames[1])
     assert {one.column for one in drifted} == {*names, "prediction", None}
-    assert nannyml.estimated(frames[0], frames[1], "regression", (), ["mae"], names)
+    assert nannyml.estimated(frames[0], "regression", (), ["mae"], names)(frames[1])
 
 
 def test_large_windows_are_sampled_and_it_is_said(binary: Trained, tmp_path: Path) -> None:

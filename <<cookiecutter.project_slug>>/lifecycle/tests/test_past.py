@@ -204,7 +204,7 @@ def test_losses_are_learnt_from_a_sample_of_very_many_rows(monkeypatch: pytest.M
     monkeypatch.setattr(dle, "LEARNT", 100)
     monkeypatch.setattr(dle, "regressor", lambda _: Counting())
     known = table("regression", 0)
-    (found,) = dle.estimated(known, [known], ("mae",), FEATURES)
+    found = dle.taught(known, ("mae",), FEATURES)(known)
     assert (learnt, len(found["mae"])) == ([(100, 100)], len(known))
 
 

@@ -60,7 +60,7 @@ def test_a_reference_with_one_class_raises_no_alert_of_what_cannot_vary() -> Non
     """All its precision is 1, with bounds of no width, so each later window would be outside."""
     known, seen = rows(0, label=1.0), rows(1)
     metrics = ("average_precision", "f1")
-    raw = nannyml.realised(known, seen, "binary_classification", ("no", "yes"), metrics)
+    raw = nannyml.realised(known, "binary_classification", ("no", "yes"), metrics)(seen)
     assert any(one.outside for one in raw if one.metric == "average_precision")
     found, (sentence,) = sound.bounded(raw)
     assert not any(one.outside for one in found if one.metric == "average_precision")
@@ -70,6 +70,6 @@ def test_a_reference_with_one_class_raises_no_alert_of_what_cannot_vary() -> Non
 
 def test_a_reference_without_values_takes_drift_alone() -> None:
     known, seen = rows(0, other=np.nan), rows(1, other=0.5)
-    found, told = sound.attempted("Drift", lambda: nannyml.drift(known, seen, ["number", "other"], ["probability_yes"]))
+    found, told = sound.attempted("Drift", lambda: nannyml.drift(known, ["number", "other"], ["probability_yes"])(seen))
     assert (found, len(told)) == ([], 1)
     assert told[0].startswith("Drift could not be measured on these rows (CalculatorException: ")
