@@ -13,46 +13,54 @@ from lifecycle.estimation.chances import Array
 KEPT = 0.65  # of the variance, by the components that rows are reconstructed from
 
 
-def _number(known: Array) -> Callable[[Array], Array]:
-    """How many values fall into each bin of the known ones, by Doane's rule: The American Statistician 30 (1976)."""
+# Where each value falls, -1 where it is near to none that is known.
+type Bins = Callable[[pd.Series], Array]
+
+
+def _number(known: Array) -> tuple[int, Bins]:
+    """The number of bins that the known values span, by Doane's rule: The American Statistician 30 (1976)."""
     edges = np.histogram_bin_edges(known, bins="doane")
-    return lambda values: np.histogram(values, bins=edges)[0]
+    last = len(edges) - 2
+
+    def bins(column: pd.Series) -> Array:
+        values = column.to_numpy("float64")
+        found = np.searchsorted(edges, values, "right") - 1
+        found[values == edges[-1]] = last
+        return np.where(found > last, -1, found)
+
+    return len(edges) - 1, bins
 
 
-def _category(known: Array) -> Callable[[Array], Array]:
-    names = np.unique(known)
-
-    def count(values: Array) -> Array:
-        places = np.minimum(np.searchsorted(names, values), len(names) - 1)
-        found: Array = np.bincount(places[names[places] == values], minlength=len(names))
-        return found
-
-    return count
+def _category(known: Array) -> tuple[int, Bins]:
+    names = pd.Index(np.unique(known))
+    return len(names), lambda column: names.get_indexer(column.astype("str"))
 
 
-def distance(known: pd.Series) -> Callable[[pd.Series], float]:
-    """A column's Jensen-Shannon distance from the known values: 0 identical to 1 disjoint, NaN without any value.
+def distance(known: pd.Series) -> Callable[[pd.Series, Array, int], Array]:
+    """A column's Jensen-Shannon distance from the known values, for each window of its rows: 0 identical to 1 disjoint,
+    NaN without any value. It takes the column, the number of each row's window from 0, and how many windows there are.
 
     What no known value is near to counts as one more. Source: Lin, IEEE Transactions on Information Theory 37 (1991).
     """
-    numeric = pd.api.types.is_numeric_dtype(known)
-
-    def present(column: pd.Series) -> Array:
-        found: Array = column.dropna().astype("float64" if numeric else "str").to_numpy("float64" if numeric else "str")
-        return found
-
-    own = present(known)
+    numeric, own = pd.api.types.is_numeric_dtype(known), known.dropna()
     if not len(own):
-        return lambda column: float("nan")
-    count = _number(own) if numeric else _category(own)
-    usual = np.append(count(own), 0) / len(own)
+        return lambda column, windows, count: np.full(count, np.nan)
+    many, bins = _number(own.to_numpy("float64")) if numeric else _category(own.astype("str").to_numpy("str"))
 
-    def measure(column: pd.Series) -> float:
-        values = present(column)
-        if not len(values):
-            return float("nan")
-        counts = count(values)
-        return float(jensenshannon(usual, np.append(counts, len(values) - counts.sum()) / len(values), base=2))
+    def shares(column: pd.Series, windows: Array, count: int) -> Array:
+        there = column.notna().to_numpy()
+        found = bins(column[there])
+        places = windows[there] * (many + 1) + np.where(found < 0, many, found)
+        table = np.bincount(places, minlength=count * (many + 1)).reshape(count, many + 1)
+        with np.errstate(invalid="ignore"):
+            every: Array = table / table.sum(axis=1, keepdims=True)
+        return every
+
+    usual = shares(known, np.zeros(len(known), "int64"), 1)
+
+    def measure(column: pd.Series, windows: Array, count: int) -> Array:
+        found: Array = jensenshannon(usual, shares(column, windows, count), base=2, axis=1)
+        return found
 
     return measure
 

@@ -107,14 +107,13 @@ def drift(reference: pd.DataFrame, features: Sequence[str], outputs: Sequence[st
     rebuilt = reconstruction(reference, features) if len(features) > 1 else None
 
     def values(frame: pd.DataFrame) -> dict[tuple[str, str | None], dict[int, float]]:
-        parts, found = series.parts(frame), dict[tuple[str, str | None], dict[int, float]]()
+        chunks, windows = np.unique(frame["chunk"].to_numpy("int64"), return_inverse=True)
+        found: dict[tuple[str, str | None], Array] = {}
         for name, measure in distances.items():
-            column = frame[name]
-            found["jensen_shannon", name] = {chunk: measure(column.iloc[own]) for chunk, own in parts.items()}
+            found["jensen_shannon", name] = measure(frame[name], windows, len(chunks))
         if rebuilt:
-            error = rebuilt(frame)
-            found["reconstruction_error", None] = {chunk: float(error[own].mean()) for chunk, own in parts.items()}
-        return found
+            found["reconstruction_error", None] = np.bincount(windows, rebuilt(frame)) / np.bincount(windows)
+        return {key: dict(zip(chunks.tolist(), own.tolist(), strict=True)) for key, own in found.items()}
 
     before = values(reference)
     limits = {key: series.bounds(own.values(), 0.0, float("inf")) for key, own in before.items()}

@@ -241,8 +241,10 @@ def summarise(
         for piece in pieces if len(known) else ():
             progress.part("measuring the log's windows")
             gone -= _seen(piece, gone)
-            for one in filter(None, (estimated, drift, means, wrong, parts)):
+            for one in (estimated, drift, means, wrong):
                 one.add(piece)
+            if parts:
+                parts.add(piece)
     found: list[Window] = [*estimated.windows]
     failed += estimated.told
     records, sliced = list[TrackRecord](), list[Sliced]()

@@ -24,6 +24,12 @@ from lifecycle.monitoring.lines import quoted
 from lifecycle.rows import memory
 
 SPACE = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)
+# The rows of the table `cut` with what was logged of them, and their labels.
+CUT = (
+    "from cut as picked join log on log.rowid = picked.id left join labels on labels.request = picked.request "
+    "and labels.row = picked.row and picked.turn = 1"
+)
+ORDER = "picked.chunk, picked.time, picked.request, picked.row"
 PIECE = 200_000  # rows that are measured at a time, or one window
 CELL = 48  # bytes of a value while it is measured: 3 million rows of 12 features take 2.3 GiB in all
 SKEW = timedelta(hours=1)  # tolerated lead of another machine's clock
@@ -61,7 +67,7 @@ class LabelCounts:
 @contextmanager
 def connect(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database that spills into the folder; raises InputError when its disk is full."""
-    options = {"memory_limit": "1GB", "temp_directory": str(folder)}
+    options = {"memory_limit": "400MB", "temp_directory": str(folder)}
     try:
         with duckdb.connect(str(folder / "monitor.duckdb"), config={**options}) as connection:
             connection.execute("load icu; set timezone = 'UTC'")
@@ -260,12 +266,12 @@ def _fit(rows: int, model: Model) -> None:
         )
 
 
-def _query(model: Model, hidden: Collection[str]) -> tuple[str, dict[str, Any], dict[str, str]]:
-    """The log's rows in the table `cut`, the query's parameters, and the names of its columns where they differ."""
+def _columns(model: Model, hidden: Collection[str]) -> tuple[str, dict[str, Any], dict[str, str]]:
+    """The columns of a row to select, the parameters for that, and the columns' own names where they differ."""
     # DuckDB takes names that differ only in case for one, such as a feature `Time` and the row's `time`.
     seen = [column for column in model.columns if column.name not in hidden]
-    columns = {f"feature {place}": column for place, column in enumerate(seen)}
-    features = [f"{_value(column)} as {quoted(alias)}" for alias, column in columns.items()]
+    aliases = {f"feature {place}": column.name for place, column in enumerate(seen)}
+    features = [f"{_value(column)} as {quoted(alias)}" for alias, column in zip(aliases, seen, strict=True)]
     outputs = {f"class {place}": name for place, name in enumerate(model.classes)}
     features += [f"answer.probabilities[$class{place}] as {quoted(alias)}" for place, alias in enumerate(outputs)]
     parameters: dict[str, Any] = {f"class{place}": name for place, name in enumerate(model.classes)}
@@ -275,15 +281,8 @@ def _query(model: Model, hidden: Collection[str]) -> tuple[str, dict[str, Any], 
         parameters["positive"] = model.classes[1]
     if model.task == "regression":
         label = "label::double"
-    query = (
-        f"select picked.chunk, picked.time, {''.join(f'{one}, ' for one in features)}"  # noqa: S608
-        f"{prediction} as prediction, {label} as label "
-        "from cut as picked join log on log.rowid = picked.id left join labels on labels.request = picked.request "
-        "and labels.row = picked.row and picked.turn = 1 "
-        "order by picked.chunk, picked.time, picked.request, picked.row"
-    )
-    names = {alias: column.name for alias, column in columns.items()}
-    return query, parameters, names | {alias: f"probability_{name}" for alias, name in outputs.items()}
+    columns = ", ".join(["picked.chunk", "picked.time", *features, f"{prediction} as prediction", f"{label} as label"])
+    return columns, parameters, aliases | {alias: f"probability_{name}" for alias, name in outputs.items()}
 
 
 def rows(connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection[str] = ()) -> pd.DataFrame:
@@ -293,16 +292,19 @@ def rows(connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection
     fit into memory.
     """
     _fit(count(connection, "select count(*) from cut"), model)
-    query, parameters, names = _query(model, hidden)
-    return connection.execute(query, parameters).df().rename(columns=names)
+    columns, parameters, names = _columns(model, hidden)
+    return connection.execute(f"select {columns} {CUT} order by {ORDER}", parameters).df().rename(columns=names)
 
 
 def pieces(
     connection: duckdb.DuckDBPyConnection, model: Model, hidden: Collection[str] = ()
 ) -> tuple[int, Iterator[pd.DataFrame]]:
     """The same rows, a few windows at a time and none twice, and their number: they are laid out on the disk first."""
-    query, parameters, names = _query(model, hidden)
-    connection.execute(f"create or replace table laid as {query}", parameters)
+    columns, parameters, names = _columns(model, hidden)
+    connection.execute(
+        f"create or replace table laid as select picked.request, picked.row, {columns} {CUT}",
+        parameters,
+    )
     sizes = connection.execute("select chunk, count(*) from laid group by chunk order by chunk").fetchall()
     bounds, held = list[tuple[int, int]](), 0
     for chunk, size in sizes:
@@ -314,7 +316,10 @@ def pieces(
 
     def read() -> Iterator[pd.DataFrame]:
         for first, last in bounds:
-            some = connection.execute("select * from laid where chunk between $1 and $2", [first, last])
+            some = connection.execute(
+                f"select * exclude (request, row) from laid as picked where chunk between $1 and $2 order by {ORDER}",  # noqa: S608
+                [first, last],
+            )
             yield some.df().rename(columns=names)
 
     return sum(size for _, size in sizes), read()

@@ -58,24 +58,31 @@ def cut(
     """
     part, whole, order = "0", "size = $window", "logged, request, row"
     if isinstance(window, int):
-        place = f"(row_number() over (partition by part order by {order}) - 1) // $window"
+        place = f"(row_number() over (partition by {{part}} order by {order}) - 1) // $window"
         if days is not None:
             part = f"epoch_us(logged) // {block(days) // timedelta(microseconds=1)}"
     else:
-        place = "dense_rank() over (order by date_trunc($window, time)) - 1"
-        whole = f"place > 0 and place < (select max(place) from placed) and size >= {SMALLEST}"  # noqa: S608
+        place = "date_trunc($window, time)"
+        whole = f"place > first and place < last and size >= {SMALLEST}"
     connection.execute(
         f"""
         create or replace table cut as
-        with parted as (select *, {part} as part from {table}),
-        placed as (select *, {place} as place from parted),
-        sized as (select *, count(*) over (partition by part, place) as size from placed),
-        kept as (select * exclude (part, place), dense_rank() over (order by part, place) - 1 as chunk
-                 from sized where {whole})
-        select * from kept
-        qualify row_number() over (partition by chunk order by hash(request, row, {SEED}), request, row) <= $sample
+        with placed as (select *, {part} as part, {place.format(part=part)} as place from {table}),
+        sizes as (select part, place, count(*) as size from placed group by all),
+        ends as (select *, min(place) over () as first, max(place) over () as last from sizes),
+        numbers as (select part, place, size, row_number() over (order by part, place) - 1 as chunk
+                    from ends where {whole})
+        select placed.* exclude (part, place), size, chunk from placed join numbers using (part, place)
         """,  # noqa: S608 - our own strings
-        {"window": window, "sample": sample},
+        {"window": window},
+    )
+    connection.execute(
+        f"""
+        delete from cut where id in (
+            select id from cut where size > $sample
+            qualify row_number() over (partition by chunk order by hash(request, row, {SEED}), request, row) > $sample)
+        """,  # noqa: S608
+        {"sample": sample},
     )
 
 
