@@ -21,9 +21,9 @@ from lifecycle import __main__ as command
 from lifecycle.artifact.predictor import Predictor
 from lifecycle.config import AlertRule
 from lifecycle.documents import limits
-from lifecycle.documents.summary import Summary
+from lifecycle.documents.summary import Summary, Window
 from lifecycle.estimation import target
-from lifecycle.monitoring import monitor, nannyml, slices
+from lifecycle.monitoring import monitor, nannyml, reader, slices
 from lifecycle.reporting import findings, watch
 from lifecycle.serving import log
 
@@ -97,6 +97,26 @@ def test_performance_is_estimated_and_realised_in_whole_windows(trained: Trained
         assert own[-1].end.startswith("2020-02-11")
     assert "fewer than 10" in found.warnings[0]
     assert not found.alert
+
+
+@pytest.mark.parametrize("estimator", ["nannyml", "own"])
+def test_a_log_that_is_measured_in_pieces_has_the_same_windows(
+    estimator: str, binary: Trained, quiet: Quiet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order of time in each series, which the alerts go by."""
+    _, build = quiet(binary)
+    found = []
+    for most in (1_000_000, 250):  # ten windows of 100 rows
+        monkeypatch.setattr(reader, "PIECE", most)
+        told = watched(binary, build.parent, tmp_path, estimator=estimator)
+        assert not [one for one in told.warnings if "could not be measured" in one]
+        series: dict[Any, list[Window]] = {}
+        every = [("", "", told.windows), *((one.slice, one.part, one.windows) for one in told.slices)]
+        for name, part, windows in every:
+            for one in windows:
+                series.setdefault((name, part, one.kind, one.metric, one.column), []).append(one)
+        found.append((told.alerts, told.rule, series))
+    assert found[0] == found[1]
 
 
 def test_the_templates_own_estimator_finds_the_same_without_nannyml(
