@@ -12,7 +12,7 @@ from overview import rows as fleet
 
 PLOTS = {
     **{"binary_classification": 12, "multiclass_classification": 17, "regression": 9},
-    **{f"monitor_{task}": 4 for task in TASKS},
+    **{f"monitor_{task}": 3 for task in TASKS},
 }
 RENDER = """
 import sys

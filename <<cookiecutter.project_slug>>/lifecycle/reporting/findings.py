@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from lifecycle.documents.summary import Alert, Kind, Summary, Window
-from lifecycle.reporting import pages, track, trends
+from lifecycle.documents import trends
+from lifecycle.documents.summary import Summary, Window
+from lifecycle.drawing import monitored
+from lifecycle.reporting import advice, charts, pages, shifts, track
 from lifecycle.reporting.pages import Section, Table
-from lifecycle.tasks import label
+from lifecycle.tasks import label, sign
 
 BLIND = (
     "The estimate needs no labels. It sees when inputs become harder to predict from, but not when they come to mean "
@@ -36,27 +38,28 @@ def verdict(summary: Summary) -> str:
 
 
 def setting(summary: Summary) -> list[str]:
-    """What was read, when it alerts, and the warnings."""
+    """What to do next, what was read, when it alerts, and the warnings."""
     log, rule = summary.log, summary.rule
-    held = [f"{entry.kind} {_named(entry)}" for entry in summary.alerts if entry.holds]
+    held = [f"{entry.kind} {trends.shown(entry)}" for entry in summary.alerts if entry.holds]
     held = [*held[:NAMED], f"and {len(held) - NAMED} more"] if len(held) > NAMED else held
     sampled = f" Larger windows were sampled to {summary.sampled:,} rows." if summary.sampled else ""
     return [
+        advice.following(summary, blind(summary)),
+        *([f"Out of bounds: {', '.join(held)}."] if held else []),
         f"{log.rows:,} predictions were logged, {log.labelled:,} of them have a label.{sampled} An alert is raised "
         f"when {rule.windows} of the last {rule.of} windows are worse than their bound.",
-        *([f"Out of bounds: {', '.join(held)}."] if held else []),
         *(f"The whole report: {address}" for address in summary.kept),
         *track.warnings(summary.track),
         *summary.warnings,
     ]
 
 
-def _named(entry: Alert) -> str:
-    return label(trends.name(entry)) if entry.kind in ("estimated", "realised") else trends.name(entry)
-
-
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
+
+
+def _moment(end: str | None) -> str:
+    return (end or "")[:16].replace("T", " ")
 
 
 def _alerts(summary: Summary) -> Section:
@@ -64,9 +67,9 @@ def _alerts(summary: Summary) -> Section:
         (
             "🔔 alert" if entry.holds else "quiet",
             entry.kind,
-            _named(entry),
+            trends.shown(entry),
             f"{entry.windows} of {summary.rule.of}",
-            (entry.raised or "never")[:16],
+            _moment(entry.raised) or "never",
         )
         for entry in sorted(summary.alerts, key=lambda entry: (not entry.holds, entry.kind == "quality"))
         if entry.holds or entry.raised or not (entry.kind == "quality" or entry.slice)
@@ -87,7 +90,7 @@ def _latest(windows: Sequence[Window]) -> tuple[str, str, str, str, str]:
         + (f" ± {last.error:.2g}" if last.error is not None else "")
         + (f", {last.labelled:.0%} of its rows have labels" if last.labelled is not None else ""),
         f"{_number(last.low)} to {_number(last.high)}",
-        last.end[:16],
+        _moment(last.end),
         "out of bounds" if last.outside else "",
     )
 
@@ -95,16 +98,30 @@ def _latest(windows: Sequence[Window]) -> tuple[str, str, str, str, str]:
 def _performance(summary: Summary) -> Section:
     rows, charts, said = list[tuple[str, ...]](), list[str](), list[str]()
     for kind in ("estimated", "realised"):
-        for metric, windows in trends.series(summary, kind).items():
+        for metric, windows in trends.of(summary, kind).items():
             rows.append((kind, label(metric), *_latest(windows)))
-            if metric in summary.rule.metrics and (drawn := trends.chart(metric, kind, windows)):
+            if metric in summary.rule.metrics and (drawn := _chart(metric, kind, windows)):
                 charts.append(drawn)
             odd = windows[-1].unlike
+            if kind == "estimated" or metric not in trends.of(summary, "estimated"):
+                said += track.measured(summary.track, metric)
             said += [f"Labels of the latest window do not look like its rows: {', '.join(odd)}."] if odd else []
     head = ("", "metric", "reference", "latest window", "bounds", "until", "")
     return Section(
         "Performance", [BY[summary.estimator], BLIND, *dict.fromkeys(said)], [Table(head, rows)] if rows else [], charts
     )
+
+
+def _chart(metric: str, kind: str, windows: Sequence[Window]) -> str:
+    """The last windows of a metric as bars, with its worse bound as a line; nothing if no window has both."""
+    last = [window for window in windows if window.value is not None and trends.bound(window) is not None]
+    last = last[-charts.LABELS :]
+    if not last:
+        return ""
+    title = f"{label(metric)}, {kind} (line: {'lower' if sign(metric) > 0 else 'upper'} bound)"
+    labels, values = [window.end[:10] for window in last], [window.value or 0.0 for window in last]
+    bounds = [trends.bound(window) or 0.0 for window in last]
+    return charts.xychart(title, labels, values, [bounds], axis=label(metric), zero=False)
 
 
 def _slices(summary: Summary) -> Section:
@@ -114,7 +131,7 @@ def _slices(summary: Summary) -> Section:
         own = [window for window in windows if not window.reference]
         if own:
             usual, value, _, until, state = _latest(windows)
-            bound = _number(own[-1].low if own[-1].low is not None else own[-1].high)
+            bound = _number(trends.bound(own[-1]))
             outside = sum(window.outside for window in own)
             cells = (
                 name,
@@ -133,23 +150,8 @@ def _slices(summary: Summary) -> Section:
 
 
 def _outputs(summary: Summary) -> Section:
-    rows = [(name, *_latest(windows)[:2]) for name, windows in trends.series(summary, "output").items()]
+    rows = [(name, *_latest(windows)[:2]) for name, windows in trends.of(summary, "output").items()]
     return Section("Outputs", tables=[Table(("mean of", "reference", "latest window"), rows)] if rows else [])
-
-
-def _measured(summary: Summary, title: str, kind: Kind, note: str) -> Section:
-    """Series with an upper bound, ordered by windows out of bounds, then by closeness to the bound."""
-    found = []
-    for name, windows in trends.series(summary, kind).items():
-        own = [window for window in windows if not window.reference]
-        outside, last = sum(window.outside for window in own), own[-1]
-        near = (last.value or 0) / (last.high or 1)
-        if kind != "quality" or any(window.value for window in own):
-            cells = (name, _number(last.value) or "undefined", _number(last.high), f"{outside} of {len(own)}")
-            found.append(((-outside, -near), cells))
-    rows = [cells for _, cells in sorted(found)]
-    table = Table(("column", "latest window", "upper bound", "windows out of bounds"), rows)
-    return Section(title, [note], [table] if rows else [])
 
 
 def _log(summary: Summary) -> Section:
@@ -169,20 +171,14 @@ def _log(summary: Summary) -> Section:
 
 def sections(summary: Summary) -> list[Section]:
     """Every section, always in the same order."""
-    drift = (
-        "Drift is for diagnosis and raises no alert: without any change, some column drifts in a third of the windows."
-    )
-    quality = (
-        "Shares of rows: missing, unseen in training, out of range. The bound is the reference share plus a margin."
-    )
     return [
         _alerts(summary),
         _performance(summary),
         _slices(summary),
         track.section(summary.track),
         _outputs(summary),
-        _measured(summary, "Drift", "drift", drift),
-        _measured(summary, "Data quality", "quality", quality),
+        shifts.drift(summary),
+        shifts.quality(summary),
         _log(summary),
     ]
 
@@ -199,6 +195,6 @@ def page(summary: Summary) -> str:
         verdict(summary),
         setting(summary),
         sections(summary),
-        trends.plots(summary),
+        monitored.sections(summary),
         not (summary.alert or blind(summary)),
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 from lifecycle import files
 from lifecycle.documents import curves, record
 from lifecycle.documents.curves import Curves
-from lifecycle.drawing import plots
-from lifecycle.reporting import pages, sections, short, thresholds, track, trends
+from lifecycle.drawing import characteristics, plots
+from lifecycle.reporting import pages, sections, short, thresholds, track
 from lifecycle.reporting.pages import Section
 
 
@@ -26,7 +26,7 @@ def page(decision: record.Decision, drawn: Curves | None = None) -> str:
     figures = plots.sections(decision, drawn)
     figures[thresholds.TITLE] = [*figures.get(thresholds.TITLE, ()), *thresholds.explorer(drawn, decision.evaluation)]
     if decision.evaluation.track:
-        figures[track.TITLE] = [*trends.characteristics(decision.evaluation.track.operating)]
+        figures[track.TITLE] = [*characteristics.figures(decision.evaluation.track.operating)]
     return pages.page(verdict, setting, shown, figures, decision.passed)
 
 

@@ -92,6 +92,20 @@ def _told(metric: str, drop: Drop) -> str:
     return f"{label(metric)} {went} to {drop.worst:.3g} from {drop.begin[:10]} to {drop.end[:10]}: {seen}."
 
 
+def measured(record: TrackRecord | None, metric: str) -> list[str]:
+    """The measured error of a metric's estimate beside that of a constant guess, in a sentence."""
+    for track in record.now if record else ():
+        if track.metric == metric:
+            where = f"on {track.windows} windows " + ("of the test rows" if track.outside is None else "with labels")
+            told = ": hardly better" if track.skill > 0 else ": worse"
+            better = {"skilled": ": better", "blind": told, "untested": ", but too little changed to tell"}[track.found]
+            return [
+                f"{label(metric)}: {where} the estimate was off by {track.error:.3g} on average (MAE), "
+                f"a constant guess by {track.constant:.3g}{better}."
+            ]
+    return []
+
+
 def _contradicted(track: Track) -> str:
     """How often what came true was outside of the estimate's interval."""
     more = ", more than chance puts there" if track.contradicted else ""

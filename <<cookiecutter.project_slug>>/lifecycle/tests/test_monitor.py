@@ -210,7 +210,7 @@ def test_a_slice_that_falls_alone_is_named_wherever_the_alert_is_told(
     assert "realised F1 of colour blue" in text.split("Out of bounds: ")[1].splitlines()[0]
     assert "| colour | blue | realised F1 |" in text.split("### Slices")[1].split("###")[0]
     assert "<td>F1 of colour blue</td>" in page
-    assert "realised F1, colour blue" in page.split('<h2 id="Slices">')[1], "its plot"
+    assert r"realised F1,\u003cbr\u003ecolour blue" in page.split('<h2 id="Slices">')[1], "its plot"
 
 
 def test_what_the_estimate_cannot_see_is_seen_when_labels_come(binary: Trained, tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from lifecycle.config import AlertRule, Monitor
 from lifecycle.documents import record
 from lifecycle.documents.summary import Window
 from lifecycle.documents.track import SHARES, TrackRecord
+from lifecycle.drawing import characteristics
 from lifecycle.estimation import series, simulation, target
 from lifecycle.evaluation import operating, watched
 from lifecycle.monitoring import alerts
-from lifecycle.reporting import track, trends
+from lifecycle.reporting import track
 
 RULE = AlertRule(metrics=("f1",), quality=0.1, windows=2, of=3, cooldown=3)
 CLASSES = ("no", "yes")
@@ -87,12 +88,12 @@ def test_the_curve_goes_through_the_drops_of_the_table(binary: Trained) -> None:
     found = record.evaluation(binary.build / "evaluation.json").track
     assert found is not None
     told = [one.model_copy(update={"seen": tuple(seen), "never": ""}) for one in found.operating]
-    (figure,) = trends.characteristics(told)
+    (figure,) = characteristics.figures(told)
     assert figure.layout.xaxis.title.text == "fall of F1"
     assert figure.layout.yaxis.title.text == "seen in so many of 100 cases"
     assert len(figure.data) == 2 * len(seen)
     assert {line.name for line in figure.data} >= {"estimated, within 200 rows", "realised, within 1,200 rows"}
-    assert trends.characteristics([one.model_copy(update={"seen": ()}) for one in told]) == []
+    assert characteristics.figures([one.model_copy(update={"seen": ()}) for one in told]) == []
     page = (binary.build / "report.html").read_text()
     assert ("seen in so many of 100 cases" in page) == any(one.seen for one in found.operating)
 
