@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import pictures
 import pytest
 from browser import NAMES, WIDTHS, browser, opened, sound
 from conftest import ROOT, TASKS, run, unrendered
@@ -82,6 +83,13 @@ def test_the_explorer_says_what_thresholds_cost_by_the_readers_prices(reports: d
     assert found["lowest"] == f"Of these thresholds {least:.4g} costs least: {costs[least]}."
     assert f"cost {costs[min(costs)]}" in found["first"]
     assert f"cost {costs[drawn['threshold']]}" in found["present"]
+
+
+def test_no_picture_is_taken_of_a_page_that_the_demo_did_not_leave(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pictures.main(tmp_path) == 1
+    assert capsys.readouterr().err.endswith("is not there; run scripts/demo to its end first.\n")
 
 
 def test_what_is_wrong_with_a_page_is_noticed(reports: dict[str, Path], tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def main() -> int:
         if life.installing:
             console.stop(life.installing)
     total = time.time() - started
-    path = page.write(DEMO / "index.html", life.evidence, total)
+    path = page.write(DEMO / "index.html", life.evidence)
     pulls.write(DEMO / "pull-requests/index.html", life.repository.pulls)
     print(page.summary(life.evidence))
     print(f"\nTotal: {total:.0f} s. The page with plots: {path}")

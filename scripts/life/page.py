@@ -46,14 +46,15 @@ def mean(summary: dict[str, Any], kind: str, reference: bool, metric: str = "f1"
 def performance(summary: dict[str, Any]) -> go.Figure:
     """Estimated and realised F1 of each window, with the estimate's bounds."""
     figure = go.Figure()
-    for kind, colour in (("estimated", BLUE), ("realised", GREEN)):
+    for kind, colour, dash, symbol in (("estimated", BLUE, "solid", "circle"), ("realised", GREEN, "dash", "square")):
         found = windows(summary, kind)
         figure.add_scatter(
             x=[window["end"] for window in found],
             y=[window["value"] for window in found],
             name=kind,
             mode="lines+markers",
-            line={"color": colour},
+            line={"color": colour, "dash": dash},
+            marker={"symbol": symbol},
         )
         outside = [window for window in found if window["outside"] and not window["reference"]]
         figure.add_scatter(
@@ -61,14 +62,16 @@ def performance(summary: dict[str, Any]) -> go.Figure:
             y=[window["value"] for window in outside],
             name=f"{kind}, out of bounds",
             mode="markers",
-            marker={"color": RED, "size": 11, "symbol": "diamond" if kind == "estimated" else "circle-open"},
+            marker={"color": RED, "size": 11, "symbol": "diamond" if kind == "estimated" else "diamond-open"},
         )
-    bound = windows(summary, "estimated")[-1]["low"]
-    figure.add_hline(y=bound, line={"dash": "dot", "color": RED}, annotation_text="lower bound")
+    bounded = windows(summary, "estimated")
+    ends, bounds = [window["end"] for window in bounded], [window["low"] for window in bounded]
+    bound = {"dash": "dot", "color": RED}
+    figure.add_scatter(x=ends, y=bounds, name="lower bound of the alert", mode="lines", line=bound)
     begin = min(window["begin"] for window in summary["windows"] if not window["reference"])
     figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
     figure.update_xaxes(title="end of the window, by the flights' own time")
-    figure.update_yaxes(title="F1")
+    figure.update_yaxes(title="F1 (share)")
     return figure.update_layout(title=f"F1 of {summary['version']} (test rows left of the line)", height=380)
 
 
@@ -174,7 +177,7 @@ def summary(evidence: dict[str, Any]) -> str:
     return "\nSummary\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def write(path: Path, evidence: dict[str, Any], total: float) -> Path:
+def write(path: Path, evidence: dict[str, Any]) -> Path:
     """Write the page; all its numbers come from the evidence."""
     figures = fragments(
         [
@@ -185,6 +188,6 @@ def write(path: Path, evidence: dict[str, Any], total: float) -> Path:
         ]
     )
     scripts = "".join((LOOK / name).read_text() for name in ("plotly-basic.min.js", "paint.js"))
-    known = {"figures": figures, "total": total, "style": style(), "scripts": scripts, **facts(evidence)}
+    known = {"figures": figures, "style": style(), "scripts": scripts, **facts(evidence)}
     path.write_text(template("page.html").render(known))
     return path

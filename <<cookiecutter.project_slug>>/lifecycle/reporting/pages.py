@@ -93,6 +93,8 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+# Signs of Markdown, whose pictures GitHub has, and those of a page, which need no font of emoji and take its colours.
+SIGNS = str.maketrans({"✅": "✔", "❌": "✘", "❓": "?", "🔔": "▲", "⚪": "○", "⏭": "-", "\ufe0f": None})
 HASH = re.compile("[0-9a-f]{32,64}")
 TONES = {"✅": "good", "❌": "bad", "❓": "bad", "🔔": "bad", "⚠️": "warn"}
 
@@ -100,6 +102,11 @@ TONES = {"✅": "good", "❌": "bad", "❓": "bad", "🔔": "bad", "⚠️": "wa
 def tone(cell: str) -> str:
     """The class of a cell that begins with a sign; a word beside it says the same."""
     return TONES.get(cell.split(" ")[0], "")
+
+
+def drawn(text: str) -> str:
+    """A text of the page, with signs that every font has."""
+    return text.translate(SIGNS)
 
 
 def short(value: float | None) -> str:
@@ -118,7 +125,14 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": plain, "cut": cut, "tone": tone, "short": short, "hash": HASH.fullmatch}
+    environment.filters |= {
+        "plain": plain,
+        "cut": cut,
+        "tone": tone,
+        "short": short,
+        "hash": HASH.fullmatch,
+        "drawn": drawn,
+    }
     return environment
 
 

@@ -98,7 +98,8 @@ def test_a_refusal_says_so_first(decision: record.Decision) -> None:
         "\n1 of 1 gate failed: floor ROC AUC: 0.7; needed: at least 0.8.\nNext: Change the model or its data: " in text
     )
     page = report.page(decision.model_copy(update={"passed": False, "gates": (verdict,)}))
-    assert '<tr><td class="bad">❌ fail</td><td>floor ROC AUC</td>' in page  # by a word and by colour
+    assert '<tr><td class="bad">✘ fail</td><td>floor ROC AUC</td>' in page  # by a word and by colour
+    assert not set(page) & set("✅❌❓🔔⚪⏭\ufe0f"), "a page's signs are in every font"
     assert "| ❌ fail | floor ROC AUC | 0.7 |  | 0.5 | at least 0.8 |" in text
 
 
