@@ -13,6 +13,7 @@ from lifecycle import InputError
 UNEXPECTED = 70  # as sysexits.h has it for an internal error
 LOG = "error.log"
 ELSEWHERE = ("GITHUB_ACTIONS", "KUBERNETES_SERVICE_HOST")  # set in a workflow, and in a pod
+STOPPED = {"serve": "Server stopped."}
 
 
 @dataclass
@@ -35,7 +36,7 @@ def told(verb: str, build: Path) -> Iterator[Outcome]:
     except InputError as error:
         outcome.code = _say(verb, str(error), 1, error)
     except KeyboardInterrupt:
-        outcome.code = _say(verb, "interrupted; earlier outputs are as they were.", 130)
+        outcome.code = _say(verb, STOPPED.get(verb, "Interrupted; earlier outputs are unchanged."), 130)
     except OSError as error:
         outcome.code = _say(verb, _sentence(error), 1)
     except Exception as error:

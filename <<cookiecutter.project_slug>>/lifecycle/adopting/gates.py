@@ -13,7 +13,7 @@ from lifecycle.artifact.predictor import Predictions
 from lifecycle.config import Config
 from lifecycle.documents.record import Measure
 from lifecycle.evaluation import evaluate, intervals
-from lifecycle.tasks import METRICS, Task, sign
+from lifecycle.tasks import METRICS, Task, label, sign
 from lifecycle.training import team, train
 
 WHOLE, ROWS = 100_000, 20_000  # at most, to train the model that sets the floors, and each of two that set the margins
@@ -92,7 +92,7 @@ def propose(learnt: pd.DataFrame, test: pd.DataFrame, settings: Config) -> Propo
     champions = []
     for metric in JUDGED[settings.task]:
         if metric not in reached:
-            said.append(f"gates: no gate on {metric}, which is undefined on these test rows")
+            said.append(f"gates: no gate on {label(metric)}, which is undefined on these test rows")
             continue
         better, value = sign(metric), reached[metric].value
         room = value - reached[metric].low if better > 0 else reached[metric].high - value
@@ -103,8 +103,8 @@ def propose(learnt: pd.DataFrame, test: pd.DataFrame, settings: Config) -> Propo
         if better < 0 or bound > 0:
             gates.append({"kind": "floor" if better > 0 else "ceiling", "metric": metric, "bound": bound})
             said.append(
-                f"gates: {metric} at {'least' if better > 0 else 'most'} {bound:g}; a quick model reaches {value:.3g} "
-                f"({reached[metric].low:.3g} to {reached[metric].high:.3g})"
+                f"gates: {label(metric)} at {'least' if better > 0 else 'most'} {bound:g}; "
+                f"a quick model reaches {value:.3g} ({reached[metric].low:.3g} to {reached[metric].high:.3g})"
             )
         deviation = (apart[metric].high - apart[metric].low) / (2 * z)
         champions.append(_champion(metric, deviation, abs(value), z, len(test), said))
@@ -129,7 +129,8 @@ def _champion(
     margin = _rounded(max(min(wide, most), 1e-6), up=True)
     side = "below" if sign(metric) > 0 else "above"
     state = (
-        f"gates: {metric} at most {margin:g} {side} the champion's: with {rows:,} test rows an equal model passes in "
+        f"gates: {label(metric)} at most {margin:g} {side} the champion's: "
+        f"with {rows:,} test rows an equal model passes in "
     )
     gate: dict[str, float | str] = {"kind": "champion", "metric": metric, "margin": margin}
     if wide <= most:
@@ -151,12 +152,12 @@ def _beaten(reached: dict[str, Measure], nothing: dict[str, Measure], task: Task
         if known and sign(metric) * (reached[metric].value - nothing[metric].value) > 0:
             if metric != usual:
                 said.append(
-                    f"gates: better than a model that ignores its input in {metric}, as a quick model is not in "
-                    f"{usual}: do not take its probabilities at their word"
+                    f"gates: better than a model that ignores its input in {label(metric)}, as a quick model is not in "
+                    f"{label(usual)}: do not take its probabilities at their word"
                 )
             return metric
     said.append(
-        f"gates: a quick model is nowhere better than one that ignores its input ({usual} {reached[usual].value:.3g}, "
-        f"{nothing[usual].value:.3g}); as it is, the gate `baseline` will refuse it"
+        f"gates: a quick model is nowhere better than one that ignores its input ({label(usual)} "
+        f"{reached[usual].value:.3g}, {nothing[usual].value:.3g}); as it is, the gate `baseline` will refuse it"
     )
     return usual

@@ -290,7 +290,7 @@ class Verdict(Strict):
 
     @property
     def reason(self) -> str:
-        return "; ".join(filter(None, (self.found, f"needed: {self.needed}" if self.needed else "")))
+        return ", ".join(filter(None, (self.found, f"needed: {self.needed}" if self.needed else "")))
 
     @property
     def title(self) -> str:
@@ -328,6 +328,15 @@ class Decision(Strict):
     def refused(self) -> bool:
         """Whether it did not pass, whichever of `passed` and the gates says so."""
         return not self.passed or any(verdict.outcome in BLOCKING for verdict in self.gates)
+
+    def numbered(self, verdict: Verdict) -> str:
+        """One gate's numbers: for a comparison with the champion how the metric moved, and what was allowed."""
+        gate, metric = verdict.gate, str(verdict.gate.get("metric", ""))
+        known = self.evaluation.champion.differences.get(metric) if self.evaluation.champion else None
+        if gate.get("kind") != "champion" or known is None:
+            return f"{verdict.title}: {verdict.reason}"
+        better = self.evaluation.sign(metric) * known.value > 0
+        return f"{label(metric)} {verdict.found}" + ("" if better else f", allowed {gate.get('margin')}")
 
     @property
     def version(self) -> str:

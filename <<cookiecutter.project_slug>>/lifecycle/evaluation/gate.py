@@ -207,13 +207,12 @@ def run(settings: config.Config, build: Path) -> str:
     decision = power.told(decide(settings, evaluation), settings.gates, power.read(build))
     files.write(build / "decision.json", record.dump(decision))
     failed = [
-        (verdict.title, f"{'undecided: ' * (verdict.outcome == 'undecided')}{verdict.reason}", 0)
-        for verdict in decision.gates
-        if verdict.outcome in record.BLOCKING
+        (one, "undecided: " * (one.outcome == "undecided")) for one in decision.gates if one.outcome in record.BLOCKING
     ]
     if failed:
         gates = "1 gate" if len(failed) == 1 else f"{len(failed)} gates"
-        told = "; ".join(f"{title} ({reason})" for title, reason, _ in failed)
-        raise InputError(f"{evaluation.origin.version} is refused by {gates}: {told}.", parts=tuple(failed))
+        told = "; ".join(f"{before}{decision.numbered(one)}" for one, before in failed)
+        parts = tuple((one.title, f"{before}{one.reason}", 0) for one, before in failed)
+        raise InputError(f"{evaluation.origin.version} is refused by {gates}: {told}.", parts=parts)
     counts = {kind: sum(v.outcome == kind for v in decision.gates) for kind in ("pass", "warn", "skipped")}
     return f"{evaluation.origin.version} passes: " + ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)

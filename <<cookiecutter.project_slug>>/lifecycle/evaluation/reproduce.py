@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lifecycle import InputError
 from lifecycle.documents import record
+from lifecycle.tasks import label
 
 
 def run(tolerance: float, build: Path) -> str:
@@ -24,7 +25,7 @@ def run(tolerance: float, build: Path) -> str:
     largest = abs(found[worst].value - reviewed[worst])
     if largest > tolerance:
         raise InputError(
-            f"{worst} is {found[worst].value:.6g}, but was {reviewed[worst]:.6g} in the review, a difference above "
-            f"reproduce.tolerance ({tolerance:g}); make the training repeatable, or widen the tolerance."
+            f"{label(worst)} is {found[worst].value:.6g}, but was {reviewed[worst]:.6g} in the review, "
+            f"a difference above reproduce.tolerance ({tolerance:g}); make the training repeatable, or widen it."
         )
-    return f"{len(found)} metrics match the review; the largest difference is {largest:.2g} ({worst})"
+    return f"{len(found)} metrics match the review; the largest difference is {largest:.2g} ({label(worst)})"

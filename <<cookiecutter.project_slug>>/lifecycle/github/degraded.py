@@ -15,6 +15,7 @@ from typing import Any
 
 from lifecycle import InputError, files
 from lifecycle.documents import limits
+from lifecycle.tasks import label
 
 PAUSES = (15.0, 45.0, 120.0)  # seconds before each further try, while GitHub is to blame
 NAMED, LONGEST = 10, 80  # series that are named, and letters of a name
@@ -47,7 +48,11 @@ def _short(alert: dict[str, Any]) -> str:
 
 def _name(alert: dict[str, Any]) -> str:
     """What a person calls a series."""
-    parts = [alert["kind"], alert["metric"], *(f"of {alert[name]}" for name in ("column", "slice") if alert.get(name))]
+    parts = [
+        alert["kind"],
+        label(alert["metric"]),
+        *(f"of {alert[name]}" for name in ("column", "slice") if alert.get(name)),
+    ]
     return " ".join([*parts, str(alert.get("part") or "")]).strip()[:LONGEST]
 
 

@@ -11,7 +11,7 @@ from lifecycle.estimation import series, target
 from lifecycle.estimation.chances import Array
 from lifecycle.monitoring import slices, sound
 from lifecycle.monitoring.slices import LEAST, shown
-from lifecycle.tasks import sign
+from lifecycle.tasks import label, sign
 
 
 def _usual(windows: Sequence[Window]) -> dict[tuple[str, str], tuple[Array, float]]:
@@ -105,7 +105,7 @@ def _undefined(sliced: Sequence[Sliced]) -> list[str]:
         for (kind, metric), count in pd.Series(none, dtype="object").value_counts().items():
             found.setdefault((kind, metric, one.slice), []).append(f"{one.part} in {count}")
     return [
-        f"The {kind} {metric} of the slice {name} is undefined in windows whose rows have only one class: "
+        f"The {kind} {label(metric)} of the slice {name} is undefined in windows whose rows have only one class: "
         f"{shown(parts)}."
         for (kind, metric, name), parts in found.items()
     ]

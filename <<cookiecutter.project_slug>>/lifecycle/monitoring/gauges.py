@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest, push_to
 
 from lifecycle import InputError
 from lifecycle.documents.summary import Summary
+from lifecycle.tasks import label
 
 
 def registry(summary: Summary) -> CollectorRegistry:
@@ -20,7 +21,8 @@ def registry(summary: Summary) -> CollectorRegistry:
         report.labels(summary.name, summary.version, address).set(1)
     for window in summary.windows:
         if not window.reference and window.value is not None:
-            key = (summary.name, summary.version, window.kind, window.metric, window.column or "")
+            metric = label(window.metric) if window.kind in ("estimated", "realised") else window.metric
+            key = (summary.name, summary.version, window.kind, metric, window.column or "")
             value.labels(*key).set(window.value)
             outside.labels(*key).set(window.outside)
     holds.labels(summary.name, summary.version).set(summary.alert)

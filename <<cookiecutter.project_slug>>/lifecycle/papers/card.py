@@ -9,6 +9,7 @@ from lifecycle.config import Card
 from lifecycle.documents import record
 from lifecycle.documents.record import Evaluation, Measure
 from lifecycle.reporting.pages import plain
+from lifecycle.tasks import label
 
 KINDS = {"regression": "tabular-regression"}  # any other task is a classification
 HEAD = "| metric | rows | value | interval |\n| --- | --- | --- | --- |"
@@ -67,12 +68,12 @@ def _said(field: str, text: str) -> str:
 
 
 def _row(name: str, rows: str, measure: Measure) -> str:
-    return f"| {plain(name)} | {plain(rows)} | {measure.value:.4g} | {measure.low:.4g} to {measure.high:.4g} |"
+    return f"| {plain(label(name))} | {plain(rows)} | {measure.value:.4g} | {measure.low:.4g} to {measure.high:.4g} |"
 
 
 def _fairness(evaluation: Evaluation) -> list[str]:
     return [
-        f"- Between groups of {plain(one.column)}: {plain(name)} {difference:.4g}"
+        f"- Between groups of {plain(one.column)}: {plain(label(name))} {difference:.4g}"
         for one in evaluation.fairness
         for name, difference in one.differences.items()
     ]
@@ -81,7 +82,9 @@ def _fairness(evaluation: Evaluation) -> list[str]:
 def _metadata(evaluation: Evaluation, said: Card) -> str:
     """The head that programs read; a field that nobody filled is left out."""
     kind = KINDS.get(evaluation.task, "tabular-classification")
-    metrics = [{"type": name, "name": name, "value": measure.value} for name, measure in evaluation.metrics.items()]
+    metrics = [
+        {"type": name, "name": label(name), "value": measure.value} for name, measure in evaluation.metrics.items()
+    ]
     data = {"type": "tabular", "name": "test rows", "revision": evaluation.origin.data}
     document = {
         **({"license": said.license} if said.license else {}),

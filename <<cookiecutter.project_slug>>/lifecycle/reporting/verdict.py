@@ -3,8 +3,7 @@
 from collections import Counter
 
 from lifecycle.documents import record
-from lifecycle.documents.record import Evaluation, Outcome, Verdict
-from lifecycle.tasks import label
+from lifecycle.documents.record import Outcome
 
 NAMED = 3  # gates
 WORDS: dict[Outcome, str] = {
@@ -35,19 +34,9 @@ def why(decision: record.Decision) -> str:
     counts = Counter(one.outcome for one in refusing or gates)
     first, *rest = [f"{counts[kind]} {word}" for kind, word in WORDS.items() if counts[kind]] or ["0 judged"]
     total = first.replace(" ", f" of {len(gates)} gate{'s' * (len(gates) != 1)} ", 1)
-    numbers = "; ".join(numbered(one, decision.evaluation) for one in deciding[:NAMED])
+    numbers = "; ".join(decision.numbered(one) for one in deciding[:NAMED])
     more = f"; and {len(deciding) - NAMED} more" if len(deciding) > NAMED else ""
     return f"{', '.join([total, *rest])}{f': {numbers}{more}' if numbers else ''}."
-
-
-def numbered(verdict: Verdict, evaluation: Evaluation) -> str:
-    """One gate's numbers: for a comparison with the champion how the metric moved, and what was allowed."""
-    gate, metric = verdict.gate, str(verdict.gate.get("metric", ""))
-    known = evaluation.champion.differences.get(metric) if evaluation.champion else None
-    if gate.get("kind") != "champion" or known is None:
-        return f"{verdict.title}: {verdict.reason}"
-    better = evaluation.sign(metric) * known.value > 0
-    return f"{label(metric)} {verdict.found}" + ("" if better else f", allowed {gate.get('margin')}")
 
 
 def following(decision: record.Decision) -> list[str]:

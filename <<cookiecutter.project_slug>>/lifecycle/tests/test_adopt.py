@@ -210,9 +210,9 @@ def test_a_champion_gate_warns_only_where_the_test_rows_are_too_few() -> None:
     few = gates._champion("mae", 0.1, 2.0, 1.96, 300, said)
     assert few == {"kind": "champion", "metric": "mae", "margin": 0.1, "undecided": "warn"}
     assert said == [
-        "gates: roc_auc at most 0.0037 below the champion's: with 3,000 test rows an equal model passes in 96% of "
+        "gates: ROC AUC at most 0.0037 below the champion's: with 3,000 test rows an equal model passes in 96% of "
         "cases, at a third of that margin in 23%",
-        "gates: mae at most 0.1 above the champion's: with 300 test rows an equal model passes in 17% of cases, with "
+        "gates: MAE at most 0.1 above the champion's: with 300 test rows an equal model passes in 17% of cases, with "
         "3,900 in 95%; until there are that many, a difference that the rows cannot tell from none only warns "
         "(`undecided: warn`)",
     ]

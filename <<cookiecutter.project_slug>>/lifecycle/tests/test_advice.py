@@ -1,5 +1,7 @@
 """What the monitor's page says to do, what its charts name, and what it says of drift and of wrong values."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ from lifecycle.documents import trends
 from lifecycle.documents.summary import Alert, Kind, Summary, Window
 from lifecycle.documents.track import Track, TrackRecord
 from lifecycle.drawing import heat, monitored, performance
+from lifecycle.github import degraded
+from lifecycle.monitoring import gauges
 from lifecycle.reporting import advice, findings, shifts, track
-from lifecycle.tasks import Task, label, unit
+from lifecycle.tasks import MONITORED, Task, label, unit
 
 RECORDS = Path(__file__).parent / "records"
 
@@ -98,6 +102,19 @@ def test_what_keeps_the_monitor_from_seeing_is_told_before_that_all_is_well() ->
     near = alert("estimated", holds=False, windows=1)
     assert "estimated F1 was out of bounds, and 2 of 3" in told(summary(near))
     assert told(summary(quiet)) == f"Next: {advice.NOTHING}"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_metric_has_one_name_wherever_the_monitor_tells_a_person(task: Task) -> None:
+    """In the report, beside a gauge and in an alert's text, never its key in config.yaml."""
+    found = kept(task)
+    shown = findings.markdown(found).replace("\\", "") + gauges.text(found).decode()
+    told = degraded.payload(json.loads(found.model_dump_json()), "", "production")
+    shown += json.dumps(told and told["client_payload"]["about"])
+    keys = [metric for metric in MONITORED[task] if label(metric) != metric]
+    assert keys
+    assert [key for key in keys if re.search(rf"\b{key}\b", shown)] == []
+    assert f'kind="estimated",metric="{label(found.rule.metrics[0])}"' in shown
 
 
 @pytest.mark.parametrize(("error", "said"), [(0.01, "0.04: better."), (0.039, "hardly better."), (0.05, "worse.")])

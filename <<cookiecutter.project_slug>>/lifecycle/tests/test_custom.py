@@ -81,7 +81,7 @@ def test_they_are_measured_sliced_gated_compared_and_shown(team: Path, binary: T
 
 def test_a_worse_candidate_is_refused_by_a_metric_of_the_teams_own(team: Path, binary: Trained, tmp_path: Path) -> None:
     gate = {"kind": "ceiling", "metric": "cost", "bound": 0.01}
-    with pytest.raises(InputError, match=r"refused by 1 gate: ceiling cost \(0\.\d+ \["):
+    with pytest.raises(InputError, match=r"refused by 1 gate: ceiling cost: 0\.\d+ \["):
         pipeline(asking(binary, {"cost": "lower"}, gate), tmp_path / "build")
 
 
@@ -128,7 +128,7 @@ def test_a_metric_that_is_none_is_told(source: str, sentence: str, team: Path, b
 
 def test_a_metric_that_is_undefined_is_left_out_and_its_gate_fails(team: Path, binary: Trained, tmp_path: Path) -> None:
     (team / "metrics.py").write_text("def cost(truth, answers):\n    return float('nan')\n")
-    with pytest.raises(InputError, match=r"refused by 1 gate: baseline cost \(undefined on the test rows"):
+    with pytest.raises(InputError, match=r"refused by 1 gate: baseline cost: undefined on the test rows"):
         pipeline(asking(binary, {"cost": "lower"}, {"kind": "baseline", "metric": "cost"}), tmp_path / "build")
 
 

@@ -94,7 +94,7 @@ def test_an_event_names_the_slice_and_the_series_of_a_slice_is_another(build: Pa
     (build / "monitor/summary.json").write_text(json.dumps(SUMMARY | {"alerts": alerts}))
     assert told(build) == 0
     payload = got.asked[0][2]["client_payload"]
-    assert payload["about"] == "estimated f1 of origin EWR, estimated f1 of origin JFK, estimated f1 of x"
+    assert payload["about"] == "estimated F1 of origin EWR, estimated F1 of origin JFK, estimated F1 of x"
     assert len(set(payload["series"].split()) - {whole}) == 3
     alerts = [HELD | {"slice": "origin", "part": f"{part:02}" + "x" * 200} for part in range(12)]
     (build / "monitor/summary.json").write_text(json.dumps(SUMMARY | {"alerts": alerts}))

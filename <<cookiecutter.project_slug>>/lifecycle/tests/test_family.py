@@ -180,7 +180,7 @@ def test_one_class_in_the_windows_of_a_part_is_told(tiny: Config) -> None:
     asked.loc[asked["group"] == "small", ["label", "prediction"]] = 1
     _, said = watched(given, (known, asked, asked))
     assert (
-        "The realised f1 of the slice group is undefined in windows whose rows have only one class: small in 2." in said
+        "The realised F1 of the slice group is undefined in windows whose rows have only one class: small in 2." in said
     )
 
 

@@ -407,11 +407,11 @@ def test_a_pull_requests_text_has_manifests_monitor_and_limit(monkeypatch: pytes
 
 def test_a_retraining_names_the_slice_that_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The event comes from a cluster, and its names from data."""
-    event = {"client_payload": {"environment": "production", "about": "estimated f1 of origin @all <b>EWR"}}
+    event = {"client_payload": {"environment": "production", "about": "estimated F1 of origin @all <b>EWR"}}
     monkeypatch.setattr(api, "event", lambda: event)
     change = Change("T", "B", "retrain/data")
     text = offer.body(change, {}, waits=False)
-    asked = "The monitor of production asked for it. Out of bounds: estimated f1 of origin `@all` &lt;b&gt;EWR.\n"
+    asked = "The monitor of production asked for it. Out of bounds: estimated F1 of origin `@all` &lt;b&gt;EWR.\n"
     assert text == f"B\n{asked}"
     monkeypatch.setattr(api, "event", dict)
     assert offer.body(change, {}, waits=False) == "B"

@@ -92,17 +92,26 @@ def test_a_file_that_cannot_be_written_is_named(
     )
 
 
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [("gate", "gate: Interrupted; earlier outputs are unchanged.\n"), ("serve", "serve: Server stopped.\n")],
+)
 def test_an_interrupted_step_says_so(
-    binary: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    verb: str,
+    said: str,
+    binary: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(binary.document))
 
     def interrupted(_: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "_gate", interrupted)
-    assert command.main(["--config", str(tmp_path / "config.yaml"), "gate"]) == 130
-    assert "earlier outputs are as they were" in capsys.readouterr().err
+    monkeypatch.setattr(command, f"_{verb}", interrupted)
+    assert command.main(["--config", str(tmp_path / "config.yaml"), verb]) == 130
+    assert capsys.readouterr().err == said
 
 
 def test_the_lock_files_agree_on_what_they_share_and_name_no_registry() -> None:

@@ -415,7 +415,7 @@ def test_the_gauges_are_pushed_and_a_push_that_fails_is_told(
         server.shutdown()
     (told,) = got
     assert told[0] == "/metrics/job/monitor/model/tiny"
-    assert b'model_window{column="",kind="estimated",metric="f1",' in told[1]
+    assert b'model_window{column="",kind="estimated",metric="F1",' in told[1]
     assert told[1] == (tmp_path / "build/monitor/metrics.prom").read_bytes()
     assert watch(address) == 1
     assert "could not be pushed to http://127.0.0.1:" in capsys.readouterr().err

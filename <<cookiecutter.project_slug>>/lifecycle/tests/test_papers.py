@@ -18,6 +18,8 @@ from tiny import TASKS
 from lifecycle.config import Card
 from lifecycle.documents import record
 from lifecycle.papers import bom, card, lineage, write
+from lifecycle.reporting.pages import plain
+from lifecycle.tasks import LABELS, label
 
 HERE = Path(__file__).parent
 SAID = Card(
@@ -87,6 +89,15 @@ def test_the_card_has_what_a_person_said_and_marks_what_nobody_did(decision: rec
     assert found == {name: measure.value for name, measure in decision.evaluation.metrics.items()}
 
 
+def test_the_card_calls_metrics_as_people_do(decision: record.Decision) -> None:
+    """Only its head, which programs read, also has the keys of config.yaml."""
+    _, head, body = card.text(decision, Card()).split("---\n", 2)
+    keys = [name for name in decision.evaluation.metrics if label(name) != name]
+    assert [name for name in keys if re.search(rf"\b{name}\b", body.replace("\\", ""))] == []
+    assert all(f"| {plain(label(name))} | all |" in body for name in decision.evaluation.metrics)
+    assert all(f"type: {name}" in head for name in keys)
+
+
 def numbers(document: Any) -> Iterator[str]:
     """Every number of a record, as the papers write numbers."""
     if isinstance(document, dict | list):
@@ -101,7 +112,7 @@ def foreign(text: str, decision: record.Decision) -> list[str]:
     document = json.loads(record.dump(decision))
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "", text)  # ids that are hashes of the record
     days = {document["evaluation"]["origin"]["version"].partition("-")[0].replace(".", "-") + "T00:00:00Z"}
-    for word in sorted({*words(document), *CONSTANT, *days, "SHA-256"}, key=len, reverse=True):
+    for word in sorted({*words(document), *CONSTANT, *days, *LABELS.values(), "SHA-256"}, key=len, reverse=True):
         if (re.search(r"\d", word) and not NUMBER.fullmatch(word)) or word in CONSTANT:
             text = text.replace(word, " ")
     digests = [digest for image in IMAGES.values() for digest in image.split("@")]

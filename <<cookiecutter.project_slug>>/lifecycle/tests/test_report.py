@@ -95,7 +95,7 @@ def test_a_refusal_says_so_first(decision: record.Decision) -> None:
     text = report.markdown(decision.model_copy(update={"passed": False, "gates": (verdict,)}))
     assert text.startswith("## ❌ Refused")
     assert (
-        "\n1 of 1 gate failed: floor ROC AUC: 0.7; needed: at least 0.8.\nNext: Change the model or its data: " in text
+        "\n1 of 1 gate failed: floor ROC AUC: 0.7, needed: at least 0.8.\nNext: Change the model or its data: " in text
     )
     page = report.page(decision.model_copy(update={"passed": False, "gates": (verdict,)}))
     assert '<tr><td class="bad">✘ fail</td><td>floor ROC AUC</td>' in page  # by a word and by colour

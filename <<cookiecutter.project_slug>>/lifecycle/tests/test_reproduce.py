@@ -26,7 +26,7 @@ def test_the_same_metrics_pass_and_others_do_not(build: Path) -> None:
     assert "metrics match the review" in reproduce.run(0.0, build)
     reviewed(build, f1=value + 0.002)
     assert reproduce.run(0.003, build)
-    for tolerance, told in [(0.001, r"f1 is 0\.\d+, but was 0\.\d+ in the review"), (0.0, r"tolerance \(0\)")]:
+    for tolerance, told in [(0.001, r"F1 is 0\.\d+, but was 0\.\d+ in the review"), (0.0, r"tolerance \(0\)")]:
         with pytest.raises(InputError, match=told):
             reproduce.run(tolerance, build)
     reviewed(build, f1=value - 0.002)

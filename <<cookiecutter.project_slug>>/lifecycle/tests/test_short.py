@@ -103,7 +103,7 @@ def test_a_refusal_begins_with_its_numbers_and_says_what_to_do() -> None:
     assert after.startswith("Next: Change the model or its data: Changes says what differs from the champion")
     assert "Test on more rows (split.test); `make power` says how many" in after
     refused = decided(champion, gate("floor", "f1", "fail", "0.7"), *(gate("rows", "", "fail", "9 rows"),) * 3)
-    assert verdict.why(refused).startswith("4 of 4 gates failed: floor F1: 0.7; needed: enough; rows")
+    assert verdict.why(refused).startswith("4 of 4 gates failed: floor F1: 0.7, needed: enough; rows")
     assert verdict.why(refused).endswith("; and 1 more.")
 
 
