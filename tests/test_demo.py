@@ -47,7 +47,9 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
         *("data", "train", "evaluate", "gate", "report", "register"),
         *("release", "promote", "rollback", "serve", "monitor"),
     }
-    assert re.search(r"make gate +stopped, as it must: \S+ is refused by 2 gates: ROC AUC fell .+, allowed 0.01; F1 fell", said)
+    assert re.search(
+        r"make gate +stopped, as it must: \S+ is refused by 2 gates: ROC AUC fell .+, allowed 0.01; F1 fell", said
+    )
     assert len(re.findall(r"make register +\S+ is version [12] of flight-delay in the registry", said)) == 2
     assert re.search(r"make register +\S+ is not registered, because it was refused", said)
     assert re.search(r"make monitor without labels +\S+ ALERT on 30,\d+ predictions, 0 of them labelled", said)
@@ -83,7 +85,7 @@ def test_a_command_that_does_not_end_as_expected_fails_with_what_it_said(
     with pytest.raises(console.Failed, match="ended with 0"):
         console.run("step", ["true"], tmp_path, fails=True)
     console.run("step", ["sh", "-c", "echo gate: refused; exit 1"], tmp_path, fails=True)
-    console.run("step", ["sh", "-c", "echo 'monitor: ALERT'; echo '  A warning.'"], tmp_path)
+    console.run("step", ["sh", "-c", "echo 'monitor: ALERT'; echo '  A warning.'; echo 'x, 10 s so far'"], tmp_path)
     said = capsys.readouterr().out
     assert "stopped, as it must: refused" in said
     assert re.search(r"step +ALERT\n", said)

@@ -35,6 +35,7 @@ def run(
     finally:
         stop(process)
     lines = [line for line in output.strip().splitlines() if not line.startswith(("make", "  "))]  # no details
+    lines = [line for line in lines if not line.endswith(" so far")]
     if (process.returncode != 0) != fails:
         raise Failed(f"`{' '.join(command)}` ended with {process.returncode} in {folder}:\n{output}")
     said = lines[-1].partition(": ")[2] or lines[-1] if lines else ""

@@ -2,12 +2,17 @@
 
 import io
 import json
+import os
+import pty
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from tiny import ROOT
 
 from lifecycle import InputError, progress
 from lifecycle import __main__ as command
@@ -118,3 +123,47 @@ def test_every_verb_is_shown_but_the_service(tmp_path: Path, monkeypatch: pytest
         monkeypatch.setattr(command, f"_{verb}", lambda _: "")
         assert command.main(["--build", str(tmp_path), verb]) == 0
     assert seen == ["monitor"]
+
+
+# Ten seconds are a moment here.
+INSTALLING = (
+    'sleep() { command sleep 0.03; }; . locks/shown.sh; shown "installing x" command sleep 0.2; '
+    'echo "ended with $?, $quiet"'
+)
+
+
+def test_an_installation_gives_a_sign_of_life_in_a_log() -> None:
+    done = subprocess.run(["sh", "-c", INSTALLING], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[:2] == ["installing x, 10 s so far", "installing x, 20 s so far"]
+    assert done.stdout == "ended with 0, --quiet\n"
+    failing = INSTALLING.replace("command sleep 0.2", "false")
+    done = subprocess.run(["sh", "-c", failing], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("ended with 1, --quiet\n", "")
+
+
+def test_an_installation_leaves_a_terminal_to_the_installers_own_progress() -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        ["sh", "-c", INSTALLING], cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, text=True, check=True
+    )
+    os.close(theirs)
+    assert done.stdout == "ended with 0, \n"
+    written = b""
+    with suppress(OSError):  # which Linux raises for a terminal that no one wrote to
+        written = os.read(ours, 100)
+    os.close(ours)
+    assert written == b""
+
+
+def test_nothing_goes_on_when_an_installation_was_killed() -> None:
+    words = ["sh", "-c", INSTALLING]
+    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as shell:
+        assert shell.stderr
+        assert "10 s so far" in shell.stderr.readline()
+        shell.kill()
+        shell.wait()
+        try:
+            shell.communicate(timeout=10)  # until no process of it can write
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
