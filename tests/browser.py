@@ -73,6 +73,15 @@ const overlaps = () => {
   });
   return found;
 };
+// What a printer would break over two pages, and tables without a head to repeat on the next one.
+const torn = () => {
+  const printed = [...document.styleSheets].flatMap(sheet => [...sheet.cssRules])
+    .filter(rule => rule.media?.mediaText === "print").flatMap(rule => [...rule.cssRules])
+    .filter(rule => rule.style.breakInside === "avoid").map(rule => rule.selectorText);
+  const whole = printed.join(", ") || "none";
+  const parts = [...document.querySelectorAll("tr, .plotly-graph-div, svg.cell")].filter(one => !one.closest(whole));
+  return [...parts, ...[...document.querySelectorAll("table")].filter(one => !one.tHead)].length;
+};
 // What axe-core finds against the rules of WCAG and good practice, with the first place of each.
 const violations = async () => {
   const {violations} = await axe.run(document, {resultTypes: ["violations"], preload: false});
@@ -90,6 +99,7 @@ addEventListener("load", () => setTimeout(async () => {
     contrast: contrast(),
     paper: getComputedStyle(document.body).backgroundColor,
     overlaps: overlaps(),
+    torn: torn(),
     violations: await violations(),
     explored: explored(),
   };
@@ -154,6 +164,7 @@ def sound(page: Path, name: str = "") -> list[dict[str, Any]]:
             assert one["inner"] == width
             assert one["wide"] <= width, "nothing makes the page wider than the window"
             assert one["cut"] == 0, (name, width)
+            assert one["torn"] == 0, (name, width)
             assert one["contrast"] >= 4.5, (name, width)
             assert one["paper"] == ("rgb(13, 17, 23)" if dark else "rgb(255, 255, 255)")
             found.append(one)

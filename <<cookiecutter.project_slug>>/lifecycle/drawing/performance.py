@@ -44,7 +44,7 @@ def drawn(metric: str, groups: Mapping[str, list[Window]], rule: AlertRule) -> g
         begun(figure, begin, low, high)
     figure.update_xaxes(title=TIME).update_yaxes(title=f"{label(metric)} ({unit(metric)})", range=[low, high])
     title = f"{label(metric)}: {' and '.join(groups)}"
-    return figure.update_layout(title=title, legend=LEGEND, height=500, showlegend=True)
+    return figure.update_layout(title=title, legend=LEGEND, height=460, showlegend=True)
 
 
 def begun(figure: go.Figure, begin: str, low: float, high: float) -> None:

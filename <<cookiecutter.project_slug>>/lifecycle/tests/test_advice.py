@@ -31,7 +31,7 @@ def alert(kind: Kind, holds: bool = True, **changes: Any) -> Alert:
 
 def judged(metric: str, error: float) -> Track:
     """An estimate's error beside a constant's of 0.04, in rows that changed by more than chance."""
-    rest = {"constant": 0.04, "chance": 0.01, "drops": (), "bounded": 5, "false": 0}
+    rest: dict[str, Any] = {"constant": 0.04, "chance": 0.01, "drops": (), "bounded": 5, "false": 0}
     return Track(metric=metric, alerts=True, windows=7, error=error, **rest)
 
 
