@@ -1,7 +1,7 @@
 """Finds the files of this repository that a module imports: what an image holds, what a change touches."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def needed(*modules: str, root: Path = Path()) -> set[str]:
             continue
         found.add(path.as_posix())
         packages = [".".join(parent.parts) for parent in path.parents if parent.parts]
-        waiting += [*packages, *_imported(root / path, list(path.parent.parts))]
+        waiting += [*packages, *_imported((root / path).read_bytes(), path.parent.parts)]
     return found
 
 
@@ -36,17 +36,21 @@ def _file(module: str, root: Path) -> Path | None:
     return next((path for path in candidates if (root / path).is_file()), None)
 
 
-def _imported(path: Path, package: list[str]) -> Iterator[str]:
+@cache  # a verb asks for the same files several times
+def _imported(content: bytes, package: tuple[str, ...]) -> list[str]:
     """Every name that a file of a package imports, at its top or later; `from a import b` gives `a` and `a.b`."""
+    found: list[str] = []
     try:
-        tree = ast.parse(path.read_bytes())
+        waiting: list[ast.AST] = [ast.parse(content)]
     except SyntaxError:  # in the team's code; the verb that imports it reports the error
-        return
-    for node in ast.walk(tree):
+        return found
+    for node in waiting:
+        # No expression holds an import, and most nodes are in one.
+        waiting += (part for part in ast.iter_child_nodes(node) if not isinstance(part, ast.expr))
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else []
+            above = package[: len(package) - node.level + 1] if node.level else ()
             module = ".".join([*above, *([node.module] if node.module else [])])
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return found
