@@ -216,11 +216,18 @@ def scripts() -> str:
 
 def fragments(figures: "list[go.Figure]") -> list[str]:
     """Plots as HTML, which need `scripts` before them."""
-    for figure in figures:
-        figure.update_layout(template="plotly_white", margin={"l": 40, "r": 20, "t": 60, "b": 40}, title_font_size=14)
+    from plotly import io  # late: what only writes Markdown is installed without it
+
+    look = io.templates["plotly_white"].to_plotly_json()
+
+    def fragment(figure: "go.Figure") -> str:
+        figure.update_layout(margin={"l": 40, "r": 20, "t": 60, "b": 40}, title_font_size=14)
         figure.update_layout(height=figure.layout.height or 380)
         figure.update_yaxes(automargin=True)
-    return [
-        figure.to_html(full_html=False, include_plotlyjs=False, config={"responsive": True, "displayModeBar": False})
-        for figure in figures
-    ]
+        drawn = figure.to_dict()
+        drawn["layout"]["template"] = look  # set on a figure, it would be checked again each time, which takes longest
+        shown = {"responsive": True, "displayModeBar": False}
+        html: str = io.to_html(drawn, validate=False, full_html=False, include_plotlyjs=False, config=shown)
+        return html
+
+    return [fragment(figure) for figure in figures]
