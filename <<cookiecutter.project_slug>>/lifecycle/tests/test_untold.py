@@ -38,7 +38,7 @@ def test_predicting_tracking_and_monitoring_look_nothing_up_and_write_nothing_ho
     command = [sys.executable, "-W", "ignore", "-c", USES, str(binary.build / "model")]
     strace = shutil.which("strace")
     if strace:
-        command = [strace, "-f", "-q", "-e", "trace=connect,sendto,sendmmsg", "-o", str(calls), *command]
+        command = [strace, "-fq", "--seccomp-bpf", "-e", "trace=connect,sendto,sendmmsg", "-o", str(calls), *command]
     elif "CI" in os.environ and sys.platform == "linux":
         pytest.fail("strace is not installed; without it no look-up is seen.")
     environment = {
