@@ -23,6 +23,7 @@ NAME = "acme/my-model"
 HOST = "github.localhost"
 PERSON = {"login": "ann", "type": "User"}
 LIMIT = 300  # seconds for a run
+KEPT = ("GOGC", "GOMEMLIMIT", "LANG", "UV_CACHE_DIR", "WARM")  # of the tests' own environment
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's empty tree, the state before a first push
 
 
@@ -102,7 +103,7 @@ class Hub:
         keys = {f"GIT_CONFIG_KEY_{index}": key for index, (key, _) in enumerate(config)}
         values = {f"GIT_CONFIG_VALUE_{index}": value for index, (_, value) in enumerate(config)}
         return {
-            **{name: os.environ[name] for name in ("LANG", "UV_CACHE_DIR") if name in os.environ},
+            **{name: os.environ[name] for name in KEPT if name in os.environ},
             **keys,
             **values,
             "GIT_CONFIG_COUNT": str(len(config)),
@@ -311,8 +312,7 @@ class Hub:
         with self._count:
             number = self.state.number()
         folder = self.folder / f"run-{number}"
-        self.git("clone", "--quiet", "--no-checkout", f"file://{self.remote}", str(folder / "copy"), cwd=self.folder)
-        self.git("fetch", "--quiet", "origin", sha, cwd=folder / "copy")
+        self.git("clone", "--quiet", "--shared", "--no-checkout", str(self.remote), f"{folder}/copy", cwd=self.folder)
         self.git("checkout", "--quiet", "--detach", sha, cwd=folder / "copy")
         self.git("remote", "set-url", "origin", self.address, cwd=folder / "copy")
         document = yaml.load((folder / "copy/.github/workflows" / workflow).read_text(), yaml.BaseLoader)  # noqa: S506

@@ -1,7 +1,6 @@
 """Fetches one commit, or all branches if the depth is 0, and keeps no credentials."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,6 +22,3 @@ else:
 git("checkout", "--quiet", "--force", *(["-B", ref] if ref else ["--detach"]), "FETCH_HEAD")
 for lock in Path("locks").glob("*.txt"):  # older than the shared environments
     os.utime(lock, (0, 0))
-kept = Path(os.environ["HUB_CODE"]).parents[1] / "<<cookiecutter.project_slug>>/.mypy_cache"
-if os.environ["GITHUB_JOB"] == "check" and kept.is_dir():  # the libraries' types, which take mypy half a minute
-    shutil.copytree(kept, ".mypy_cache")
