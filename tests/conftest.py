@@ -82,6 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
             folder.mkdir(parents=True)
         (REPLAY / "settings.yaml").write_text(f"replay_dir: {REPLAY}\n")
         os.environ |= {"HOME": str(HOME), "COOKIECUTTER_CONFIG": str(REPLAY / "settings.yaml"), "GH_TELEMETRY": "0"}
+        os.environ |= {"GOGC": "off", "GOMEMLIMIT": "500MiB"}  # kubectl ends before there is much to collect
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
