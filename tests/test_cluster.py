@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROJECT, ROOT, SMALL, run, unrendered
+from conftest import PROJECT, ROOT, SMALL, run
 from faults import __main__ as faults
 from faults import repository, stands, table, trial
 from faults.cluster import Cluster
@@ -243,10 +243,9 @@ esac""",
 
 
 def test_the_life_on_a_cluster_is_played_to_its_end(
-    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkout: Path, environments: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a git identity; with the real verbs and git, and a fault that is a candidate that is dropped."""
-    environments = unrendered("train", "github", "serve", "monitor") / ".venv"
     run([str(environments / "train/bin/python"), "-c", SMALL], checkout / PROJECT)
     (tmp_path / "bin").mkdir()
     for name, script in CLUSTER.items():
@@ -259,8 +258,7 @@ def test_the_life_on_a_cluster_is_played_to_its_end(
         "OMP_NUM_THREADS": "1",
         "STATE": str(state),
     }
-    (tmp_path / "environments").symlink_to(environments)  # make cannot read the folder's own name
-    given |= {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "VENV": str(tmp_path / "environments")}
+    given |= {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "VENV": str(environments)}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(trial, "QUIET", 0.0)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from bake import tracked
-from conftest import IDENTITY, PROJECT, ROOT, Bake, made_smaller, unrendered, verbs
+from conftest import IDENTITY, PROJECT, ROOT, Bake, made_smaller, verbs
 from pictures import PICTURES
 
 # A changelog also speaks of verbs that are no more.
@@ -210,10 +210,10 @@ def follow(block: Block, repository: Path, environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("life", LIVES)
-def test_the_commands_do_what_the_page_says(life: str, bake: Bake, tmp_path: Path) -> None:
+def test_the_commands_do_what_the_page_says(life: str, bake: Bake, environments: Path, tmp_path: Path) -> None:
     assert bake(project_slug="my-model").returncode == 0
     repository, listens = tmp_path / "out/my-model", port()
-    (repository / ".venv").symlink_to(unrendered("train", "github", "serve", "monitor", "dev") / ".venv")
+    (repository / ".venv").symlink_to(environments)
     (repository / ".git/info/exclude").write_text(".venv\n")
     for lock in (repository / "locks").iterdir():  # older than the environments that they made
         os.utime(lock, (0, 0))

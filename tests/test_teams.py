@@ -10,7 +10,7 @@ import duckdb
 import pytest
 import yaml
 from browser import browser, sound
-from conftest import library_types, made_smaller, run, unrendered
+from conftest import library_types, made_smaller, run
 
 Baked = Callable[..., Path]
 Team = Callable[[dict[str, Any]], tuple[str, str]]
@@ -157,10 +157,19 @@ def replaced(repository: Path, team: Team) -> None:
     (repository / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
 
 
+@pytest.fixture
+def made(baked: Baked, environments: Path, tmp_path: Path) -> Baked:
+    """The fresh repository for a task and a server, with environments."""
+
+    def make(*answers: str) -> Path:
+        repository: Path = shutil.copytree(baked(*answers), tmp_path / "repository")
+        (repository / ".venv").symlink_to(environments)
+        return repository
+
+    return make
+
+
 def make(repository: Path, *arguments: str) -> str:
-    """Run verbs in the environments of the unrendered repository, so that none is installed again."""
-    if not (repository / ".venv").exists():
-        (repository / ".venv").symlink_to(unrendered("dev", "train") / ".venv")
     return run(["make", "--silent", *arguments], repository, OMP_NUM_THREADS="1")
 
 
@@ -178,8 +187,8 @@ def checked(repository: Path) -> None:
     make(repository, "check")
 
 
-def test_strict_types_bind_the_template_and_not_the_team(baked: Baked, tmp_path: Path) -> None:
-    repository = shutil.copytree(baked("regression"), tmp_path / "repository")
+def test_strict_types_bind_the_template_and_not_the_team(made: Baked) -> None:
+    repository = made("regression")
     untyped = "\n\ndef untyped(value):\n    return value\n"
     for name in ("model/estimator.py", "tests/test_data.py"):
         (repository / name).write_text((repository / name).read_text() + untyped)
@@ -197,10 +206,8 @@ def test_strict_types_bind_the_template_and_not_the_team(baked: Baked, tmp_path:
     ("team", "task"),
     [(tickets, "binary_classification"), (houses, "multiclass_classification"), (energy, "regression")],
 )
-def test_a_teams_own_estimator_data_and_gates_leave_everything_green(
-    team: Team, task: str, baked: Baked, tmp_path: Path
-) -> None:
-    repository = shutil.copytree(baked(task), tmp_path / "repository")
+def test_a_teams_own_estimator_data_and_gates_leave_everything_green(team: Team, task: str, made: Baked) -> None:
+    repository = made(task)
     replaced(repository, team)
     green(repository)
     if team is tickets:  # of code; the others differ in nothing that it looks at
@@ -211,19 +218,19 @@ def test_a_teams_own_estimator_data_and_gates_leave_everything_green(
     ("task", "serving"),
     [("multiclass_classification", "seldon-core"), ("regression", "asgi")],
 )
-def test_a_fresh_repository_of_each_other_task_is_green(task: str, serving: str, baked: Baked, tmp_path: Path) -> None:
+def test_a_fresh_repository_of_each_other_task_is_green(task: str, serving: str, made: Baked) -> None:
     """The demo and the workflows go through a binary one."""
-    repository = shutil.copytree(baked(task, serving), tmp_path / "repository")
+    repository = made(task, serving)
     made_smaller(repository)
     green(repository)
 
 
-def test_an_adopted_table_is_green_up_to_its_first_release_and_after_it(baked: Baked, tmp_path: Path) -> None:
+def test_an_adopted_table_is_green_up_to_its_first_release_and_after_it(made: Baked) -> None:
     """One that looks like the example in nothing: 569 rows, no time, names with spaces, two named classes."""
-    repository = shutil.copytree(baked("binary_classification"), tmp_path / "repository")
+    repository = made("binary_classification")
     load = "import sklearn.datasets as s; d = s.load_breast_cancer(as_frame=True); f = d.frame; "
     load += "f['target'] = f['target'].map(dict(enumerate(d.target_names))); f.to_csv('cancer.csv', index=False)"
-    run([str(unrendered("train", "github", "dev") / ".venv/train/bin/python"), "-c", load], repository)
+    run([".venv/train/bin/python", "-c", load], repository)
     said = make(repository, "adopt", "FILE=cancer.csv", "TARGET=target")
     assert "malignant is positive, the rarer one (37.3%)" in said
     if browser():

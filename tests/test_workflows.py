@@ -7,7 +7,6 @@ import json
 import os
 import pickle
 import re
-import shlex
 import shutil
 import tempfile
 import threading
@@ -19,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import IDENTITY, PROJECT, SMALL, render, run, unrendered
+from conftest import IDENTITY, PROJECT, SMALL, WARM, render, run, unrendered, warmed
 from hub.runner import EMPTY, Hub, Run
 
 if shutil.which("act") is None:
@@ -59,17 +58,16 @@ class Base:
         self.folder.mkdir()
         shutil.copytree(repository, self.folder / "repository")
         self.venv.mkdir()
-        for name in ("github", "upgrade"):
-            (self.venv / name).symlink_to(unrendered(name) / ".venv" / name)
-        train = unrendered("train") / ".venv/train/bin/python"
+        (self.venv / "upgrade").symlink_to(unrendered("upgrade") / ".venv/upgrade")
         stood = "[ ! -e broken ]"  # checks and tests, which are tested elsewhere
         programs = dict.fromkeys(
-            (f"dev/bin/{name}" for name in ("actionlint", "mypy", "python", "ruff", "yamllint", "zizmor")), stood
+            (f"dev/bin/{name}" for name in ("actionlint", "mypy", "python", "ruff", "yamllint", "zizmor")),
+            f"#!/bin/sh\n{stood}\n",
         )
-        programs["train/bin/python"] = f'case "$2" in pytest) {stood} ;; *) exec {shlex.quote(str(train))} "$@" ;; esac'
+        programs |= {f"{name}/bin/python": warmed(name, stood) for name in WARM}
         for name, text in programs.items():
             (self.venv / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.venv / name).write_text(f"#!/bin/sh\n{text}\n")
+            (self.venv / name).write_text(text)
             (self.venv / name).chmod(0o755)
         run([str(self.venv / "train/bin/python"), "-c", SMALL], self.folder / "repository")
         run(["git", "commit", "--quiet", "--all", "--amend", "--no-edit"], self.folder / "repository")
@@ -131,7 +129,7 @@ class Base:
 
 
 @pytest.fixture(scope="session")
-def base(baked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Base:
+def base(_warm: None, baked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Base:
     """The repositories, built once by the first process that needs them."""
     shared = tmp_path_factory.getbasetemp()
     shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
