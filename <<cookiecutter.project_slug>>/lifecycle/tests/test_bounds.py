@@ -17,7 +17,7 @@ from test_http import BODY, calling, chunked, got, post
 from test_serve import INFER, ROWS, TENSORS, URL
 from tiny import Trained
 
-from lifecycle.serving import bounds, connections, serve, service
+from lifecycle.serving import bounds, connections, serve, service, workers
 
 BIG = 8_000_000
 HEAD = f"POST {URL} HTTP/1.1\r\nHost: x\r\n".encode()
@@ -271,7 +271,7 @@ def quick(trained: Trained, folder: Path, patch: pytest.MonkeyPatch) -> Iterator
         patch.setattr(bounds, name, 0.3)
     patch.setattr(connections, "SWEEP", 0.05)
     own = service.Service(trained.build / "model", folder, trained.settings, {})
-    running, listener = serve.server(own, {}), serve.listener(free_port())
+    running, ((listener,),) = serve.server(own, {}), workers.listeners([free_port()])
     thread = threading.Thread(target=running.run, args=([listener],))
     thread.start()
     try:

@@ -108,9 +108,10 @@ def test_regression_has_no_calibration_to_gate(tmp_path: Path) -> None:
 
 
 def test_only_our_own_server_has_several_workers(tmp_path: Path) -> None:
-    made = changed("serve.server", "seldon-core")
+    made = document("binary_classification", Path("tiny.parquet"), "0" * 64)
+    made["serve"] |= {"server": "seldon-core"}
     assert config.Config.model_validate(made).serve.workers == 1
-    made["serve"]["workers"] = 2
+    made["serve"] |= {"workers": 2}
     assert "several workers need server: asgi; set workers to 1, or change the server" in refused(made, tmp_path)
 
 

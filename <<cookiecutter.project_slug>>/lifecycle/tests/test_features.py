@@ -111,6 +111,7 @@ def test_serving_makes_the_features_of_training_bit_for_bit(built: tuple[Config,
     assert served["number"][place].tobytes() == test["number"].to_numpy("float32")[0].tobytes()
     assert golden["features"] == {name: golden["features"][name] for name in ("number", "hour", "colour")}
     request = predictor.inputs({name: [value] for name, value in ROW.items()})
+    assert isinstance(request, dict)  # as features are made of its columns
     assert {name: values.tolist() for name, values in request.items()} == {
         "number": [pytest.approx(np.log1p(2.5 / 3), rel=1e-6)],
         "hour": [11.0],

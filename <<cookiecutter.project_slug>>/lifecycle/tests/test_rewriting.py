@@ -1,6 +1,7 @@
 """The graph that reads a matrix answers bit for bit like the one with named columns, whatever a category is."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def settings() -> Config:
-    document = tiny.document("binary_classification", tiny.Path("x"), "0" * 64)
+    document = tiny.document("binary_classification", Path("x"), "0" * 64)
     document["data"]["features"] = {name: {"type": kind} for name, kind in COLUMNS.items()}
     return tiny.settings(document | {"evaluate": document["evaluate"] | {"slices": []}})
 

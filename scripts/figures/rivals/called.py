@@ -23,11 +23,12 @@ def microseconds(call: Callable[[], object]) -> float:
 def main(model: str, sample: str) -> None:
     predictor = Predictor(Path(model))
     told = json.loads(Path(sample).read_text())
-    found = {}
-    for count in (1, 100):
+
+    def measured(count: int) -> float:
         columns = dict(zip(told["names"], zip(*told["rows"][:count], strict=True), strict=True))
-        found[str(count)] = microseconds(lambda columns=columns: predictor.run(predictor.inputs(columns)))
-    print(json.dumps(found))
+        return microseconds(lambda: predictor.run(predictor.inputs(columns)))
+
+    print(json.dumps({str(count): measured(count) for count in (1, 100)}))
 
 
 if __name__ == "__main__":
