@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import browser, sound
@@ -14,6 +16,8 @@ from conftest import IDENTITY, PROJECT, ROOT, run, unrendered
 
 sys.path.insert(0, str(ROOT / "scripts/life"))
 import console
+import days
+import story
 import traffic
 
 
@@ -38,7 +42,8 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
         "3. Monitor",
         "4. Block",
         "5. Retrain",
-        "6. A byte",
+        "6. Serve",
+        "7. A byte",
     ):
         assert act in said
     verbs = re.findall(r"^ +[0-9.]+ s  make ([a-z]+)", said, flags=re.M)
@@ -52,7 +57,9 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     )
     assert len(re.findall(r"make register +\S+ is version [12] of flight-delay in the registry", said)) == 2
     assert re.search(r"make register +\S+ is not registered, because it was refused", said)
-    assert re.search(r"make monitor without labels +\S+ ALERT on 30,\d+ predictions, 0 of them labelled", said)
+    assert re.search(r"make monitor without labels +\S+ ALERT on 2\d,\d+ predictions, 0 of them labelled", said)
+    assert re.search(r"Seen +estimated average precision fell .* alert \d+ days before the labels, which said", said)
+    assert re.search(r"Not seen +realised F1 fell .* no alert until labels came on 2014-01-01, as the report had", said)
     assert "the same bytes as before the second release" in said
     damaged = "The model directory build/model is damaged: model.onnx was changed"
     assert f"byte for byte, since {damaged}" in said
@@ -75,6 +82,81 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     assert list(home.iterdir()) == []
     assert {path.name for path in checkout.iterdir()} - before == {"demo"}
     assert str(checkout) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
+OUT = {"estimated average_precision": 3, "realised average_precision": 4, "estimated f1": 9, "realised f1": 2}
+
+
+def summary(begin: str, **places: int) -> dict[str, Any]:
+    """Windows of a week from a day on; each series is out of bounds from a place on."""
+    starts = [date.fromisoformat(begin) + timedelta(weeks=week) for week in range(9)]
+    return {
+        "rule": {"windows": 2, "of": 3},
+        "windows": [
+            {"kind": kind, "metric": metric, "reference": False, "end": f"{day}T12:00:00+00:00", "outside": place >= at}
+            for (kind, metric), at in ((name.split(), at) for name, at in {**OUT, **places}.items())
+            for place, day in enumerate(starts)
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("places", "warned", "lead"),
+    [
+        ({}, "", 11),  # the alert of 21 August, confirmed by the labels of 1 September
+        ({}, "no better than a constant", None),
+        ({"estimated average_precision": 9}, "", None),
+        ({"realised average_precision": 9}, "", None),
+        ({"realised average_precision": 0}, "", None),  # it fell before anything changed
+        ({"estimated f1": 0}, "", None),
+    ],
+)
+def test_a_drop_counts_as_seen_ahead_only_if_labels_confirm_it_later(
+    places: dict[str, int], warned: str, lead: int | None
+) -> None:
+    assert story.ahead(summary("2013-07-24", **places), warned) == lead
+
+
+@pytest.mark.parametrize(
+    ("places", "warned", "day"),
+    [
+        ({}, "no better", "2014-01-01"),
+        ({}, "", None),
+        ({"estimated f1": 7}, "no better", None),
+        ({"estimated average_precision": 7}, "no better", None),
+        ({"realised f1": 9}, "no better", None),
+        ({"realised f1": 0}, "no better", None),
+    ],
+)
+def test_a_drop_counts_as_not_seen_only_if_the_report_warned_and_no_estimate_alerts(
+    places: dict[str, int], warned: str, day: str | None
+) -> None:
+    assert story.unseen(summary("2013-11-20", **{"estimated average_precision": 9, **places}), warned) == day
+
+
+def test_the_traffic_is_made_of_drawn_days_of_flights_little_late_and_of_deiced_ones() -> None:
+    flights: list[days.Row] = [
+        {
+            **{"departed_at": f"2013-{day}T0{hour}:00:00+00:00", "day": day},
+            **{"departure_delay": 20.0 * hour - 40, "arrival_delay": 7.0},
+        }
+        for day in ("07-30", "07-31", "08-01", "08-02", "12-01")
+        for hour in range(9)
+    ]
+    found = story.requests(flights, 0)
+    assert [row["departed_at"][:10] for row in found] == [row["departed_at"][:10] for row in flights]
+    assert found == story.requests(flights, 0) != story.requests(flights, 1)
+    assert any(row["day"] != str(row["departed_at"])[5:10] for row in found)
+    assert found == sorted(found, key=lambda row: str(row["departed_at"]))
+    asked = {row["departure_delay"] for row in found if row["departed_at"][:7] == "2013-08"}
+    assert asked == {0.0, 20.0}
+    assert {row["departed_at"][:7]: row["arrival_delay"] for row in found} == {
+        **{"2013-07": 7.0, "2013-08": 7.0},
+        "2013-12": 7.0 + days.DEICING,
+    }
+    assert [days.told(day) for day in ("2013-08-01", "2013-08-31", "2013-12-31T23:59:00")] == [
+        *("2013-09-01", "2013-09-01", "2014-01-01")
+    ]
 
 
 def test_a_command_that_does_not_end_as_expected_fails_with_what_it_said(

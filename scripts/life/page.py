@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import days
 import jinja2
 import plotly.graph_objects as go
 import repository
+import story
 import templates
 
 PROJECT = repository.ROOT / "<<cookiecutter.project_slug>>"
@@ -31,23 +33,27 @@ def signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def windows(summary: dict[str, Any], kind: str, metric: str = "f1") -> list[dict[str, Any]]:
+def warning(decision: dict[str, Any], metric: str) -> str:
+    """What a model's report warned of before its release; empty if of nothing."""
+    return story.warning(decision["report"], label(metric))
+
+
+def windows(summary: dict[str, Any], kind: str, metric: str) -> list[dict[str, Any]]:
     return [window for window in summary["windows"] if (window["kind"], window["metric"]) == (kind, metric)]
 
 
-def mean(summary: dict[str, Any], kind: str, reference: bool, metric: str = "f1") -> float:
-    """The mean over the reference's or the traffic's windows."""
-    found: list[float] = [
-        window["value"] for window in windows(summary, kind, metric) if window["reference"] is reference
-    ]
+def mean(summary: dict[str, Any], kind: str, metric: str, since: str = "") -> float:
+    """The mean over the reference's windows, or over the traffic's that end after a day."""
+    every = windows(summary, kind, metric)
+    found: list[float] = [one["value"] for one in every if (one["reference"] if not since else one["end"] > since)]
     return sum(found) / len(found)
 
 
-def performance(summary: dict[str, Any]) -> go.Figure:
-    """Estimated and realised F1 of each window, with the estimate's bounds."""
+def performance(summary: dict[str, Any], metric: str, since: str, what: str) -> go.Figure:
+    """A metric of each window, estimated and realised, with the estimate's bounds; `what` happens on a day."""
     figure = go.Figure()
     for kind, colour, dash, symbol in (("estimated", BLUE, "solid", "circle"), ("realised", GREEN, "dash", "square")):
-        found = windows(summary, kind)
+        found = windows(summary, kind, metric)
         figure.add_scatter(
             x=[window["end"] for window in found],
             y=[window["value"] for window in found],
@@ -64,15 +70,18 @@ def performance(summary: dict[str, Any]) -> go.Figure:
             mode="markers",
             marker={"color": RED, "size": 11, "symbol": "diamond" if kind == "estimated" else "diamond-open"},
         )
-    bounded = windows(summary, "estimated")
+    bounded = windows(summary, "estimated", metric)
     ends, bounds = [window["end"] for window in bounded], [window["low"] for window in bounded]
     bound = {"dash": "dot", "color": RED}
     figure.add_scatter(x=ends, y=bounds, name="lower bound of the alert", mode="lines", line=bound)
     begin = min(window["begin"] for window in summary["windows"] if not window["reference"])
     figure.add_vline(x=begin, line={"dash": "dash", "color": GREY})
+    figure.add_vline(x=since, line={"dash": "dot", "color": PURPLE})
+    figure.add_annotation(x=since, y=1, yref="paper", yanchor="bottom", text=what, showarrow=False)
     figure.update_xaxes(title="end of the window, by the flights' own time")
-    figure.update_yaxes(title="F1 (share)")
-    return figure.update_layout(title=f"F1 of {summary['version']} (test rows left of the line)", height=380)
+    figure.update_yaxes(title=f"{label(metric)} (share)")
+    title = f"{label(metric)} of {summary['version']} (test rows left of the first line)"
+    return figure.update_layout(title=title, height=380)
 
 
 def comparison(decision: dict[str, Any]) -> go.Figure:
@@ -132,8 +141,8 @@ def style() -> str:
 def facts(evidence: dict[str, Any]) -> dict[str, Any]:
     """The numbers in the summary and on the page, read from the evidence."""
     first, second, worse = (evidence[name] for name in ("1-first-model", "5-retrained-model", "4-worse-model"))
-    before, after = evidence["3-monitor-with-labels"], evidence["5-monitor-after-retraining"]
-    blind = evidence["3-monitor-without-labels"]
+    summer, winter = evidence["3-monitor-with-labels"], evidence["6-monitor-in-winter"]
+    seen, unseen = story.SEEN, story.UNSEEN
     return {
         "first": version(first),
         "second": version(second),
@@ -143,17 +152,26 @@ def facts(evidence: dict[str, Any]) -> dict[str, Any]:
         "second_gain": second["evaluation"]["champion"]["differences"],
         "failed": [verdict for verdict in worse["gates"] if verdict["outcome"] == "fail"],
         "floors": [v for v in worse["gates"] if v["gate"]["kind"] == "floor"],
-        "track": next(one for one in first["evaluation"]["track"]["tracks"] if one["metric"] == "f1"),
-        "reference": mean(before, "realised", True),
-        "estimated": mean(before, "estimated", False),
-        "realised": mean(before, "realised", False),
-        "blind": blind["alerts"],
-        "alert": before["alerts"],
-        "after_estimated": mean(after, "estimated", False),
-        "after_realised": mean(after, "realised", False),
-        "after_reference": mean(after, "realised", True),
-        "after_alert": after["alert"],
-        "said": evidence["6-failure"]["SAID"],
+        "seen": seen,
+        "track": next(one for one in first["evaluation"]["track"]["tracks"] if one["metric"] == seen),
+        "reference": mean(summer, "realised", seen),
+        "estimated": mean(summer, "estimated", seen, story.CALLERS),
+        "realised": mean(summer, "realised", seen, story.CALLERS),
+        "alerted": story.first(evidence["3-monitor-without-labels"], "estimated", seen),
+        "confirmed": days.told(story.first(summer, "realised", seen) or ""),
+        "lead": story.ahead(summer, warning(first, seen)),
+        "unseen": unseen,
+        "warning": warning(second, unseen),
+        "winter_reference": mean(winter, "realised", unseen),
+        "winter_estimated": mean(winter, "estimated", unseen, story.WINTER),
+        "winter_realised": mean(winter, "realised", unseen, story.WINTER),
+        "labelled": story.unseen(winter, warning(second, unseen)),
+        "blind": next(line for line in second["report"].splitlines() if "concept drift" in line).lstrip("- "),
+        "callers": story.CALLERS,
+        "winter": story.WINTER,
+        "deicing": days.DEICING,
+        "late": days.LATE,
+        "said": evidence["7-failure"]["SAID"],
         "fell": worse["evaluation"]["champion"]["differences"]["roc_auc"],
         "allowed": next(v["gate"]["margin"] for v in compared(worse) if v["gate"]["metric"] == "roc_auc"),
     }
@@ -161,17 +179,17 @@ def facts(evidence: dict[str, Any]) -> dict[str, Any]:
 
 def summary(evidence: dict[str, Any]) -> str:
     known = facts(evidence)
-    raised = ", ".join(f"{entry['kind']} {label(entry['metric'])}" for entry in known["blind"] if entry["holds"])
     lines = [
         f"Released     {known['first']}, F1 {shown(known['first_f1'])} on its test rows",
-        f"Monitored    mean F1 fell from {known['reference']:.3f} to {known['realised']:.3f} (realised) and "
-        f"{known['estimated']:.3f} (estimated, without labels); alert: {raised}",
+        f"Seen         estimated {label(known['seen'])} fell from {known['reference']:.3f} to "
+        f"{known['estimated']:.3f}; alert {known['lead']} days before the labels, which said {known['realised']:.3f}",
         f"Blocked      {known['worse']}, F1 {known['worse_f1']['value']:.3f}: "
         + ", ".join(f"{verdict['gate']['kind']} {label(verdict['gate']['metric'])}" for verdict in known["failed"]),
         f"Retrained    {known['second']}, ROC AUC {known['second_gain']['roc_auc']['value']:+.3f} and "
         f"F1 {known['second_gain']['f1']['value']:+.3f} against the champion on the same rows",
-        f"Monitored    mean F1 {known['after_realised']:.3f} realised, {known['after_estimated']:.3f} estimated, "
-        f"{known['after_reference']:.3f} on its test rows; {'ALERT' if known['after_alert'] else 'no alert'}",
+        f"Not seen     realised {label(known['unseen'])} fell from {known['winter_reference']:.3f} to "
+        f"{known['winter_realised']:.3f}, estimated {known['winter_estimated']:.3f}: no alert until labels came on "
+        f"{known['labelled']}, as the report had warned",
         f"Rolled back  production to {known['first']}, byte for byte, since {known['said']}",
     ]
     return "\nSummary\n" + "\n".join(f"  {line}" for line in lines)
@@ -181,10 +199,10 @@ def write(path: Path, evidence: dict[str, Any]) -> Path:
     """Write the page; all its numbers come from the evidence."""
     figures = fragments(
         [
-            performance(evidence["3-monitor-with-labels"]),
+            performance(evidence["3-monitor-with-labels"], story.SEEN, story.CALLERS, "only flights a little late"),
             comparison(evidence["4-worse-model"]),
             comparison(evidence["5-retrained-model"]),
-            performance(evidence["5-monitor-after-retraining"]),
+            performance(evidence["6-monitor-in-winter"], story.UNSEEN, story.WINTER, "planes are de-iced"),
         ]
     )
     scripts = "".join((LOOK / name).read_text() for name in ("plotly-basic.min.js", "paint.js"))

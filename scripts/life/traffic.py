@@ -4,15 +4,17 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import console
-import duckdb
+from days import Row, told
 
 BATCH = 100
+# From the body of a request to that of its answer.
+type Ask = Callable[[bytes], bytes]
 
 
 def free_port() -> int:
@@ -53,45 +55,41 @@ def _ready(port: int) -> bool:
         connection.close()
 
 
-def flights(data: Path, begin: str, end: str) -> list[dict[str, Any]]:
-    """The flights that left between two days (start inclusive, end exclusive), in order, as JSON values."""
-    with duckdb.connect() as connection:
-        found = connection.execute(
-            "select * replace (departed_at::timestamptz at time zone 'UTC' as departed_at) from read_parquet(?) "
-            "where departed_at::timestamptz at time zone 'UTC' >= ?::timestamp "
-            "and departed_at::timestamptz at time zone 'UTC' < ?::timestamp "
-            "order by departed_at, carrier, flight, origin",
-            [str(data), begin, end],
-        )
-        names = [column[0] for column in found.description or []]
-        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    for row in rows:
-        row["departed_at"] = f"{row['departed_at'].isoformat()}+00:00"
-    return rows
-
-
-def send(port: int, rows: list[dict[str, Any]], labels: Path) -> str:
-    """Request predictions in batches and write request, row and label of each; returns the model's version."""
-    labels.mkdir(exist_ok=True)
-    start, path = time.monotonic(), ""
+def asking(port: int) -> Ask:
+    """Asks the service on a port."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    with (labels / f"{rows[0]['departed_at'][:10]}.jsonl").open("w") as file:
-        for index in range(0, len(rows), BATCH):
-            batch = [{name: _json(value) for name, value in row.items()} for row in rows[index : index + BATCH]]
-            delays = [row.pop("arrival_delay") for row in batch]
-            body = json.dumps({"jsonData": batch}, allow_nan=False)
-            connection.request("POST", "/api/v1.0/predictions", body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            content = json.loads(answer.read())
-            if answer.status != 200 or len(content["jsonData"]) != len(batch):
-                raise console.Failed(f"The service answered {answer.status}: {content}")
-            path = content["meta"]["tags"]["version"]
-            for row, delay in enumerate(delays):
-                label = "late" if delay > 15 else "on_time"
-                file.write(json.dumps({"request": content["meta"]["puid"], "row": row, "label": label}) + "\n")
-    connection.close()
-    console.step("send flights", time.monotonic() - start, f"{len(rows):,} rows answered by {path}")
-    return path
+
+    def ask(body: bytes) -> bytes:
+        connection.request("POST", "/api/v1.0/predictions", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise console.Failed(f"The service answered {answer.status}: {content.decode()}")
+        return content
+
+    return ask
+
+
+def send(ask: Ask, rows: list[Row], labels: Path) -> str:
+    """Request predictions in batches, and write request, row and label of each into the file of the day it comes.
+
+    Returns the model's version.
+    """
+    version, outcomes = "", dict[str, list[str]]()
+    for index in range(0, len(rows), BATCH):
+        batch = [{name: _json(value) for name, value in row.items()} for row in rows[index : index + BATCH]]
+        delays = [row.pop("arrival_delay") for row in batch]
+        content = json.loads(ask(json.dumps({"jsonData": batch}, allow_nan=False).encode()))
+        if len(content["jsonData"]) != len(batch):
+            raise console.Failed(f"The service answered {len(content['jsonData'])} of {len(batch)} rows.")
+        version = content["meta"]["tags"]["version"]
+        for place, (row, delay) in enumerate(zip(batch, delays, strict=True)):
+            line = {"request": content["meta"]["puid"], "row": place, "label": "late" if delay > 15 else "on_time"}
+            outcomes.setdefault(told(row["departed_at"]), []).append(json.dumps(line) + "\n")
+    labels.mkdir(exist_ok=True)
+    for day, lines in outcomes.items():
+        (labels / f"{day}.jsonl").write_text("".join(lines))
+    return version
 
 
 def _json(value: Any) -> Any:

@@ -13,11 +13,12 @@ HOW = (
     "with what came true.",
     "The constant is the mean of the windows before. Chance is the error of even a perfect estimate of so many rows. "
     "Days ahead are to the first realised value out of bounds; add those that labels take.",
+    "No estimate sees that the same inputs have come to mean something else (concept drift): only labels show that.",
 )
 SIMULATED = (
     "What alerts would do, by simulation from the reference's windows, as if each were independent: how many a quiet "
-    "year raises, and the drop that is seen within so many rows in 80 of 100 cases (in 95).",
-    "An estimated drop is one that the inputs show; of any other the estimate sees nothing.",
+    "year raises, and the drop that is seen within so many rows in 80 of 100 cases (in 95). An estimated drop is one "
+    "that the inputs show.",
 )
 HELP = (
     "What helps: larger windows (monitor.window), more reference (split.test), other metrics in monitor.alert.metrics."
