@@ -1,20 +1,23 @@
 """Prints the champion gates' operating characteristic: how often they accept equal, worse and better models.
 
-For few rows, it also prints what the gates say of this themselves, about pairs that are equal by construction.
+For few rows, it also prints what the gates say of this themselves, about pairs that are equal by construction; and what
+gates on parts of the rows say.
 
 Each model is trained on fresh rows from a known source, as many as the example has, so models differ as retrained ones
 do. A worse model is one with noise on its scores that lowers its ROC AUC on 250,000 rows by twice the margin.
 """
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from lifecycle import config, policy
 from lifecycle.artifact.predictor import Predictions
 from lifecycle.artifact.runtimes import Array
 from lifecycle.documents import record
-from lifecycle.evaluation import gate, intervals, metrics, power, together
+from lifecycle.evaluation import gate, groups, intervals, metrics, power, together
 from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -23,6 +26,13 @@ FEATURES, TRAIN_ROWS, MODELS, REPETITIONS = 8, 40_000, 24, 200
 NOISE_ROWS = 250_000
 SIZES = (1_000, 2_000, 5_000, 10_000, 20_000)
 FEW = 300  # test rows, by which equal models are often refused
+PARTED, KNOWN = 1_000, 4  # test rows in parts, and models whose truth is known
+GATES = (
+    policy.SliceGate(kind="slice", slice="group", metric="f1", bound=0, rows=50),
+    policy.GapGate(kind="gap", slice="group", metric="f1", bound=1, rows=50),
+    policy.FairnessGate(kind="fairness", slice="group", metric="equalized_odds_difference", bound=1),
+    policy.CalibrationGate(kind="calibration", bound=1),
+)
 
 
 def rows(generator: np.random.Generator, count: int) -> tuple[Array, Array]:
@@ -113,6 +123,58 @@ def seen(
     return {name: found / REPETITIONS for name, found in counts.items()}
 
 
+def parted(
+    model: HistGradientBoostingClassifier, spread: float, count: int, generator: np.random.Generator
+) -> tuple[pd.DataFrame, Array, Predictions]:
+    """Rows in three groups, of which one is predicted worse, by a model that is too sure."""
+    inputs, truth = rows(generator, count)
+    group = generator.choice(3, count, p=(0.5, 0.3, 0.2))
+    noisy = score(model, inputs) + spread * group * generator.normal(size=count)
+    return pd.DataFrame({"group": np.array(["a", "b", "c"])[group]}), truth, predictions(1.5 * noisy)
+
+
+def parts(
+    settings: config.Config, models: list[HistGradientBoostingClassifier], spread: float
+) -> dict[str, tuple[float, float, float]]:
+    """How often a model fails that is worse than each gate's bound by what the gate says that it sees.
+
+    Then, where the bound is nearer, how often a model passes, after what the gate says of one that is exactly as good.
+    """
+    generator, groups_of = np.random.default_rng(2), {"column": "group", "fairness": {"rows": 50}}
+    plan = settings.evaluate.model_copy(update={"resamples": 250, "slices": (config.Slice.model_validate(groups_of),)})
+    given = settings.model_copy(update={"gates": GATES, "evaluate": plan})
+    weights = np.concatenate(list(intervals.resamples(PARTED, plan)))
+    every, told = np.arange(PARTED), dict[str, list[tuple[float, float, Array]]]()
+
+    def judged(
+        model: HistGradientBoostingClassifier, count: int, gates: Sequence[policy.AnyGate]
+    ) -> Iterator[tuple[policy.AnyGate, groups.Judged]]:
+        test, truth, answers = parted(model, spread, count, generator)
+        found = groups.judged(given.model_copy(update={"gates": gates}), truth, {"candidate": answers}, test, every)
+        yield from zip(gates, found.values(), strict=True)
+
+    known = []
+    for model in models[:KNOWN]:
+        found = [(rule, one.values[None], one.rule.good) for rule, one in judged(model, NOISE_ROWS, GATES)]
+        known.append([(rule.model_copy(update={"bound": abs(good(true)[0])}), true) for rule, true, good in found])
+    for repetition in range(REPETITIONS):
+        gates, truths = zip(*known[repetition % KNOWN], strict=True)
+        drawn = judged(models[repetition % KNOWN], PARTED, gates)
+        for (rule, one), true in zip(drawn, truths, strict=True):
+            moved = weights @ (one.influences - one.influences.mean(axis=0)) / PARTED
+            good, name = one.rule.good, rule.kind
+            sees = float(np.quantile(one.told(moved)["moved"], power.SEEN))
+            behind = float(good(one.values[None])[0] - good(true)[0])
+            told.setdefault(name, []).append((sees, behind, good(true + moved) - good(true)))
+    shares = {}
+    for name, each in told.items():
+        sees = float(np.mean([one for one, _, _ in each]))
+        behind, near = np.array([one for _, one, _ in each]), -sees / 2
+        says = float(np.mean([(equal >= near).mean() for _, _, equal in each]))
+        shares[name] = float((behind < sees).mean()), says, float((behind >= near).mean())
+    return shares
+
+
 def main() -> int:
     sizes = tuple(map(int, sys.argv[1:])) or SIZES
     known = config.load(PROJECT / "config.yaml")
@@ -148,6 +210,10 @@ def main() -> int:
     print("| --- | --- | --- | --- | --- | --- |")
     for name, found in seen(settings, models, spread, 2 * margin).items():
         print(f"| {FEW} | {name} | {' | '.join(f'{share:.1%}' for share in found)} |")
+    print("\n| test rows | gate | says: worse fails | worse fails | says: equal passes | equal passes |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, shares in parts(settings, models, spread).items():
+        print(f"| {PARTED:,} | {name} | {power.SEEN:.1%} | {' | '.join(f'{share:.1%}' for share in shares)} |")
     return 0
 
 

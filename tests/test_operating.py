@@ -30,3 +30,11 @@ def test_at_10000_rows_equal_and_better_models_pass_and_worse_ones_do_not() -> N
         assert abs(says_passes - passes) < 10, "three standard errors of 200 repetitions"
         assert abs(says_fails - fails) < 10
         assert 20 < passes < 80, "where a gate could say anything and be right, nothing is shown"
+    for name in ("slice", "gap", "fairness", "calibration"):  # at 1,000 rows in three parts
+        line = re.search(
+            rf"^\| 1,000 \| {name} \| 80.0% \| ([0-9.]+)% \| ([0-9.]+)% \| ([0-9.]+)% \|$", said, flags=re.M
+        )
+        assert line, said
+        fails, says_passes, passes = map(float, line.groups())
+        assert abs(fails - 80) < 9, "three standard errors of 200 repetitions"
+        assert abs(says_passes - passes) < 10

@@ -42,7 +42,7 @@ STEPS = {
     ),
     "evaluate": Step(
         "lifecycle.evaluation.evaluate",
-        ("name", *DATA, "evaluate", *WATCHED, "serve.rows", "train.trusted"),
+        ("name", *DATA, "evaluate", "gates", *WATCHED, "serve.rows", "train.trusted"),
         reads=("data", "model"),
         others=("the champion", "the metrics"),
         writes=(*EVALUATED, "curves.json"),

@@ -9,6 +9,7 @@ from lifecycle.documents.record import Bin, Coverage, Residuals
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 NOMINAL = (0.5, 0.8, 0.9, 0.95)
+BINS = 10
 
 
 def bins(truth: Array, served: Predictions) -> tuple[Bin, ...]:
@@ -19,15 +20,20 @@ def bins(truth: Array, served: Predictions) -> tuple[Bin, ...]:
     """
     if served.probabilities is None:
         return ()
-    binary = served.probabilities.shape[1] == 2
-    probability = served.probabilities[:, 1] if binary else served.probabilities.max(axis=1)
-    held = truth == 1 if binary else truth == served.probabilities.argmax(axis=1)
-    codes = np.minimum((probability * 10).astype(int), 9)
+    probability, held, codes = coded(truth, served.probabilities)
     return tuple(
         Bin(rows=int(chosen.sum()), predicted=probability[chosen].mean(), observed=held[chosen].mean())
-        for chosen in (codes == code for code in range(10))
+        for chosen in (codes == code for code in range(BINS))
         if chosen.any()
     )
+
+
+def coded(truth: Array, probabilities: Array) -> tuple[Array, Array, Array]:
+    """Each row's probability, whether it came true, and its bin, (n,) each."""
+    binary = probabilities.shape[1] == 2
+    probability = probabilities[:, 1] if binary else probabilities.max(axis=1)
+    held = truth == 1 if binary else truth == probabilities.argmax(axis=1)
+    return probability, held, np.minimum((probability * BINS).astype(int), BINS - 1)
 
 
 def confusion(truth: Array, served: Predictions) -> tuple[tuple[int, ...], ...]:

@@ -216,7 +216,7 @@ def run(settings: config.Config, build: Path, champion_directory: Path | None) -
 
     level = settings.evaluate.level
     progress.part("measuring, with intervals")
-    found, draws = together.estimates(settings, truth, models)
+    found, draws = together.estimates(settings, truth, models, test)
     against = None
     if champion is not None:
         answered = found.get("champion", {})

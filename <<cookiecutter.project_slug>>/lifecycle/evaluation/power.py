@@ -5,7 +5,7 @@ Each resample moves a metric as other test rows would, so the moves show how oft
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,22 @@ from pydantic import FiniteFloat, ValidationError
 
 from lifecycle import InputError, files
 from lifecycle.documents.record import Decision, Evaluation, Measure, Power
-from lifecycle.policy import AnyGate, BaselineGate, BoundGate, ChampionGate
+from lifecycle.policy import (
+    AnyGate,
+    BaselineGate,
+    BoundGate,
+    CalibrationGate,
+    ChampionGate,
+    FairnessGate,
+    GapGate,
+    SliceGate,
+)
 from lifecycle.strict import Strict, problems
+from lifecycle.tasks import sign
 
 SEEN, EQUAL = 0.8, 0.95  # shares of cases: in which a loss is seen, in which an equal model should pass
-# By what the candidate is compared with, itself for its bounds, then by metric: how much each resample moves it.
+# By what the candidate is compared with, itself for its bounds, then by metric: how much each resample moves it. By the
+# key of a gate on parts: how each moves what it judges, better is more, and finds a model as good as the champion.
 Moves = dict[str, dict[str, list[FiniteFloat]]]
 
 
@@ -33,14 +44,14 @@ class View:
     """What a gate has to tell apart; better is positive.
 
     A model fails whose value is below `bar`, and passes if it is above by `half`, the worse half of its interval; in
-    between it is undecided, which refuses it unless `lenient`. `equal` is how far ahead of what the gate compares with
-    a model is that is exactly as good as the champion; None where there is no champion.
+    between it is undecided, which refuses it unless `lenient`. `equals` is how far ahead of what the gate compares with
+    each resample finds a model that is exactly as good as the champion; None where there is no champion.
     """
 
     moves: Sequence[float]
     bar: float = 0
     half: float = 0
-    equal: float | None = None
+    equals: Sequence[float] | None = None
     lenient: bool = False
 
     @property
@@ -55,11 +66,11 @@ class View:
 
     def reached(self, above: float) -> list[bool]:
         """Whether a model as good as the champion is above the bar by so much, on each resample."""
-        return [self.equal is None or self.equal + move >= self.bar + above for move in self.moves]
+        return [self.equals is None or equal >= self.bar + above for equal in self.equals or self.moves]
 
     def power(self, rows: int, margin: float = 0) -> Power:
         """As the record holds it; `rows` are those of the test, `margin` is a champion gate's."""
-        passed = None if self.equal is None else sum(self.reached(self.half)) / len(self.moves)
+        passed = None if self.equals is None else sum(self.reached(self.half)) / len(self.moves)
         needed = math.ceil(rows * (self.margin / margin) ** 2) if margin else None
         return Power(sees=float(f"{self.sees:.4g}"), equal=passed, rows=needed)
 
@@ -68,34 +79,52 @@ class View:
         return sorted(self.moves)[int(share * len(self.moves))]
 
 
+def key(gate: AnyGate) -> str:
+    """What tells a gate apart whose moves are its own."""
+    return " ".join(map(str, gate.model_dump(exclude={"severity"}).values()))
+
+
+def _parted(
+    gate: SliceGate | GapGate | FairnessGate | CalibrationGate, found: Mapping[str, list[float]]
+) -> View | None:
+    """What a gate on parts or on calibration has to tell apart; what must be low counts below 0."""
+    if not found or min(found["moved"]) == max(found["moved"]):
+        return None
+    bound = gate.bound if isinstance(gate, SliceGate) and sign(gate.metric) > 0 else -gate.bound
+    equals = [one - bound for one in found["equal"]] if "equal" in found else None
+    return View(found["moved"], equals=equals)
+
+
 def view(gate: AnyGate, evaluation: Evaluation, moves: Moves, shrunk: float = 1) -> View | None:
     """What the gate has to tell apart; None if that is unknown: it compares no metric, or no resample moves it.
 
     `shrunk` is how much less another number of test rows moves it: the square root of the ratio of rows.
     """
+    if isinstance(gate, SliceGate | GapGate | FairnessGate | CalibrationGate):
+        return _parted(gate, moves.get(key(gate), {}))
     if not isinstance(gate, ChampionGate | BoundGate | BaselineGate):
         return None
-    sign = {"floor": 1, "ceiling": -1}.get(gate.kind) or evaluation.sign(gate.metric)
+    better = {"floor": 1, "ceiling": -1}.get(gate.kind) or evaluation.sign(gate.metric)
     against = gate.kind if gate.kind in ("champion", "baseline") else "candidate"
-    moved = [sign * shrunk * move for move in moves.get(against, {}).get(gate.metric, ())]
+    moved = [better * shrunk * move for move in moves.get(against, {}).get(gate.metric, ())]
     champion = evaluation.champion
     if not moved or min(moved) == max(moved):
         return None
     if isinstance(gate, ChampionGate) and champion:
-        half = _half(champion.differences[gate.metric], sign)
-        return View(moved, -gate.margin, shrunk * half, 0, gate.undecided == "warn")
+        half = _half(champion.differences[gate.metric], better)
+        return View(moved, -gate.margin, shrunk * half, moved, gate.undecided == "warn")
     bound = gate.bound if isinstance(gate, BoundGate) else evaluation.baseline[gate.metric].value
     known = champion.metrics.get(gate.metric) if champion else None
-    equal = sign * (known.value - bound) if known else None
+    equals = [better * (known.value - bound) + move for move in moved] if known else None
     if isinstance(gate, BoundGate) and gate.by == "interval":
-        half = _half(evaluation.metrics[gate.metric], sign)
-        return View(moved, 0, shrunk * half, equal, gate.undecided == "warn")
-    return View(moved, equal=equal)
+        half = _half(evaluation.metrics[gate.metric], better)
+        return View(moved, 0, shrunk * half, equals, gate.undecided == "warn")
+    return View(moved, equals=equals)
 
 
-def _half(measure: Measure, sign: int) -> float:
+def _half(measure: Measure, better: int) -> float:
     """How far the worse end of an interval is from the value."""
-    return measure.value - measure.low if sign > 0 else measure.high - measure.value
+    return measure.value - measure.low if better > 0 else measure.high - measure.value
 
 
 def told(decision: Decision, gates: Sequence[AnyGate], moves: Moves) -> Decision:

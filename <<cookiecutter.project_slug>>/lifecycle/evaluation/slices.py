@@ -85,7 +85,7 @@ def compared(
         yield record.SlicePart(column=column, part=name, rows=int(chosen.sum()), metrics=differences)
 
 
-def _views(settings: config.Config, truth: Array, served: Predictions) -> Iterator[tuple[str, Array, Array]]:
+def views(settings: config.Config, truth: Array, served: Predictions) -> Iterator[tuple[str, Array, Array]]:
     """What fairlearn compares, each with a suffix for its rates: errors, the second of two classes, or each of more."""
     classes = settings.data.target.classes
     if settings.task == "regression":
@@ -130,7 +130,7 @@ def fairness(
         groups, names = np.select(list(chosen.values()), list(range(len(chosen))), default=0), list(chosen)
         rates: dict[str, dict[str, float]] = {name: {} for name in chosen}
         gaps: dict[str, list[float]] = {}
-        for suffix, known, called in _views(settings, truth, served):
+        for suffix, known, called in views(settings, truth, served):
             found = _rates(groups, known, called, names)
             for rate in found:
                 gaps.setdefault(rate, []).append(found.loc[large, rate].max() - found.loc[large, rate].min())

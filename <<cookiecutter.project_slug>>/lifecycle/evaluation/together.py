@@ -3,33 +3,16 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from lifecycle.artifact.predictor import Predictions
 from lifecycle.artifact.runtimes import Array
 from lifecycle.config import Config
-from lifecycle.evaluation import custom, intervals
+from lifecycle.evaluation import custom, groups, intervals
 from lifecycle.evaluation.intervals import Drawn, Estimate, Linear
-from lifecycle.evaluation.metrics import COUNTED, LINEAR, cells
+from lifecycle.evaluation.metrics import COUNTED, LINEAR, influence
 from lifecycle.evaluation.power import Moves
 from lifecycle.tasks import METRICS
-
-STEP = 1e-6  # a share of the rows, small enough that what a metric makes of it is its slope
-
-
-def influence(metric: str, truth: Array, labels: Array, classes: int) -> Array:
-    """Each row's influence on a function of the confusion matrix, (n,).
-
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapter 21 (infinitesimal jackknife).
-    """
-    places, measure = cells(truth, labels, classes), COUNTED[metric]
-    shares = np.bincount(places, minlength=classes**2) / len(truth)
-    slopes = np.zeros(classes**2)
-    for cell in np.flatnonzero(shares):
-        moved = shares * (1 - STEP)
-        moved[cell] += STEP
-        there, here = measure(np.stack([moved, shares]).reshape(-1, classes, classes))
-        slopes[cell] = (there - here) / STEP
-    return np.asarray(slopes[places])
 
 
 def _influences(
@@ -55,13 +38,19 @@ def _rounded(moved: Array) -> list[float]:
 
 
 def estimates(
-    settings: Config, truth: Array, models: dict[str, Predictions]
+    settings: Config, truth: Array, models: dict[str, Predictions], test: pd.DataFrame | None = None
 ) -> tuple[dict[str, dict[str, Estimate]], Moves]:
-    """What `custom.estimates` finds, and how each resample moves the candidate and its differences from the others."""
+    """What `custom.estimates` finds, and how each resample moves the candidate and its differences from the others.
+
+    With the `test` rows, also how it moves what gates on their parts judge.
+    """
     own = custom.own(settings, truth, models)
     influences = dict(_influences(settings, truth, models, own))
     places = intervals.enough(truth, models, settings.evaluate)
-    columns = np.column_stack([one[places] for one in influences.values()]).astype("float32")  # in half float64's time
+    judged = groups.judged(settings, truth, models, test, places) if test is not None else {}
+    parts = [one.influences for one in judged.values()]
+    columns = np.column_stack([*(one[places] for one in influences.values()), *parts])
+    columns = columns.astype("float32")  # in half float64's time
     columns -= columns.mean(axis=0)  # 0 over all rows
     sums: list[Array] = []
     found = intervals.estimates(
@@ -73,7 +62,10 @@ def estimates(
     )
     found = {name: known | own[name] for name, known in found.items()}
     scale = np.sqrt(len(places) / len(truth)) / len(places)
-    moved = dict(zip(influences, np.concatenate(sums).T * scale, strict=True))
+    every = np.concatenate(sums) * scale
+    moved = dict(zip(influences, every.T[: len(influences)], strict=True))
+    ends = np.cumsum([len(influences), *(one.shape[1] for one in parts)])
+    drawn = np.split(every, ends, axis=1)[1:-1]
     for name, known in found.items():
         for metric, estimate in known.items():
             if isinstance(estimate, Drawn):
@@ -83,11 +75,16 @@ def estimates(
         own: Array = moved["candidate", metric]
         return own if name == "candidate" else own - moved[name, metric]
 
-    return found, {
+    moves = {
         name: {
             metric: _rounded(change(name, metric))
             for metric in known
             if metric in found["candidate"] and np.isfinite(change(name, metric)).all()
         }
         for name, known in found.items()
+    }
+    told = zip(judged.items(), drawn, strict=True)
+    return found, moves | {
+        gate: {name: _rounded(draws) for name, draws in one.told(part.astype("float64")).items()}
+        for (gate, one), part in told
     }

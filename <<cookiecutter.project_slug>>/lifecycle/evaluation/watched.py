@@ -9,8 +9,7 @@ from lifecycle.artifact.frames import LABEL
 from lifecycle.artifact.predictor import Predictions
 from lifecycle.config import Config
 from lifecycle.documents.track import TrackRecord
-from lifecycle.estimation import past, series, target
-from lifecycle.evaluation import operating
+from lifecycle.estimation import operating, past, series, target
 
 
 def track(

@@ -11,6 +11,8 @@ from lifecycle.reporting.pages import Section
 from lifecycle.tasks import label
 
 NOTE = "A gate sees what fails in 80 of 100 cases; an equal model is exactly as good as the champion."
+# What gates on parts of the rows judge of a metric.
+PARTS = {"slice": "{} of any part", "gap": "a gap of {}", "fairness": "a {}", "calibration": "a calibration error"}
 
 
 def section(decision: record.Decision) -> Section:
@@ -28,11 +30,12 @@ def section(decision: record.Decision) -> Section:
 
 def words(gate: Mapping[str, str | float | int], found: record.Power, sign: int) -> str:
     """What one gate can see, and how often equal models pass; `sign` is 1 if more of its metric is better."""
-    metric, bound = label(str(gate.get("metric"))), gate.get("bound")
+    metric, bound, kind = label(str(gate.get("metric"))), gate.get("bound"), str(gate.get("kind"))
     if isinstance(bound, int | float):
-        side = 1 if gate.get("kind") == "floor" else -1
-        seen = f"{metric} {'below' if side > 0 else 'above'} {bound - side * found.sees:.4g}"
-    elif gate.get("kind") == "baseline":
+        side = 1 if kind == "floor" or (kind == "slice" and sign > 0) else -1
+        seen = PARTS.get(kind, "{}").format(metric)
+        seen += f" {'below' if side > 0 else 'above'} {bound - side * found.sees:.4g}"
+    elif kind == "baseline":
         seen = f"{metric} worse than the baseline's by {found.sees:.3g}"
     else:
         seen = f"a {'fall' if sign > 0 else 'rise'} of {found.sees:.3g} in {metric}"

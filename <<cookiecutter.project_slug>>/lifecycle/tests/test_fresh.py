@@ -150,7 +150,7 @@ def configured(change: str) -> Callable[[], None]:
         (configured("evaluate.level=0.9"), "evaluate"),
         (configured("serve.rows=99"), "evaluate"),
         (configured("serve.port=9001"), ""),
-        (configured("gates=[]"), "gate"),
+        (configured("gates=[]"), "evaluate gate"),
         (configured("monitor.days=80"), ""),
         (configured("promote.order=[dev]"), ""),
         (edited("build/data/train.parquet"), "data train evaluate"),

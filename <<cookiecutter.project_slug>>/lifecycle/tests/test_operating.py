@@ -16,8 +16,8 @@ from lifecycle.documents import record
 from lifecycle.documents.summary import Window
 from lifecycle.documents.track import SHARES, TrackRecord
 from lifecycle.drawing import characteristics
-from lifecycle.estimation import series, simulation, target
-from lifecycle.evaluation import operating, watched
+from lifecycle.estimation import operating, series, simulation, target
+from lifecycle.evaluation import watched
 from lifecycle.monitoring import alerts
 from lifecycle.reporting import track
 

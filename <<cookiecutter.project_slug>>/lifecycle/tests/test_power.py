@@ -153,6 +153,17 @@ def test_the_report_says_what_each_gate_sees() -> None:
     assert told(ceiling, Power(sees=0.01, equal=1)) == (
         "ceiling log loss sees log loss above 0.41 and passes 100 of 100 equal models."
     )
+    parts: dict[str, Any] = {"slice": "colour", "rows": 50}
+    part = policy.SliceGate(kind="slice", metric="f1", bound=0.6, **parts)
+    assert told(part, Power(sees=0.03)) == "slice colour F1 sees F1 of any part below 0.57."
+    worst = part.model_copy(update={"metric": "log_loss"})
+    assert told(worst, Power(sees=0.03)) == "slice colour log loss sees log loss of any part above 0.63."
+    gap = policy.GapGate(kind="gap", metric="f1", bound=0.1, **parts)
+    assert told(gap, Power(sees=0.03)) == "gap colour F1 sees a gap of F1 above 0.13."
+    odds = policy.FairnessGate(kind="fairness", slice="colour", metric="equalized_odds_difference", bound=0.1)
+    assert told(odds, Power(sees=0.03)).endswith("sees a difference of odds above 0.13.")
+    calibration = policy.CalibrationGate(kind="calibration", bound=0.1)
+    assert told(calibration, Power(sees=0.03)) == "calibration sees a calibration error above 0.13."
     assert told(BASELINE, Power(sees=0.01)) == "baseline ROC AUC sees ROC AUC worse than the baseline's by 0.01."
 
 
