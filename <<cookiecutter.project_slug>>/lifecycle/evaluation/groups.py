@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from lifecycle import policy
-from lifecycle.artifact.predictor import Array, Predictions
+from lifecycle.artifact.predictor import Predictions
+from lifecycle.artifact.runtimes import Array
 from lifecycle.config import Config
 from lifecycle.evaluation import calibration, metrics, slices
 from lifecycle.evaluation.intervals import taken
