@@ -12,7 +12,7 @@ from figures.servers import RIVALS
 
 
 def rows(runs: int) -> Iterator[Row]:
-    found = [_measured() for _ in range(runs)]
+    found = [measured("served.py") for _ in range(runs)]
     for name in found[0]:
         if name == "features":
             yield "features of a row by model/features.py", median(run[name] for run in found), "ms", "three features"
@@ -23,10 +23,11 @@ def rows(runs: int) -> Iterator[Row]:
     yield "packages to serve with skops", skops, "MiB", f"{onnx:.0f} MiB with ONNX, {skops / onnx:.1f} times as much"
 
 
-def _measured() -> dict[str, Any]:
-    command = [f"{environments.own('dev')}/bin/python", str(RIVALS / "served.py")]
+def measured(program: str) -> dict[str, Any]:
+    """What a program prints, with the machinery and its tests' data beside it."""
+    command = [f"{environments.own('dev')}/bin/python", str(RIVALS / program)]
     paths = os.pathsep.join(map(str, (PROJECT, PROJECT / "lifecycle/tests")))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    measured: dict[str, Any] = json.loads(done.stdout)
-    return measured
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

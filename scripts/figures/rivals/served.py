@@ -55,7 +55,8 @@ def of(estimator: Any) -> tuple[float, float]:
     fitted = make_pipeline(encode, estimator).fit(inputs, truth)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(conversion.convert(fitted, given).SerializeToString(), options)
+    graph = conversion.by_column(conversion.convert(fitted, given), given)
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
     one, names = frames.arrays(inputs.head(1)), [output.name for output in session.get_outputs()]
     return (
         milliseconds(lambda: np.array(session.run(names, one)).T),
