@@ -220,11 +220,12 @@ def _warm() -> Iterator[None]:
 
 def warmed(name: str, tests: str = "") -> str:
     """A program in place of an environment's Python, and perhaps a command in place of pytest; needs `_warm`."""
+    plain = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"  # pytest would tell of plugins that are imported already
     lines = [
         "#!/bin/sh",
         'case "$2" in',
         *([f"pytest) {tests} ;;"] if tests else []),
-        f'lifecycle) exec python3 -S {shlex.quote(warm.__file__)} "$WARM/{name}" "$@" ;;',
+        f'lifecycle|pytest) {plain} exec python3 -S {shlex.quote(str(warm.ASK))} "$WARM/{name}" "$@" ;;',
         f'*) exec {shlex.quote(str(unrendered(name) / f".venv/{name}/bin/python"))} "$@" ;;',
         "esac",
     ]

@@ -32,7 +32,7 @@ def test_a_verb_has_its_folder_environment_output_and_exit_code(tmp_path: Path) 
 
         def run(*words: str) -> tuple[int, str, str]:
             done = subprocess.run(
-                [sys.executable, "-S", warm.__file__, socket, "-m", "lifecycle", *words],
+                [sys.executable, "-S", str(warm.ASK), socket, "-m", "lifecycle", *words],
                 cwd=folder.parent,
                 env={**os.environ, "WORD": "given"},
                 capture_output=True,

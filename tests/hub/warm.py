@@ -1,24 +1,29 @@
 """Runs verbs in forks of a process that has their libraries, as importing those is most of what a verb takes.
 
-`warm.py SOCKET -m lifecycle …` runs a verb in the present folder, as the environment's own Python would.
+`ask.py SOCKET -m lifecycle …` runs a verb in the present folder, as the environment's own Python would.
 """
 
+import atexit
 import contextlib
+import gc
+import importlib
 import json
 import os
+import runpy
 import socket
+import subprocess
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-# What only the waiting process needs is imported late: each verb begins with this file.
+ASK = Path(__file__).with_name("ask.py")
 
 
 @contextlib.contextmanager
 def started(path: str, python: Path, project: Path, *rooms: str) -> Iterator[None]:
     """A process that waits at a socket with all that these rooms of a project's package import."""
-    import subprocess
-
     command = [str(python), "-W", "ignore:This process:DeprecationWarning", __file__, str(project), *rooms]
     once = {**os.environ, "OMP_NUM_THREADS": "1"}  # others' threads would be missing in a fork
     with socket.socket(socket.AF_UNIX) as listening:
@@ -32,21 +37,8 @@ def started(path: str, python: Path, project: Path, *rooms: str) -> Iterator[Non
         process.wait()
 
 
-def ask(path: str, arguments: list[str]) -> int:
-    """Let the process behind a socket run a verb with this process's folder, environment and files."""
-    with socket.socket(socket.AF_UNIX) as asked:
-        asked.connect(path)
-        socket.send_fds(asked, [b" "], [0, 1, 2])
-        asked.sendall(json.dumps([str(Path.cwd()), dict(os.environ), arguments]).encode())
-        asked.shutdown(socket.SHUT_WR)
-        return (asked.recv(1) or b"\1")[0]  # nothing comes from a process that was killed
-
-
 def serve(project: Path, rooms: list[str]) -> None:
     """Import the libraries, and run a verb in a fork whenever one is asked for."""
-    import gc
-    import importlib
-
     gc.disable()  # all that is made here stays
     sys.path[0] = str(project)
     for file in (file for room in rooms for file in sorted((project / "lifecycle" / room).glob("[a-z]*.py"))):
@@ -68,12 +60,6 @@ def serve(project: Path, rooms: list[str]) -> None:
 
 def run(asked: socket.socket) -> None:
     """Run the verb that is asked for, and end this process."""
-    import atexit
-    import gc
-    import runpy
-    import tempfile
-    import traceback
-
     gc.enable()
     content, files, _, _ = socket.recv_fds(asked, 1, 3)
     while part := asked.recv(1 << 16):
@@ -104,6 +90,4 @@ def run(asked: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[2] == "-m":
-        sys.exit(ask(sys.argv[1], sys.argv[2:]))
     serve(Path(sys.argv[1]), sys.argv[2:])
