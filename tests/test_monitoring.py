@@ -43,6 +43,7 @@ def exposed() -> dict[str, set[str]]:
     endings = {
         "Counter": ["_total"],
         "Gauge": [""],
+        "GaugeMetricFamily": [""],
         "Histogram": ["_bucket", "_sum", "_count"],
         "Summary": ["_sum", "_count"],
     }
@@ -60,7 +61,7 @@ def exposed() -> dict[str, set[str]]:
                 continue
             if node.func.id in endings:
                 name, _, *rest = node.args
-                given = rest[0] if rest else None
+                given = rest[0] if rest and node.func.id != "GaugeMetricFamily" else None  # whose third is its value
                 labels = names[given.id] if isinstance(given, ast.Name) else ast.literal_eval(given) if given else ()
                 for ending in endings[node.func.id]:
                     found[f"{ast.literal_eval(name)}{ending}"] = {*labels, *(["le"] if ending == "_bucket" else [])}

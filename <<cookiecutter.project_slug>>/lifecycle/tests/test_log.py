@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import json
 import os
@@ -50,6 +51,19 @@ def test_each_row_is_one_line_with_its_features_and_its_answer(model: directory.
         "features": {"number": None, "colour": "blue"},
         "answer": ANSWERS[1],
     }
+
+
+def test_a_text_may_have_a_comma_and_a_name_the_signs_of_a_form(model: directory.Model, tmp_path: Path) -> None:
+    odd = ['a, "b"}', "},{", "ü %b", "line\nbreak", "]"]
+    one = directory.Column("50% off", "number", missing=True)
+    other = dataclasses.replace(model, columns=(*model.columns, one))
+    columns = {"number": [0.5] * 5, "colour": odd, "50% off": [1, None, 2.5, 1e300, -0.0]}
+    answers = [b'{"prediction":"a, b"}'] * 5
+    found = [json.loads(line) for line in log.lines("x,%b", other, columns, answers, NOW, 10_000).splitlines()]
+    assert [record["features"] for record in found] == [
+        {"number": 0.5, "colour": text, "50% off": number} for text, number in zip(odd, columns["50% off"], strict=True)
+    ]
+    assert {record["request"] for record in found} == {"x,%b"}
 
 
 def test_an_hour_and_a_size_begin_a_new_file(tmp_path: Path) -> None:
