@@ -19,15 +19,20 @@ def pair(trained: Trained, folder: Path, model: Path | None = None) -> Process:
     return Process(trained.but(document={**trained.document, "serve": serve}), folder, model)
 
 
+def answering(process: Process) -> int:
+    """How many workers have answered a request: each has a file of its own, which is empty before."""
+    return sum(path.stat().st_size > 0 for path in process.predictions.glob("version=*/hour=*/*.jsonl"))
+
+
 def test_workers_share_the_requests_and_their_metrics_are_sums(binary: Trained, tmp_path: Path) -> None:
     asked, deadline = 0, time.monotonic() + 20
     with pair(binary, tmp_path) as process:
-        while len(list(process.predictions.glob("version=*/hour=*/*.jsonl"))) < 2 and time.monotonic() < deadline:
+        while answering(process) < 2 and time.monotonic() < deadline:
             with contextlib.ExitStack() as stack:
                 for connection in [stack.enter_context(process.connection()) for _ in range(8)]:
                     ask(connection, ROWS)
                     asked += 1
-        assert len(list(process.predictions.glob("version=*/hour=*/*.jsonl"))) == 2
+        assert answering(process) == 2
         assert len(logged(process.predictions)) == asked * len(ROWS)
         for _ in range(4):  # whichever answers
             text = process.get("/metrics")
