@@ -1,6 +1,7 @@
 """Measures whether the released model still performs: estimated without labels, realised with them."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -83,8 +84,8 @@ def _warnings(
         found.append(f"{counts.unreadable:,} lines of the log are torn or malformed and were skipped.")
     if counts.impossible:
         found.append(
-            f"{counts.impossible:,} rows have an answer that the model cannot give, such as another class or a "
-            "probability outside 0 to 1, and were skipped; find what writes them."
+            f"{counts.impossible:,} rows have an answer that the model cannot give, such as another class or "
+            "probabilities that do not sum to 1, and were skipped; find what writes them."
         )
     if counts.damaged:
         found.append(
@@ -130,6 +131,11 @@ def _aside(log: LogCounts, allowed: float) -> list[str]:
         found.append(
             f"{log.odd:,} labels of the feedback are none that the model has, such as a former class, and were skipped."
         )
+    if log.rows and log.unmatched and not log.labelled:
+        found.append(
+            f"None of {log.unmatched:,} labels is for an answer of this version in the log: they are those of another "
+            "one, or their requests and rows are wrong."
+        )
     if log.aside > allowed:
         found.append(
             f"{log.aside:.1%} of the log's rows or labels were set aside, more than monitor.alert.aside "
@@ -159,6 +165,14 @@ def _unseen(gone: Collection[str]) -> list[str]:
     if not gone:
         return []
     return [f"No row has a value in {', '.join(sorted(gone))}; check whether callers send another schema."]
+
+
+def _alike(windows: Mapping[str, int], usual: Collection[str]) -> list[str]:
+    """A warning about outputs that are the same in all rows of a window, as in none of the reference."""
+    found = [f"{name} in {count} windows" for name, count in windows.items() if name not in usual]
+    if not found:
+        return []
+    return [f"All rows have the same value of {', '.join(found)}; check whether the service still reads its inputs."]
 
 
 def _track(
@@ -212,6 +226,7 @@ def summarise(
         known = _reference(connection, model, unseen, own, begin)
         late = windows.settle(connection, own.window)
         windows.cut(connection, "answered", own.window, own.sample, own.days)
+        gaps = windows.gaps(connection, own.window)
         rows, pieces = reader.pieces(connection, model, unseen)
         sampled = reader.count(connection, "select count(*) from cut where size > $1", [own.sample]) > 0
         connection.execute(
@@ -237,10 +252,11 @@ def summarise(
         means = sound.Measured("Outputs", lambda: quality.outputs(known, outputs))
         wrong = sound.Measured("Quality", lambda: quality.measure(known, model, *limits))
         parts = family.Watched(settings, known, model.classes, features) if len(known) and rows else None
-        gone = set(features)
+        gone, alike = set(features), Counter[str]()
         for piece in pieces if len(known) else ():
             progress.part("measuring the log's windows")
             gone -= _seen(piece, gone)
+            alike += quality.stuck(piece, outputs)
             for one in (estimated, drift, means, wrong):
                 one.add(piece)
             if parts:
@@ -281,6 +297,11 @@ def summarise(
     warnings = _warnings(model, counts, locations, known["chunk"].nunique(), rows, own, begin)
     warnings += _aside(log, own.alert.aside) + _hidden(unseen, model)
     warnings += _unseen(gone & _seen(known, features)) if rows else []
+    warnings += _alike(alike, quality.stuck(known, outputs)) if len(known) else []
+    if gaps:
+        warnings.append(
+            f"{gaps:,} of the {own.window}s between the first and the last have no rows, or too few to count."
+        )
     return Summary(
         name=model.metadata["name"],
         version=model.version,

@@ -1,5 +1,6 @@
 """Measures the data in each window: shares of missing, unseen and out-of-range values, and mean outputs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -91,3 +92,9 @@ def outputs(reference: pd.DataFrame, columns: Sequence[str]) -> Watch:
         return [one for found in (before, after) for column in columns for one in found[column]]
 
     return watch
+
+
+def stuck(rows: pd.DataFrame, outputs: Sequence[str]) -> Counter[str]:
+    """In how many windows each output is the same in all rows, for those that are so in any."""
+    values = rows.groupby("chunk")[list(outputs)].nunique()
+    return +Counter({name: int((values[name] == 1).sum()) for name in outputs})

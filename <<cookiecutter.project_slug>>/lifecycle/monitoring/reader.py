@@ -32,6 +32,7 @@ CUT = (
 ORDER = "picked.chunk, picked.time, picked.request, picked.row"
 PIECE = 200_000  # rows that are measured at a time, or one window
 CELL = 48  # bytes of a value while it is measured: 3 million rows of 12 features take 2.3 GiB in all
+WHOLE = 0.001  # how far from 1 probabilities may sum up, which are rounded
 SKEW = timedelta(hours=1)  # tolerated lead of another machine's clock
 
 
@@ -127,8 +128,10 @@ def _possible(model: Model) -> tuple[str, dict[str, str]]:
     names = {f"class{place}": name for place, name in enumerate(model.classes)}
     if not names:
         return "isfinite(answer.prediction)", {}
-    shares = [f"answer.probabilities[${name}] between 0 and 1" for name in names]
-    return " and ".join([f"answer.prediction in ({', '.join(f'${name}' for name in names)})", *shares]), names
+    shares = [f"answer.probabilities[${name}]" for name in names]
+    known = [f"answer.prediction in ({', '.join(f'${name}' for name in names)})"]
+    whole = f"abs({' + '.join(shares)} - 1) < {WHOLE}"
+    return " and ".join([*known, *(f"{share} between 0 and 1" for share in shares), whole]), names
 
 
 def load(

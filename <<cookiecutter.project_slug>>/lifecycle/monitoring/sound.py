@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from lifecycle import InputError
-from lifecycle.documents.summary import SPREAD, Window
+from lifecycle.documents.summary import FEWEST_WINDOWS, SPREAD, Window
 from lifecycle.estimation.own import Watch
 from lifecycle.tasks import label
+
+PERFORMANCE = ("estimated", "realised")
 
 
 def attempted[T](name: str, measure: Callable[[], list[T]]) -> tuple[list[T], list[str]]:
     """The windows, or others, of a measure or, if it fails on these rows, none and a sentence."""
     try:
-        return measure(), []
+        with np.errstate(all="ignore"):  # what is no number is undefined, and is said
+            return measure(), []
     except (InputError, MemoryError):
         raise
     except Exception as error:  # NannyML has its own exception for each input that it cannot use
@@ -51,10 +55,24 @@ def bounded(windows: Sequence[Window]) -> tuple[list[Window], list[str]]:
             values.setdefault((window.kind, window.metric, window.column), []).append(window.value)
     flat = {key for key, own in values.items() if len(own) > 1 and max(own) - min(own) < SPREAD}
     flat &= {(one.kind, one.metric, one.column) for one in windows if one.low is not None or one.high is not None}
+    unknown = [
+        f"{kind} {label(metric)}"
+        for kind, metric in dict.fromkeys((one.kind, one.metric) for one in windows if one.kind in PERFORMANCE)
+        if _unknown([one for one in windows if (one.kind, one.metric) == (kind, metric)])
+    ]
     none = {"low": None, "high": None, "outside": False}
     found = [one.model_copy(update=none) if (one.kind, one.metric, one.column) in flat else one for one in windows]
     named = [
         f"{kind} {label(metric)}{f' of {column}' if column else ''}" for kind, metric, column in sorted(flat, key=str)
     ]
-    told = [f"In the reference these do not vary, so they have no bounds and raise no alert: {', '.join(named)}."]
-    return found, told if named else []
+    said = {
+        "In the reference these do not vary, so they have no bounds and raise no alert": named,
+        "In the reference, what came true of these is undefined in each window, so they raise no alert": unknown,
+    }
+    return found, [f"{why}: {', '.join(names)}." for why, names in said.items() if names]
+
+
+def _unknown(windows: Sequence[Window]) -> bool:
+    """Whether enough windows of the reference give a series no bounds."""
+    usual = [one for one in windows if one.reference]
+    return len(usual) >= FEWEST_WINDOWS and all(one.low is None and one.high is None for one in usual)

@@ -86,6 +86,16 @@ def cut(
     )
 
 
+def gaps(connection: duckdb.DuckDBPyConnection, window: int | str) -> int:
+    """How many periods between the first and the last in `cut` are no windows, as they have no rows or too few."""
+    if isinstance(window, int):
+        return 0
+    found = connection.execute(
+        "select date_diff($window, min(time), max(time)) + 1 - count(distinct chunk) from cut", {"window": window}
+    ).fetchone()
+    return int(found[0] or 0) if found else 0
+
+
 def rest(connection: duckdb.DuckDBPyConnection, window: int | str, sample: int) -> dict[int, float]:
     """Fill `cut`, which has the rows of `labelled`, with those of `answered` among them that have no label instead.
 

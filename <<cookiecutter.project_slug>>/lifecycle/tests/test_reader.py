@@ -193,11 +193,11 @@ def test_feedback_of_a_former_class_is_set_aside(
     assert (told(connection), found) == ([("a", 1, "yes")], reader.LabelCounts(3, 2, 0))
 
 
-@pytest.mark.parametrize("share", [1.7, -0.1, float("nan"), None])
+@pytest.mark.parametrize("share", [1.7, -0.1, float("nan"), None, 0.999])
 def test_an_answer_that_the_model_cannot_give_is_set_aside(
     share: float | None, connection: duckdb.DuckDBPyConnection, binary_model: directory.Model, tmp_path: Path
 ) -> None:
-    """A probability outside 0 to 1, or a class that training never saw."""
+    """A probability outside 0 to 1, probabilities that sum to more, or a class that training never saw."""
     logged(binary_model, tmp_path, "a", "b")
     (path,) = tmp_path.glob("version=*/hour=*/*.jsonl")
     first, second, *rest = (json.loads(line) for line in path.read_text().splitlines())

@@ -62,9 +62,10 @@ def test_a_reference_with_one_class_raises_no_alert_of_what_cannot_vary() -> Non
     metrics = ("average_precision", "f1")
     raw = nannyml.realised(known, "binary_classification", ("no", "yes"), metrics)(seen)
     assert any(one.outside for one in raw if one.metric == "average_precision")
-    found, (sentence,) = sound.bounded(raw)
+    found, (sentence, unknown) = sound.bounded(raw)
     assert not any(one.outside for one in found if one.metric == "average_precision")
     assert "realised average precision" in sentence
+    assert "what came true of these is undefined in each window, so they raise no alert: realised F1." in unknown
     assert [one for one in found if one.metric == "f1"] == [one for one in raw if one.metric == "f1"]
 
 
