@@ -15,7 +15,7 @@ WORSE = "reports/4-worse-model.html"
 # Each picture, the page in demo/ that it shows, and its height; the ending names the format.
 PICTURES = {
     ".github/pictures/evaluation.webp": (WORSE, 860),
-    ".github/pictures/monitor.webp": ("reports/3-monitor-with-labels.html", 1575),
+    ".github/pictures/monitor.webp": ("reports/6-monitor-in-winter.html", 1650),
     ".github/pictures/demo.webp": ("index.html", 1640),
     "<<cookiecutter.project_slug>>/docs/report.png": (WORSE, 860),
 }

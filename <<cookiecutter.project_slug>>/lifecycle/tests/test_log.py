@@ -57,11 +57,12 @@ def test_a_text_may_have_a_comma_and_a_name_the_signs_of_a_form(model: directory
     odd = ['a, "b"}', "},{", "ü %b", "line\nbreak", "]"]
     one = directory.Column("50% off", "number", missing=True)
     other = dataclasses.replace(model, columns=(*model.columns, one))
-    columns = {"number": [0.5] * 5, "colour": odd, "50% off": [1, None, 2.5, 1e300, -0.0]}
+    numbers = [1, None, 2.5, 1e300, -0.0]
+    columns: dict[str, list[Any]] = {"number": [0.5] * 5, "colour": odd, "50% off": numbers}
     answers = [b'{"prediction":"a, b"}'] * 5
     found = [json.loads(line) for line in log.lines("x,%b", other, columns, answers, NOW, 10_000).splitlines()]
     assert [record["features"] for record in found] == [
-        {"number": 0.5, "colour": text, "50% off": number} for text, number in zip(odd, columns["50% off"], strict=True)
+        {"number": 0.5, "colour": text, "50% off": number} for text, number in zip(odd, numbers, strict=True)
     ]
     assert {record["request"] for record in found} == {"x,%b"}
 

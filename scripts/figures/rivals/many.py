@@ -26,6 +26,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from tiny import document, settings  # type: ignore[import-not-found]  # the tests' data
 
 ROWS, LEARNT, SECONDS, CATEGORIES = 100, 5_000, 0.5, 20
+ONE_HOT = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype="float32")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Model:
     """An estimator behind an encoding, and how many number and category columns it has."""
 
     last: Any
-    texts: Any = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype="float32")
+    texts: Any = ONE_HOT
     numbers: Any = "passthrough"
     width: tuple[int, int] = (10, 5)
 
