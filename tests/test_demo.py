@@ -71,7 +71,7 @@ def test_the_demo_plays_the_whole_life_and_leaves_nothing_elsewhere(checkout: Pa
     page = (checkout / "demo/index.html").read_text()
     assert page.count('class="plotly-graph-div"') == 4
     assert all(
-        (checkout / "demo" / link).exists() for link in re.findall(r'<a href="((?:reports|pull-requests)[^"]+)"', page)
+        (checkout / "demo" / link).exists() for link in re.findall(r'<a href="((?:reports|pull-requests)[^"#]+)', page)
     )
     assert len(list((checkout / "demo/pull-requests").glob("*.md"))) == 9
     shown = (checkout / "demo/pull-requests/index.html").read_text()
