@@ -25,11 +25,10 @@ class Watch:
 
 
 def busy() -> float | None:
-    """Seconds that all processors worked for anyone since the start."""
+    """Seconds that all processors worked for any process; interrupts are no one's, or our connections'."""
     if not STAT.is_file():
         return None
-    user, nice, system, _, _, *interrupts = map(int, STAT.read_text().split("\n", 1)[0].split()[1:8])
-    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, STAT.read_text().split("\n", 1)[0].split()[1:4])) / os.sysconf("SC_CLK_TCK")
 
 
 def own() -> float:
