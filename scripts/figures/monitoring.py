@@ -85,7 +85,7 @@ def rows(runs: int) -> Iterator[Row]:
         config.write_text(yaml.safe_dump(_settings()))
         for verb in ("data", "train"):
             _step("train", config, folder, verb)
-        cells: list[tuple[int, dict[str, int], str]] = [(count, {}, "") for count in ROWS]
+        cells: list[tuple[int, dict[str, Any], str]] = [(count, {}, "") for count in ROWS]
         cells += [(ROWS[-1], {"estimator": "own"}, ", our own estimator"), (ROWS[-1], SAMPLED, ", a tenth sampled")]
         for count, changes, note in cells:
             place = folder / str(count)
