@@ -117,13 +117,14 @@ def drift(reference: pd.DataFrame, features: Sequence[str], outputs: Sequence[st
 
     before = values(reference)
     limits = {key: series.bounds(own.values(), 0.0, float("inf")) for key, own in before.items()}
+    usual = series.spans(reference)
 
     def watch(analysis: pd.DataFrame) -> list[Window]:
-        spans, after = [series.spans(frame) for frame in (reference, analysis)], values(analysis)
+        spans, after = series.spans(analysis), values(analysis)
         return [
             series.window("drift", *key, found is before, span[chunk], value, limits[key], -1)
             for key in before
-            for found, span in zip((before, after), spans, strict=True)
+            for found, span in ((before, usual), (after, spans))
             for chunk, value in found[key].items()
         ]
 
