@@ -2,22 +2,10 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from lifecycle.artifact.predictor import Predictor
-
-SECONDS = 0.5
-
-
-def microseconds(call: Callable[[], object]) -> float:
-    calls, begin = 0, time.process_time()
-    while (spent := time.process_time() - begin) < SECONDS:
-        for _ in range(100):
-            call()
-        calls += 100
-    return spent / calls * 1e6
+from spent import microseconds  # type: ignore[import-not-found]
 
 
 def main(model: str, sample: str) -> None:
@@ -26,7 +14,8 @@ def main(model: str, sample: str) -> None:
 
     def measured(count: int) -> float:
         columns = dict(zip(told["names"], zip(*told["rows"][:count], strict=True), strict=True))
-        return microseconds(lambda: predictor.run(predictor.inputs(columns)))
+        found: float = microseconds(lambda: predictor.run(predictor.inputs(columns)), 100)
+        return found
 
     print(json.dumps({str(count): measured(count) for count in (1, 100)}))
 

@@ -3,8 +3,6 @@ of the bare call of the graph with named columns, its inputs ready."""
 
 import json
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from spent import microseconds  # type: ignore[import-not-found]
 from tiny import document, settings  # type: ignore[import-not-found]  # the tests' data
 
-ROWS, LEARNT, SECONDS, CATEGORIES = 100, 5_000, 0.5, 20
+ROWS, LEARNT, CATEGORIES = 100, 5_000, 20
 ONE_HOT = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype="float32")
 
 
@@ -74,15 +73,6 @@ def configured(rows: pd.DataFrame) -> Config:
     made["serve"] |= {"log": {"enabled": False, "bytes": 1_000_000, "failure": "serve"}, "bytes": 8_000_000}
     found: Config = settings(made)
     return found
-
-
-def microseconds(call: Callable[[], object]) -> float:
-    calls, begin = 0, time.process_time()
-    while (spent := time.process_time() - begin) < SECONDS:
-        for _ in range(20):
-            call()
-        calls += 20
-    return spent / calls * 1e6
 
 
 def measured(model: Model, folder: Path) -> dict[str, float]:
